@@ -1,0 +1,140 @@
+"""The contract every model keeps: configuration, randomness, recipes, verbs.
+
+A model file imports this module, ``layers``, ``losses`` and its own family's private files, nothing else of the package.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+Batch = tuple[Tensor, Tensor]
+Update = tuple[str, dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the published weights of one model on one data set were trained.
+
+    ``arguments`` go to the model's constructor. ``ema`` is the decay of the exponential moving average whose weights are
+    published (0: the last weights). The learning rate is constant up to the fraction ``decay_from`` of the steps and
+    falls linearly to zero from there. ``mirror`` flips half of the training pictures left to right. ``large`` is the same
+    training with a GPU's budget (``--large`` on the command line).
+    """
+
+    steps: int
+    batch_size: int = 64
+    arguments: dict[str, Any] = field(default_factory=dict)
+    ema: float = 0.999
+    decay_from: float = 0.5
+    mirror: bool = False
+    precision: str = "bf16"
+    large: Recipe | None = None
+
+
+class Draws:
+    """Random numbers for ``count`` samples; row *i* depends on ``(seed, first + i)`` alone.
+
+    Each row has its own counter-based generator (Philox; Salmon et al. 2011) keyed by seed and row, so picture 5 of seed 7 is
+    the same alone, in a batch of 64 and on a GPU. Numbers are drawn on the CPU in float32 and then moved to ``device``.
+
+    Raises:
+        ValueError: if seed, count or first is negative.
+    """
+
+    def __init__(self, seed: int, count: int, first: int = 0, device: torch.device | str = "cpu") -> None:
+        if min(seed, count, first) < 0:
+            raise ValueError("seed, count and first must not be negative")
+        self.seed, self.count, self.first, self.device = int(seed), int(count), int(first), device
+        self._rows = [
+            np.random.Generator(np.random.Philox(key=[self.seed, self.first + row])) for row in range(self.count)
+        ]
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers, shape ``(count, *shape)``; a second call continues each row's stream."""
+        return self._stack(lambda row: row.standard_normal(shape, dtype=np.float32), shape)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Uniform numbers in [0, 1), shape ``(count, *shape)``; a second call continues each row's stream."""
+        return self._stack(lambda row: row.random(shape, dtype=np.float32), shape)
+
+    def to(self, device: torch.device | str) -> Draws:
+        """The same draws, continued where these are, delivered on ``device``."""
+        self.device = device
+        return self
+
+    def _stack(self, draw: Callable[[np.random.Generator], np.ndarray], shape: tuple[int, ...]) -> Tensor:
+        rows = [draw(row) for row in self._rows]
+        stacked = np.stack(rows) if rows else np.zeros((0, *shape), np.float32)
+        return torch.from_numpy(stacked).to(self.device)
+
+
+class Model(nn.Module):
+    """What the trainer and the catalog need of a network; constructor arguments are the configuration.
+
+    Subclasses take flat, JSON-simple constructor arguments, all with defaults, and set the class attributes below.
+    """
+
+    title: ClassVar[str]
+    year: ClassVar[int]
+    authors: ClassVar[str]
+    paper: ClassVar[str]
+    """Address of the paper."""
+    summary: ClassVar[str]
+    """One sentence for the header of the room and the card."""
+    differences: ClassVar[tuple[str, ...]] = ()
+    """What is done differently from the paper, one sentence each."""
+    recipes: ClassVar[dict[str, Recipe]]
+    """Data set name -> recipe; the key ``folder`` serves a user's own pictures."""
+    tiny: ClassVar[dict[str, Any]]
+    """Constructor arguments of a version small enough for a unit test."""
+    averaged: ClassVar[tuple[str, ...] | None] = None
+    """Children whose moving average is published (None: the whole model); of the others, the last weights are."""
+
+    config: dict[str, Any]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Model:
+        model = super().__new__(cls)
+        bound = inspect.signature(cls.__init__).bind(model, *args, **kwargs)
+        bound.apply_defaults()
+        config = {name: value for name, value in bound.arguments.items() if name != "self"}
+        object.__setattr__(model, "config", config)
+        return model
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the pictures; every model here is configured by ``channels`` and ``size``."""
+        return self.config["channels"], self.config["size"], self.config["size"]
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """Optimizer name -> optimizer; the names are those that ``training_step`` yields."""
+        raise NotImplementedError(f"{type(self).__name__} has no optimizer")
+
+    def training_step(self, batch: Batch) -> Iterator[Update]:
+        """Yield ``(optimizer name, {term: weighted loss})`` once per update, in the paper's order.
+
+        ``batch`` is (pictures (B, C, H, W) in [-1, 1], labels (B, T) int64). The trainer minimises the sum of the terms.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is not trained by gradient steps")
+
+    def finish(self, images: Tensor) -> None:
+        """Called once before the weights are published, with validation pictures (N, C, H, W) in [0, 1]."""
+
+
+class GenerativeModel(Model):
+    """A model that makes pictures. All verbs take and return pictures in [0, 1], (B, C, H, W), float32."""
+
+    def sample(self, draws: Draws) -> Tensor:
+        """One picture per row of ``draws``."""
+        raise NotImplementedError(f"{type(self).__name__} does not sample")

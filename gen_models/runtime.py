@@ -1,0 +1,37 @@
+"""Where models run: device, threads, and the door in front of every forward pass."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from threading import BoundedSemaphore
+
+import torch
+
+
+@lru_cache(maxsize=1)
+def device() -> torch.device:
+    """``GALLERY_DEVICE`` if set, else the first GPU, else the CPU."""
+    named = os.environ.get("GALLERY_DEVICE")
+    return torch.device(named or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def cores() -> int:
+    """CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_door = BoundedSemaphore(int(os.environ.get("GALLERY_CONCURRENCY", "1")))
+
+
+@contextmanager
+def forward_pass() -> Iterator[None]:
+    """Hold one of the few places for computing, without gradients.
+
+    Some calls of the page bypass its queue, so the bound stands here: ``GALLERY_CONCURRENCY`` places, one by default, because a
+    single pass already uses every core.
+    """
+    with _door, torch.inference_mode():
+        yield

@@ -1,0 +1,338 @@
+"""The retraining script: ``python -m gen_models.train dcgan-fashion``.
+
+It knows no model. A model states its updates (``training_step``); everything around them happens here: devices and several
+processes (accelerate), precision, gradient averaging, the moving average of the weights, checkpoints, sample grids, the log.
+
+A checkpoint is written beside the old one and then renamed, so a kill at any moment loses only the steps since the last one.
+Resuming is bit-exact: the batch of a step and the random numbers inside it are functions of (seed, step), and everything else
+is in the checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+from gen_models import catalog
+from gen_models.base import Draws, GenerativeModel, Model, Recipe
+from gen_models.data import Batches, DataError, load_data
+
+CHECKPOINT = "checkpoint.pt"
+
+
+class TrainingStopped(RuntimeError):
+    """A loss is no number any more; the last good checkpoint is kept."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    given = parser().parse_args(arguments)
+    try:
+        train(given)
+    except (DataError, KeyError, TrainingStopped, catalog.WeightsError) as error:
+        print(f"error: {error.args[0]}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; go on with --resume", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """All settings and their defaults; what is not given comes from the model's recipe."""
+    make = argparse.ArgumentParser("python -m gen_models.train", description="Train one model on one data set.")
+    make.add_argument("name", help="<model>-<data>, such as dcgan-fashion; for your own pictures any name, with --data folder:PATH")
+    make.add_argument("--steps", type=int, help="training steps in all (default: the recipe's)")
+    make.add_argument("--batch-size", type=int, help="pictures in a step over all processes (default: the recipe's)")
+    make.add_argument("--data", help="data set: mnist, fashion, faces or folder:PATH (default: from the name)")
+    make.add_argument("--data-dir", help="folder of the data sets (default: GALLERY_DATA)")
+    make.add_argument("--out", type=Path, help="folder of the run (default: runs/<name>)")
+    make.add_argument("--resume", action="store_true", help="go on from the run's checkpoint, if there is one")
+    make.add_argument("--precision", choices=("no", "bf16", "fp16"), help="autocast (default: the recipe's)")
+    make.add_argument("--large", action="store_true", help="the recipe for a GPU")
+    make.add_argument("--cpu", action="store_true", help="do not use a GPU")
+    make.add_argument("--seed", type=int, default=0)
+    make.add_argument("--checkpoint-minutes", type=float, default=3.0, help="minutes between checkpoints")
+    make.add_argument("--sample-every", type=int, default=1000, help="steps between sample grids (0: none)")
+    return make
+
+
+def train(given: argparse.Namespace) -> Path:
+    """Train as the arguments of :func:`parser` say and publish into the run's folder ``weights``; returns that folder."""
+    model_name, data_name = catalog.split_name(given.name)
+    kind = catalog.model_class(model_name)
+    data_name = given.data or data_name
+    recipe = recipe_for(kind, data_name, given)
+    out = given.out or Path("runs") / given.name
+    accelerator = Accelerator(mixed_precision=recipe.precision, cpu=given.cpu)
+    torch.manual_seed(given.seed)
+    model: Model = kind(**recipe.arguments)
+    channels, size, _ = model.image_shape
+    data = load_data(data_name, "train", size, given.data_dir, channels)
+    batches = Batches(
+        data, recipe.batch_size, given.seed, recipe.mirror, accelerator.process_index, accelerator.num_processes
+    )
+    run = Run(model, recipe, accelerator, batches, out, given.seed)
+    if given.resume:
+        run.resume()
+    elif accelerator.is_main_process and (out / CHECKPOINT).exists():
+        raise DataError(f"{out} holds a run already; go on with --resume, or name another folder with --out")
+    run.go(given.checkpoint_minutes, given.sample_every)
+    if not accelerator.is_main_process:
+        return out / "weights"
+    published = run.published()
+    validation = load_data(data_name, "validation", size, given.data_dir, channels)
+    with torch.no_grad():
+        published.finish(validation.unit().to(accelerator.device))
+    record = {
+        "model": model_name, "data": data_name if not data_name.startswith("folder:") else "folder",
+        "classes": {task: list(labels) for task, labels in data.classes.items()},
+        "value_range": "training batches in [-1, 1], pictures in and out in [0, 1]",
+        "preprocessing": f"middle square, {size} x {size} pixels, {'colour' if channels == 3 else 'grey'}",
+        "training": run.facts(given),
+    }  # fmt: skip
+    catalog.save(published, out / "weights", record)
+    return out / "weights"
+
+
+def recipe_for(kind: type[Model], data_name: str, given: argparse.Namespace) -> Recipe:
+    """The model's recipe for a data set with the command line's changes.
+
+    Raises:
+        KeyError: if the model has no recipe for it.
+    """
+    key = "folder" if data_name.startswith("folder:") else data_name
+    if key not in kind.recipes:
+        raise KeyError(f"{kind.title} has no recipe for {key!r}; it has {', '.join(kind.recipes)}; give --data")
+    recipe = kind.recipes[key]
+    if given.large:
+        recipe = recipe.large or recipe
+    changes = {"steps": given.steps, "batch_size": given.batch_size, "precision": given.precision}
+    return replace(recipe, **{name: value for name, value in changes.items() if value is not None})
+
+
+class Run:
+    """The state of one training: model, moving average, optimizers, step."""
+
+    def __init__(
+        self, model: Model, recipe: Recipe, accelerator: Accelerator, batches: Batches, out: Path, seed: int = 0
+    ) -> None:
+        self.recipe, self.accelerator, self.batches, self.out, self.seed = recipe, accelerator, batches, out, seed
+        self.model = model.to(accelerator.device, memory_format=torch.channels_last).train()
+        self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
+        self.optimizers = model.optimizers()
+        self.rates = {name: [group["lr"] for group in o.param_groups] for name, o in self.optimizers.items()}
+        self.step, self.seconds = 0, 0.0
+
+    def go(self, checkpoint_minutes: float = 3.0, sample_every: int = 1000) -> None:
+        """Train to the recipe's last step.
+
+        Raises:
+            TrainingStopped: when a loss term is not finite; names the term.
+        """
+        saved = started = time.monotonic()
+        before = self.seconds
+        interrupted: list[int] = []
+        # a step is never left half done: the signal is noted, the step finished, the checkpoint written
+        handler = signal.signal(signal.SIGINT, lambda number, frame: interrupted.append(number))
+        shown = tqdm(
+            total=self.recipe.steps, initial=self.step, unit="step", disable=not self.accelerator.is_main_process,
+            dynamic_ncols=True, mininterval=1.0,
+        )  # fmt: skip
+        try:
+            while self.step < self.recipe.steps:
+                logged = self.step % 20 == 0
+                terms = self.update(check=logged)
+                self.seconds = before + time.monotonic() - started
+                shown.update()
+                if logged:
+                    speed = shown.format_dict["rate"] or 0.0
+                    shown.set_postfix(terms | {"images/s": f"{speed * self.recipe.batch_size:.0f}"}, refresh=False)
+                if sample_every and self.step % sample_every == 0:
+                    self.sample_grid()
+                if interrupted:
+                    self.save()
+                    raise KeyboardInterrupt
+                if time.monotonic() - saved > 60 * checkpoint_minutes:
+                    self.save()
+                    saved = time.monotonic()
+            self.save()
+        finally:
+            shown.close()
+            signal.signal(signal.SIGINT, handler)
+
+    def update(self, check: bool = True) -> dict[str, str]:
+        """One training step; returns the loss terms as text when ``check``, which also looks for a term that is no number."""
+        # the random numbers of a step are a function of (seed, step, process), whatever happened before
+        key = [self.seed, 2**63 + self.step * 4096 + self.accelerator.process_index]
+        torch.manual_seed(int(np.random.Philox(key=key).random_raw() >> 1))
+        factor = min(1.0, (1 - self.step / self.recipe.steps) / max(1 - self.recipe.decay_from, 1e-9))
+        for name, optimizer in self.optimizers.items():
+            for group, rate in zip(optimizer.param_groups, self.rates[name], strict=True):
+                group["lr"] = rate * factor
+        images, labels = self.batches.batch(self.step)
+        images = images.to(self.accelerator.device, memory_format=torch.channels_last, non_blocking=True)
+        updates = iter(self.model.training_step((images, labels.to(self.accelerator.device))))
+        seen: dict[str, str] = {}
+        while True:
+            with self.accelerator.autocast():
+                update = next(updates, None)  # the model computes its next loss
+            if update is None:
+                break
+            name, terms = update
+            if check:
+                values = {term: float(value.detach()) for term, value in terms.items()}
+                bad = [term for term, value in values.items() if not np.isfinite(value)]
+                if bad:
+                    raise TrainingStopped(
+                        f"the loss term {bad[0]!r} is not a number at step {self.step}; the last checkpoint is kept in {self.out}"
+                    )
+                seen |= {term: f"{value:.3g}" for term, value in values.items()}
+            optimizer = self.optimizers[name]
+            optimizer.zero_grad(set_to_none=True)
+            self.accelerator.backward(sum(terms.values()))
+            self._average_gradients(optimizer)
+            optimizer.step()
+        # the average follows closely at first, so that the random start does not linger in it
+        decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        self.average.multi_avg_fn = get_ema_multi_avg_fn(decay)
+        self.average.update_parameters(self.model)
+        self.step += 1
+        return seen
+
+    def _average_gradients(self, optimizer: torch.optim.Optimizer) -> None:
+        if self.accelerator.num_processes == 1:
+            return
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.grad = self.accelerator.reduce(parameter.grad, reduction="mean")
+
+    def published(self) -> Model:
+        """What is published: the moving average of the model, or of the children it names, and the last weights of the rest."""
+        if not self.recipe.ema:
+            return self.model.eval()
+        averaged = self.average.module
+        if self.model.averaged is not None:
+            for name, child in self.model.named_children():
+                if name not in self.model.averaged:
+                    getattr(averaged, name).load_state_dict(child.state_dict())
+        return averaged.eval()
+
+    def save(self) -> None:
+        """Write the checkpoint; a kill at any moment leaves the old one or the new one."""
+        if not self.accelerator.is_main_process:
+            return
+        self.out.mkdir(parents=True, exist_ok=True)
+        state = {
+            "step": self.step, "seed": self.seed, "seconds": self.seconds, "config": self.model.config,
+            "model": self.model.state_dict(), "average": self.average.state_dict(),
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+        }  # fmt: skip
+        part = self.out / f"{CHECKPOINT}.part"
+        with part.open("wb") as stream:
+            torch.save(state, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(part, self.out / CHECKPOINT)
+
+    def resume(self) -> None:
+        """Go back to the checkpoint, if there is one.
+
+        Raises:
+            WeightsError: if it is of another model or cannot be read.
+        """
+        file = self.out / CHECKPOINT
+        if not file.is_file():
+            return
+        try:
+            state: dict[str, Any] = torch.load(file, map_location=self.accelerator.device, weights_only=True)
+            if state["config"] != self.model.config or state["seed"] != self.seed:
+                raise catalog.WeightsError(f"{file} is of a run with other settings; name another folder with --out")
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+            for name, optimizer in self.optimizers.items():
+                optimizer.load_state_dict(state["optimizers"][name])
+        except (RuntimeError, KeyError, EOFError, OSError, ValueError) as error:
+            if isinstance(error, catalog.WeightsError):
+                raise
+            raise catalog.WeightsError(f"{file} cannot be read ({error}); delete it and start again") from error
+        self.step, self.seconds = state["step"], state["seconds"]
+
+    def sample_grid(self) -> None:
+        """64 samples of the published weights as one picture, ``samples-<step>.png``."""
+        if not self.accelerator.is_main_process or not isinstance(self.model, GenerativeModel):
+            return
+        with torch.no_grad():
+            pictures = self.published().sample(Draws(0, 64, device=self.accelerator.device))
+        self.model.train()
+        save_grid(pictures, self.out / f"samples-{self.step:06d}.png")
+
+    def facts(self, given: argparse.Namespace) -> dict[str, Any]:
+        """What the card says of the training."""
+        gpu = self.accelerator.device.type == "cuda"
+        return {
+            "command": "python -m gen_models.train " + shlex.join(_shared_arguments(given)),
+            "commit": _commit(), "steps": self.step, "batch_size": self.recipe.batch_size,
+            "training_pictures": len(self.batches.data), "minutes": round(self.seconds / 60, 1),
+            "precision": self.recipe.precision, "ema": self.recipe.ema,
+            "hardware": torch.cuda.get_device_name() if gpu else f"CPU, {torch.get_num_threads()} cores",
+            "processes": self.accelerator.num_processes, "torch": torch.__version__, "python": platform.python_version(),
+        }  # fmt: skip
+
+
+def save_grid(pictures: torch.Tensor, file: Path, columns: int = 8) -> None:
+    """Pictures (N, C, H, W) in [0, 1] side by side as one PNG."""
+    from PIL import Image
+
+    rows = -(-len(pictures) // columns)
+    padded = nn.functional.pad(pictures, (0, 0, 0, 0, 0, 0, 0, rows * columns - len(pictures)))
+    _, channels, height, width = padded.shape
+    grid = padded.reshape(rows, columns, channels, height, width).permute(0, 3, 1, 4, 2)
+    grid = grid.reshape(rows * height, columns * width, channels).expand(-1, -1, 3)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((grid.cpu() * 255).round().to(torch.uint8).numpy()).save(file)
+
+
+def _shared_arguments(given: argparse.Namespace) -> list[str]:
+    """The arguments as anyone would type them: without folders of this machine."""
+    words = [given.name]
+    for option in ("steps", "batch_size", "precision"):
+        if getattr(given, option) is not None:
+            words += [f"--{option.replace('_', '-')}", str(getattr(given, option))]
+    if given.data:
+        words += ["--data", "folder:PATH" if given.data.startswith("folder:") else given.data]
+    if given.large:
+        words.append("--large")
+    if given.seed:
+        words += ["--seed", str(given.seed)]
+    return words
+
+
+def _commit() -> str:
+    try:
+        found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return found.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
