@@ -1,0 +1,213 @@
+"""VAE: an encoder says where in a space of latent numbers a picture lies, a decoder paints the picture of a place.
+
+Kingma, Welling 2013, "Auto-Encoding Variational Bayes", https://arxiv.org/abs/1312.6114
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from gen_models.base import Batch, Draws, GenerativeModel, Recipe, Update
+from gen_models.layers import from_unit, pyramid, to_unit
+from gen_models.losses import bernoulli_log_likelihood, gaussian_kl, logistic_log_likelihood
+
+
+def dense_encoder(pixels: int, width: int, latent_dim: int) -> nn.Sequential:
+    """(B, C, H, W) -> (B, 2 latent_dim): fully connected, as in the paper (appendix C), one layer deeper."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(pixels, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 2 * latent_dim)
+    )
+
+
+def dense_decoder(shape: tuple[int, int, int], width: int, latent_dim: int) -> nn.Sequential:
+    """(B, latent_dim) -> (B, C, H, W)."""
+    return nn.Sequential(
+        nn.Linear(latent_dim, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(),
+        nn.Linear(width, math.prod(shape)), nn.Unflatten(1, shape),
+    )  # fmt: skip
+
+
+def convolutional_encoder(shape: tuple[int, int, int], width: int, latent_dim: int) -> nn.Sequential:
+    """(B, C, H, W) -> (B, 2 latent_dim); every block halves the side and doubles the channels."""
+    channels, size, _ = shape
+    start, levels = pyramid(size)
+    blocks: list[nn.Module] = []
+    for level in range(levels):
+        wide = width * 2**level
+        blocks += [nn.Conv2d(channels, wide, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2)]
+        channels = wide
+    return nn.Sequential(*blocks, nn.Flatten(), nn.Linear(channels * start**2, 2 * latent_dim))
+
+
+def convolutional_decoder(shape: tuple[int, int, int], width: int, latent_dim: int) -> nn.Sequential:
+    """(B, latent_dim) -> (B, C, H, W), the encoder's mirror image."""
+    channels, size, _ = shape
+    start, levels = pyramid(size)
+    wide = width * 2 ** (levels - 1)
+    blocks: list[nn.Module] = [nn.Linear(latent_dim, wide * start**2), nn.Unflatten(1, (wide, start, start))]
+    for _ in range(levels - 1):
+        blocks += [nn.BatchNorm2d(wide), nn.LeakyReLU(0.2), nn.ConvTranspose2d(wide, wide // 2, 4, stride=2, padding=1, bias=False)]
+        wide //= 2
+    blocks += [nn.BatchNorm2d(wide), nn.LeakyReLU(0.2), nn.ConvTranspose2d(wide, channels, 4, stride=2, padding=1)]
+    return nn.Sequential(*blocks)
+
+
+class VAE(GenerativeModel):
+    """Encoder q(z|x), decoder p(x|z), prior N(0, 1), trained on the evidence lower bound (paper, eq. 10).
+
+    ``binary``: black-and-white pictures, a Bernoulli decoder and fully connected nets; else 8-bit pictures, a discretised
+    logistic decoder with one learned scale per channel, and convolutional nets.
+    """
+
+    title = "VAE"
+    year = 2013
+    authors = "Diederik P. Kingma, Max Welling"
+    paper = "https://arxiv.org/abs/1312.6114"
+    summary = "An encoder finds the few numbers that describe a picture; a decoder paints the picture back, or a new one from new numbers."
+    differences = (
+        "Two hidden layers of 500 rectified linear units instead of one of 500 tanh units, and Adam instead of Adagrad.",
+        "Clothes and faces use convolutional nets with batch normalisation.",
+        "Clothes and faces use a discretised logistic decoder (Kingma 2016), so that their likelihood is that of 8-bit pictures.",
+        "The moving average of the weights is published, not the last weights.",
+    )
+    recipes = {
+        "mnist": Recipe(
+            steps=60_000, batch_size=128, arguments=dict(size=28, channels=1, binary=True, width=500, latent_dim=40),
+            precision="no", decay_from=0.3,
+            large=Recipe(
+                steps=400_000, batch_size=128, precision="no", decay_from=0.3,
+                arguments=dict(size=28, channels=1, binary=True, width=1000, latent_dim=50),
+            ),
+        ),
+        "fashion": Recipe(
+            steps=9_000, batch_size=128, mirror=True, decay_from=0.3,
+            arguments=dict(size=28, channels=1, binary=False, width=48, latent_dim=24),
+            large=Recipe(
+                steps=60_000, batch_size=128, mirror=True, decay_from=0.3,
+                arguments=dict(size=28, channels=1, binary=False, width=128, latent_dim=32),
+            ),
+        ),
+        "faces": Recipe(
+            steps=7_500, mirror=True, decay_from=0.3,
+            arguments=dict(size=64, channels=3, binary=False, width=32, latent_dim=64),
+            large=Recipe(
+                steps=80_000, batch_size=128, mirror=True, decay_from=0.3,
+                arguments=dict(size=64, channels=3, binary=False, width=96, latent_dim=128),
+            ),
+        ),
+        "folder": Recipe(
+            steps=5_000, mirror=True, decay_from=0.3,
+            arguments=dict(size=64, channels=3, binary=False, width=32, latent_dim=32),
+        ),
+    }  # fmt: skip
+    tiny = dict(size=16, channels=1, binary=False, width=4, latent_dim=6)
+
+    def __init__(
+        self, size: int = 28, channels: int = 1, binary: bool = True, width: int = 500, latent_dim: int = 40
+    ) -> None:
+        super().__init__()
+        shape = (channels, size, size)
+        self.latent_dim, self.binary = latent_dim, binary
+        if binary:
+            self.encoder = dense_encoder(math.prod(shape), width, latent_dim)
+            self.decoder = dense_decoder(shape, width, latent_dim)
+        else:
+            self.encoder = convolutional_encoder(shape, width, latent_dim)
+            self.decoder = convolutional_decoder(shape, width, latent_dim)
+            self.log_scale = nn.Parameter(torch.full((channels, 1, 1), -2.0))
+        # what the room orders its sliders by, measured once after training
+        self.register_buffer("latent_kl", torch.zeros(latent_dim))
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"both": torch.optim.Adam(self.parameters(), lr=1e-3, fused=True)}
+
+    def training_step(self, batch: Batch) -> Iterator[Update]:
+        images, _ = batch
+        if self.binary:  # dynamic binarisation: a fresh draw at every step (Salakhutdinov and Murray 2008)
+            images = from_unit(torch.bernoulli(to_unit(images)))
+        mean, log_variance = self.encode_parameters(images)
+        z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)  # the reparameterisation trick, section 2.4
+        likelihood = self.log_likelihood_given(images, z).mean()
+        kl = gaussian_kl(mean, log_variance).sum(dim=1).mean()
+        yield "both", {"reconstruction": -likelihood, "kl": kl}
+
+    def encode_parameters(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures in [-1, 1] -> mean and log-variance of q(z|x), (B, latent_dim) each."""
+        mean, log_variance = self.encoder(images).float().chunk(2, dim=1)
+        return mean, log_variance.clamp(-12.0, 8.0)  # e^-12: finer than any picture needs
+
+    def log_likelihood_given(self, images: Tensor, z: Tensor) -> Tensor:
+        """log p(x|z) in nats, (B,); pictures in [-1, 1] as the model sees them (see :meth:`seen`)."""
+        output = self.decoder(z).float()
+        if self.binary:
+            return bernoulli_log_likelihood(images * 0.5 + 0.5, output)
+        return logistic_log_likelihood(images, output, self.log_scale)
+
+    def seen(self, images: Tensor, draws: Draws | None = None) -> Tensor:
+        """The picture whose likelihood is meant, in [0, 1].
+
+        A binary model sees black and white: by chance with the grey value as probability when given ``draws``, else by the
+        threshold 0.5. The others see 8 bits.
+        """
+        images = images.to(self.device)
+        if not self.binary:
+            return (images * 255).round() / 255
+        limit = draws.uniform(*images.shape[1:]).to(images) if draws is not None else 0.5
+        return (images > limit).float()
+
+    def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of q(z|x) for pictures in [0, 1], (B, latent_dim) each."""
+        mean, log_variance = self.encode_parameters(from_unit(self.seen(images)))
+        return mean, torch.exp(0.5 * log_variance)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Mean of q(z|x), (B, latent_dim)."""
+        return self.posterior(images)[0]
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """(B, latent_dim) -> the mean picture of p(x|z), (B, C, H, W) in [0, 1]."""
+        output = self.decoder(latents.to(self.device)).float()
+        return torch.sigmoid(output) if self.binary else to_unit(output)
+
+    def sample(self, draws: Draws) -> Tensor:
+        """The mean picture of a latent from the prior, one per row of ``draws``."""
+        return self.decode(draws.normal(self.latent_dim))
+
+    def evidence(self, images: Tensor, draws: Draws, samples: int = 16) -> tuple[Tensor, Tensor]:
+        """The two parts of the lower bound in nats: expected log p(x|z), (B,), and the KL of each latent, (B, latent_dim).
+
+        The bound is the first minus the sum of the second; the expectation is a mean over ``samples`` draws.
+        """
+        images = from_unit(self.seen(images))
+        mean, log_variance = self.encode_parameters(images)
+        noise = draws.normal(samples, self.latent_dim).to(mean)
+        z = mean[:, None] + torch.exp(0.5 * log_variance)[:, None] * noise
+        repeated = images.repeat_interleave(samples, dim=0)
+        likelihood = self.log_likelihood_given(repeated, z.flatten(0, 1)).view(len(images), samples)
+        return likelihood.mean(dim=1), gaussian_kl(mean, log_variance)
+
+    def log_likelihood(self, images: Tensor, draws: Draws, samples: int = 500) -> Tensor:
+        """log p(x) in nats, (B,), by importance sampling from q(z|x) (Burda 2015, section 3; a lower bound that tightens).
+
+        A binary model binarises the pictures by chance, from the same ``draws``.
+        """
+        images = from_unit(self.seen(images, draws))
+        mean, log_variance = self.encode_parameters(images)
+        spread = torch.exp(0.5 * log_variance)
+        weights = []
+        for _ in range(samples):
+            noise = draws.normal(self.latent_dim).to(mean)
+            z = mean + spread * noise
+            log_prior = -0.5 * (z.square() + math.log(2 * math.pi)).sum(dim=1)
+            log_posterior = -0.5 * (noise.square() + log_variance + math.log(2 * math.pi)).sum(dim=1)
+            weights.append(self.log_likelihood_given(images, z) + log_prior - log_posterior)
+        return torch.logsumexp(torch.stack(weights), dim=0) - math.log(samples)
+
+    def finish(self, images: Tensor) -> None:
+        """Measure the mean KL of every latent on validation pictures."""
+        mean, log_variance = self.encode_parameters(from_unit(self.seen(images[:2000])))
+        self.latent_kl.copy_(gaussian_kl(mean, log_variance).mean(dim=0))
