@@ -7,6 +7,8 @@ for what a user trained.
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import hashlib
 import importlib
 import json
@@ -56,6 +58,26 @@ def model_class(name: str) -> type[Model]:
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Model) and value.__module__ == module.__name__ and "title" in vars(value)
     )
+
+
+@lru_cache(maxsize=None)
+def about(name: str) -> dict[str, Any]:
+    """The plain class attributes of a model (title, year, authors, paper, summary, differences), read without importing its file."""
+    family = names().get(name)
+    if family is None:
+        raise KeyError(f"there is no model {name!r}; choose from {', '.join(names())}")
+    facts: dict[str, Any] = {"differences": ()}
+    for node in ast.walk(ast.parse((PACKAGE / family / f"{name}.py").read_text())):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        attributes = {}
+        for line in node.body:
+            if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+                with contextlib.suppress(ValueError):  # recipes and the like are no plain values
+                    attributes[line.targets[0].id] = ast.literal_eval(line.value)
+        if "title" in attributes:
+            facts |= attributes
+    return facts
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -129,7 +151,7 @@ def read(folder: Path, name: str) -> Model:
             model = model_class(config["model"])(**config["arguments"])
         state = {key: value.float() if value.is_floating_point() else value for key, value in load_file(file).items()}
         model.load_state_dict(state, strict=True, assign=True)
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"the weights {name} do not fit this version of the model {config.get('model')}: {error}") from error
     return model.to(runtime.device(), memory_format=torch.channels_last).eval().requires_grad_(False)
 
@@ -174,7 +196,10 @@ def _half(value: torch.Tensor) -> torch.Tensor:
 
 def _read_config(name: str, folder: Path) -> dict[str, Any]:
     try:
-        return json.loads((folder / "config.json").read_text())
+        config = json.loads((folder / "config.json").read_text())
+        if not isinstance(config, dict):
+            raise ValueError("not an object")
+        return config
     except (OSError, ValueError) as error:
         raise WeightsError(f"the weights {name} have no readable config.json; restore the folder weights/{name}") from error
 

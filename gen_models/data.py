@@ -21,6 +21,7 @@ import io
 import os
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -158,13 +159,16 @@ def split_of(content: bytes, test: int = 10, validation: int = 5) -> str:
 
 def _read_idx(path: Path) -> np.ndarray:
     """An IDX file of unsigned bytes, gzipped or not."""
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path.name} is cut short or damaged ({error}); fetch it again") from error
     if len(content) < 4 or content[:3] != b"\x00\x00\x08":
         raise DataError(f"{path.name} is not an IDX file of bytes; fetch it again")
     rank = content[3]
     shape = [int.from_bytes(content[4 + 4 * axis : 8 + 4 * axis], "big") for axis in range(rank)]
-    body = np.frombuffer(content, np.uint8, offset=4 + 4 * rank)
-    if body.size != int(np.prod(shape)):
+    body = np.frombuffer(content[4 + 4 * rank :], np.uint8)
+    if len(content) < 4 + 4 * rank or body.size != int(np.prod(shape)):
         raise DataError(f"{path.name} is cut short; fetch it again")
     return body.reshape(shape)
 
@@ -182,6 +186,8 @@ def _idx_arrays(dataset: str, part: str, folder: Path | None) -> tuple[np.ndarra
         if found is None:
             raise DataError(f"{dataset}/raw/{name}.gz is not in the data folder {folder}; put it there or leave out --data-dir")
         arrays.append(_read_idx(found))
+    if len(arrays[0]) != len(arrays[1]):
+        raise DataError(f"{dataset} has {len(arrays[0])} pictures but {len(arrays[1])} labels; fetch both files again")
     return arrays[0], arrays[1]
 
 
@@ -236,16 +242,21 @@ def _faces(split: str, size: int | None, folder: Path | None) -> DataSet:
     if archive is None or not archive.is_file():
         raise DataError("faces_utk_128.zip is needed for the faces; name the folder that holds it with --data-dir or GALLERY_DATA")
     images, labels = [], []
-    with zipfile.ZipFile(archive) as files:
-        for name in sorted(files.namelist()):
-            if not name.endswith(".jpg"):
-                continue
-            content = files.read(name)
-            if split_of(content) != split:
-                continue
-            age, gender, ethnicity, *_ = Path(name).stem.split("_")
-            images.append(np.asarray(square(Image.open(io.BytesIO(content)), size)))
-            labels.append((min(int(age) // 10, 9), int(gender), int(ethnicity)))
+    try:
+        with zipfile.ZipFile(archive) as files:
+            for name in sorted(files.namelist()):
+                if not name.endswith(".jpg"):
+                    continue
+                content = files.read(name)
+                if split_of(content) != split:
+                    continue
+                age, gender, ethnicity, *_ = Path(name).stem.split("_")
+                images.append(np.asarray(square(Image.open(io.BytesIO(content)), size)))
+                labels.append((min(int(age) // 10, 9), int(gender), int(ethnicity)))
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError) as error:
+        raise DataError(f"{archive.name} is cut short or damaged ({error}); fetch it again") from error
+    if not images:
+        raise DataError(f"{archive.name} holds no face for the part {split!r}; fetch it again")
     decades = tuple(f"{10 * decade}-{10 * decade + 9}" for decade in range(9)) + ("90 and over",)
     return DataSet(
         "faces", split, torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels),

@@ -11,7 +11,6 @@ is in the checkpoint.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import shlex
@@ -98,7 +97,10 @@ def train(given: argparse.Namespace) -> Path:
     if not accelerator.is_main_process:
         return out / "weights"
     published = run.published()
-    validation = load_data(data_name, "validation", size, given.data_dir, channels)
+    try:
+        validation = load_data(data_name, "validation", size, given.data_dir, channels)
+    except DataError:  # so few pictures of a user's own that none of them validates
+        validation = data
     with torch.no_grad():
         published.finish(validation.unit().to(accelerator.device))
     record = {
@@ -140,6 +142,7 @@ class Run:
         self.optimizers = model.optimizers()
         self.rates = {name: [group["lr"] for group in o.param_groups] for name, o in self.optimizers.items()}
         self.step, self.seconds = 0, 0.0
+        self.unchecked: list[tuple[int, str, torch.Tensor]] = []
 
     def go(self, checkpoint_minutes: float = 3.0, sample_every: int = 1000) -> None:
         """Train to the recipe's last step.
@@ -179,7 +182,7 @@ class Run:
             signal.signal(signal.SIGINT, handler)
 
     def update(self, check: bool = True) -> dict[str, str]:
-        """One training step; returns the loss terms as text when ``check``, which also looks for a term that is no number."""
+        """One training step; returns the loss terms as text when ``check``, else looks at them later (see :meth:`check`)."""
         # the random numbers of a step are a function of (seed, step, process), whatever happened before
         key = [self.seed, 2**63 + self.step * 4096 + self.accelerator.process_index]
         torch.manual_seed(int(np.random.Philox(key=key).random_raw() >> 1))
@@ -197,14 +200,10 @@ class Run:
             if update is None:
                 break
             name, terms = update
+            self.unchecked += [(self.step, term, value.detach()) for term, value in terms.items()]
             if check:
-                values = {term: float(value.detach()) for term, value in terms.items()}
-                bad = [term for term, value in values.items() if not np.isfinite(value)]
-                if bad:
-                    raise TrainingStopped(
-                        f"the loss term {bad[0]!r} is not a number at step {self.step}; the last checkpoint is kept in {self.out}"
-                    )
-                seen |= {term: f"{value:.3g}" for term, value in values.items()}
+                self.check()
+                seen |= {term: f"{float(value.detach()):.3g}" for term, value in terms.items()}
             optimizer = self.optimizers[name]
             optimizer.zero_grad(set_to_none=True)
             self.accelerator.backward(sum(terms.values()))
@@ -216,6 +215,19 @@ class Run:
         self.average.update_parameters(self.model)
         self.step += 1
         return seen
+
+    def check(self) -> None:
+        """Look at the loss terms of the steps since the last look; a look at every step would make a GPU wait.
+
+        Raises:
+            TrainingStopped: if one is not finite.
+        """
+        for step, term, value in self.unchecked:
+            if not np.isfinite(float(value)):
+                raise TrainingStopped(
+                    f"the loss term {term!r} is not a number at step {step}; the last checkpoint is kept in {self.out}"
+                )
+        self.unchecked.clear()
 
     def _average_gradients(self, optimizer: torch.optim.Optimizer) -> None:
         if self.accelerator.num_processes == 1:
@@ -237,7 +249,12 @@ class Run:
         return averaged.eval()
 
     def save(self) -> None:
-        """Write the checkpoint; a kill at any moment leaves the old one or the new one."""
+        """Write the checkpoint; a kill at any moment leaves the old one or the new one.
+
+        Raises:
+            TrainingStopped: if a loss term was no number since the last one, which is then kept.
+        """
+        self.check()
         if not self.accelerator.is_main_process:
             return
         self.out.mkdir(parents=True, exist_ok=True)

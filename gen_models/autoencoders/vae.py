@@ -67,7 +67,10 @@ class VAE(GenerativeModel):
     year = 2013
     authors = "Diederik P. Kingma, Max Welling"
     paper = "https://arxiv.org/abs/1312.6114"
-    summary = "An encoder finds the few numbers that describe a picture; a decoder paints the picture back, or a new one from new numbers."
+    summary = (
+        "An encoder finds the few numbers that describe a picture; "
+        "a decoder paints the picture back, or a new one from new numbers."
+    )
     differences = (
         "Two hidden layers of 500 rectified linear units instead of one of 500 tanh units, and Adam instead of Adagrad.",
         "Clothes and faces use convolutional nets with batch normalisation.",
@@ -76,7 +79,7 @@ class VAE(GenerativeModel):
     )
     recipes = {
         "mnist": Recipe(
-            steps=60_000, batch_size=128, arguments=dict(size=28, channels=1, binary=True, width=500, latent_dim=40),
+            steps=45_000, batch_size=128, arguments=dict(size=28, channels=1, binary=True, width=500, latent_dim=40),
             precision="no", decay_from=0.3,
             large=Recipe(
                 steps=400_000, batch_size=128, precision="no", decay_from=0.3,
@@ -92,7 +95,7 @@ class VAE(GenerativeModel):
             ),
         ),
         "faces": Recipe(
-            steps=7_500, mirror=True, decay_from=0.3,
+            steps=6_000, mirror=True, decay_from=0.3,
             arguments=dict(size=64, channels=3, binary=False, width=32, latent_dim=64),
             large=Recipe(
                 steps=80_000, batch_size=128, mirror=True, decay_from=0.3,

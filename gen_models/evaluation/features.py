@@ -29,13 +29,13 @@ class Features(Model):
     differences = ("A small classifier of this data set's own labels replaces Inception, which needs a download.",)
     recipes = {
         "mnist": Recipe(
-            steps=3000, batch_size=128, decay_from=0.2, arguments=dict(size=28, channels=1, width=32, classes=[10])
+            steps=2500, batch_size=128, decay_from=0.2, arguments=dict(size=28, channels=1, width=32, classes=[10])
         ),
         "fashion": Recipe(
-            steps=6000, batch_size=128, decay_from=0.2, mirror=True, arguments=dict(size=28, channels=1, width=48, classes=[10])
+            steps=4000, batch_size=128, decay_from=0.2, mirror=True, arguments=dict(size=28, channels=1, width=48, classes=[10])
         ),
         "faces": Recipe(
-            steps=5000, decay_from=0.2, mirror=True, arguments=dict(size=64, channels=3, width=32, classes=[10, 2, 5])
+            steps=4000, decay_from=0.2, mirror=True, arguments=dict(size=64, channels=3, width=32, classes=[10, 2, 5])
         ),
     }
     tiny = dict(size=16, channels=1, width=4, classes=[3])

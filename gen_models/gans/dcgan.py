@@ -84,18 +84,18 @@ class DCGAN(GenerativeModel):
     averaged = ("generator",)
     recipes = {
         "mnist": Recipe(
-            steps=10_000,
+            steps=7_000,
             arguments=dict(size=28, channels=1, width=48),
             large=Recipe(steps=60_000, batch_size=128, arguments=dict(size=28, channels=1, width=64)),
         ),
         "fashion": Recipe(
-            steps=14_000,
+            steps=12_000,
             mirror=True,
             arguments=dict(size=28, channels=1, width=64),
             large=Recipe(steps=80_000, batch_size=128, mirror=True, arguments=dict(size=28, channels=1, width=128)),
         ),
         "faces": Recipe(
-            steps=13_000,
+            steps=16_000,
             mirror=True,
             arguments=dict(size=64, channels=3, width=32),
             large=Recipe(steps=150_000, batch_size=128, mirror=True, arguments=dict(size=64, channels=3, width=128)),
@@ -148,7 +148,7 @@ class DCGAN(GenerativeModel):
 
     def score_map(self, images: Tensor) -> Tensor:
         """How much each pixel moves the score: |d score / d pixel|, (B, H, W), each map scaled to a maximum of 1."""
-        with torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():  # the caller computes without gradients, these are the answer
             pixels = from_unit(images.to(self.device)).clone().requires_grad_(True)
             (gradient,) = torch.autograd.grad(self.discriminator(pixels).sum(), pixels)
         saliency = gradient.abs().sum(dim=1)

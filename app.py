@@ -1,0 +1,167 @@
+"""The front door: one page, a tab per family, inside it a tab per room. Names no model.
+
+``python app.py [--host ADDRESS] [--port NUMBER]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# a summary of past events is rebuilt after each event; once in a thousand is enough
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000")
+
+import gradio as gr  # noqa: E402
+from starlette.middleware import Middleware  # noqa: E402
+from starlette.middleware.gzip import GZipMiddleware  # noqa: E402
+
+from demos import _room  # noqa: E402
+from gen_models import catalog  # noqa: E402
+
+TITLE = "The gallery of deep generative models"
+DEMOS = Path(__file__).parent / "demos"
+FAMILIES = {
+    "mixtures": "Mixtures", "autoencoders": "Autoencoders", "gans": "GANs", "translation": "Translation",
+    "restoration": "Restoration", "autoregressive": "Autoregressive", "diffusion": "Diffusion", "imitation": "Imitation",
+}  # fmt: skip
+MAX_STATE = 8000
+"""Characters of a link's state that are looked at."""
+
+
+def rooms() -> dict[str, list[str]]:
+    """Family -> its rooms by year, from the files in ``demos``."""
+    found: dict[str, list[str]] = {}
+    models = catalog.names()
+    shown = [file.stem for file in DEMOS.glob("[!_]*.py") if file.stem in models]
+    for family in FAMILIES:
+        members = [name for name in shown if models[name] == family]
+        if members:
+            found[family] = sorted(members, key=lambda name: catalog.about(name)["year"])
+    return found
+
+
+def restore(request: gr.Request, built: dict[str, _room.Room], families: dict[str, gr.Tabs]) -> dict[Any, Any]:
+    """What the page's link says, as updates: which tabs are open, what the room's controls hold."""
+    query = request.query_params
+    room = built.get(query.get("room", ""))
+    if room is None:
+        return {}
+    family = catalog.names()[room.model]
+    updates: dict[Any, Any] = {families[""]: gr.Tabs(selected=family), families[family]: gr.Tabs(selected=room.model)}
+    try:
+        state = json.loads(query.get("state", "{}")[:MAX_STATE])
+        state = state if isinstance(state, dict) else {}
+    except ValueError:
+        gr.Warning("This link is damaged; the room opens as usual.")
+        return updates
+    for key, value in state.items():
+        component = room.controls.get(key)
+        if component is not None and _fits(component, value):
+            updates[component] = value
+    digest, name = query.get("sha", ""), state.get("weights")
+    if digest and name in catalog.trained(room.model) and not catalog.config_of(name)["sha256"].startswith(digest):
+        gr.Warning("These weights were trained anew since this picture was saved; it may look different.")
+    if state:
+        updates[room.restored] = 1
+    return updates
+
+
+def _fits(component: Any, value: Any) -> bool:
+    """Whether a component may be given a value that came in by a link."""
+    if isinstance(component, gr.Slider):
+        return isinstance(value, int | float) and component.minimum <= value <= component.maximum
+    if isinstance(component, gr.Number):
+        return isinstance(value, int | float)
+    if isinstance(component, gr.Radio | gr.Dropdown):
+        return value in [choice for _, choice in component.choices]
+    return isinstance(value, str)
+
+
+@_room.guarded
+def link_of(file: str | None) -> str:
+    """The link that restores the room in which a picture was saved."""
+    from urllib.parse import urlencode
+
+    if not file:
+        return ""
+    recipe = _room.read_recipe(file)
+    return "?" + urlencode({"room": recipe["room"], "state": json.dumps(recipe["controls"]), "sha": recipe.get("sha256", "")})
+
+
+def build() -> gr.Blocks:
+    """The page."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
+        with gr.Row(elem_classes=["masthead"]):
+            gr.HTML(f"<h1>{TITLE}</h1><p>Play the classics: every picture here is made by a model while you watch.</p>", scale=4)
+            dropped = gr.UploadButton("Open a saved picture", file_types=[".png"], size="sm", scale=0, min_width=180)
+        link = gr.Textbox(visible="hidden", show_label=False)
+        built: dict[str, _room.Room] = {}
+        families: dict[str, gr.Tabs] = {}
+        with gr.Tabs(elem_classes=["families"]) as families[""]:
+            for family, members in rooms().items():
+                with gr.Tab(FAMILIES[family], id=family), gr.Tabs() as families[family]:
+                    for name in members:
+                        with gr.Tab(catalog.about(name)["title"], id=name):
+                            built[name] = importlib.import_module(f"demos.{name}").room()
+        outputs = list(families.values())
+        for room in built.values():
+            outputs += [*room.controls.values(), room.restored]
+
+        def on_load(request: gr.Request):
+            return restore(request, built, families) or {link: ""}
+
+        page.load(_room.guarded(on_load), None, [link, *outputs], show_progress="hidden", queue=False, api_visibility="private")
+        dropped.upload(link_of, dropped, link, show_progress="hidden", api_visibility="private").success(
+            None, link, None, js="(query) => { if (query) window.location.search = query; }"
+        )
+    page.queue(max_size=32, default_concurrency_limit=1, api_open=False)
+    return page
+
+
+def launch_settings() -> dict[str, Any]:
+    """Arguments of ``launch``: look, limits, nothing asked of the outside world."""
+    return dict(
+        theme=theme(), css_paths=DEMOS / "_page.css", show_error=False, max_file_size="8mb", state_session_capacity=200,
+        ssr_mode=False, strict_cors=True, enable_monitoring=False, run_history=False, share=False,
+        footer_links=["api"], app_kwargs={"middleware": [Middleware(GZipMiddleware, minimum_size=1000)]},
+    )  # fmt: skip
+
+
+def theme() -> gr.themes.Base:
+    """Paper and ink, one accent, the reader's own fonts."""
+    sans = ["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.indigo, neutral_hue=gr.themes.colors.stone, font=sans,
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "monospace"], radius_size=gr.themes.sizes.radius_md,
+    ).set(
+        body_background_fill="#faf8f4", body_background_fill_dark="#14130f", block_background_fill="#ffffff",
+        block_background_fill_dark="#1e1c18", block_border_width="1px", block_shadow="none", block_label_text_weight="500",
+        body_text_color_subdued="#6b655d", body_text_color_subdued_dark="#a8a299", block_info_text_color="#6b655d",
+        block_info_text_color_dark="#a8a299",
+        button_primary_background_fill="#3b3a8f", button_primary_background_fill_hover="#4b4ab0",
+        button_primary_background_fill_dark="#6f6ee0", button_primary_background_fill_hover_dark="#8584ee",
+        button_primary_text_color="#ffffff", slider_color="#4b4ab0", slider_color_dark="#8584ee",
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Start the server."""
+    import torch
+
+    from gen_models import runtime
+
+    options = argparse.ArgumentParser("python app.py", description=TITLE)
+    options.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+    options.add_argument("--port", type=int, default=None, help="default: the first free port from 7860")
+    given = options.parse_args()
+    torch.set_num_threads(runtime.cores())
+    build().launch(server_name=given.host, server_port=given.port, **launch_settings())
+
+
+if __name__ == "__main__":
+    main()

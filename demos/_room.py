@@ -1,0 +1,458 @@
+"""What all rooms share: header, seed, checked picture input, clickable pictures, saving with a recipe, links, errors.
+
+A room is a file ``demos/<model>.py`` with plain handler functions and ``room()``, which lays out the widgets and returns a
+:class:`Room`. Nothing here or there imports a model before its first use.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html
+import inspect
+import io
+import json
+import logging
+import math
+import os
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+import PIL.PngImagePlugin
+from gradio.components.base import Component
+from torch import Tensor
+
+from gen_models import catalog
+from gen_models.data import DataError, square
+
+log = logging.getLogger("gallery")
+
+MAX_PIXELS = 25_000_000
+"""Pictures above this many pixels are refused."""
+PIL.Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+MAX_SEED = 2**31 - 1
+RECIPE_KEY = "gallery-recipe"
+DATA_TITLES = {"mnist": "Digits", "fashion": "Fashion", "faces": "Faces"}
+
+QUICK = dict(queue=False, trigger_mode="always_last", show_progress="hidden", api_visibility="private")
+"""For handlers of a few milliseconds that answer while a slider is dragged."""
+HEAVY = dict(concurrency_id="models", concurrency_limit=1, api_visibility="private")
+"""For handlers that wait their turn in the queue."""
+
+
+# ---- errors -----------------------------------------------------------------------------------------------------------
+
+
+def guarded(handler: Callable) -> Callable:
+    """The handler with every trouble turned into one sentence in the page.
+
+    Known trouble shows its own sentence; the unknown is logged with an id, and the sentence names the id.
+    """
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def run_all(*values: Any, **named: Any) -> Iterator[Any]:
+            try:
+                yield from handler(*values, **named)
+            except Exception as error:
+                raise _told(error, handler) from error
+
+        return run_all
+
+    @functools.wraps(handler)
+    def run(*values: Any, **named: Any) -> Any:
+        try:
+            return handler(*values, **named)
+        except Exception as error:
+            raise _told(error, handler) from error
+
+    return run
+
+
+def _told(error: Exception, handler: Callable) -> gr.Error:
+    if isinstance(error, gr.Error):
+        return error
+    if isinstance(error, catalog.WeightsError | DataError):
+        return gr.Error(str(error), title="Not available")
+    number = uuid.uuid4().hex[:8]
+    log.error("%s failed, id %s", handler.__qualname__, number, exc_info=error)
+    return gr.Error(f"Something went wrong here. If you report it, name the id {number}.")
+
+
+def whole(value: Any, low: int, high: int, what: str) -> int:
+    """``value`` as an integer between ``low`` and ``high``; what a page's number field sends may be anything."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or not low <= number <= high:
+        raise gr.Error(f"{what} must be a number from {low} to {high}.")
+    return int(number)
+
+
+def real(value: Any, low: float, high: float, what: str) -> float:
+    """``value`` as a finite number between ``low`` and ``high``."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or not low <= number <= high:
+        raise gr.Error(f"{what} must be a number from {low:g} to {high:g}.")
+    return number
+
+
+def chosen(value: Any, options: Sequence[str], what: str) -> str:
+    """``value`` if it is one of ``options``."""
+    if value not in options:
+        raise gr.Error(f"{what} must be one of {', '.join(options) or '(none is trained yet)'}.")
+    return str(value)
+
+
+# ---- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def to_pil(picture: Tensor) -> PIL.Image.Image:
+    """(C, H, W) in [0, 1] -> 8-bit picture, grey or colour."""
+    values = (picture.detach().float().clamp(0, 1) * 255).round().byte().cpu().numpy()
+    return PIL.Image.fromarray(values[0] if len(values) == 1 else np.ascontiguousarray(values.transpose(1, 2, 0)))
+
+
+def png_uri(picture: Tensor | PIL.Image.Image) -> str:
+    """A picture as a PNG data URI; fast rather than small."""
+    image = to_pil(picture) if isinstance(picture, Tensor) else picture
+    stream = io.BytesIO()
+    image.save(stream, "PNG", compress_level=1)
+    return data_uri(stream.getvalue())
+
+
+def data_uri(content: bytes) -> str:
+    """A PNG file's bytes as a data URI."""
+    return "data:image/png;base64," + base64.b64encode(content).decode()
+
+
+def picture_html(picture: Tensor | PIL.Image.Image | str, words: str) -> str:
+    """One picture as large as its column, with crisp pixels; ``words`` say what it shows."""
+    uri = picture if isinstance(picture, str) else png_uri(picture)
+    return f'<img class="picture" src="{uri}" alt="{html.escape(words)}">'
+
+
+def tiles_html(
+    pictures: Sequence[Tensor | PIL.Image.Image | str],
+    captions: Sequence[str] = (),
+    marks: dict[int, str] | None = None,
+    columns: int = 8,
+    words: str = "picture",
+    indices: Sequence[int] | None = None,
+) -> str:
+    """Pictures as a grid of buttons; ``marks`` puts a badge on some (index -> letters), ``indices`` number them otherwise than 0, 1, 2."""
+    marks = marks or {}
+    tiles = []
+    for place, picture in enumerate(pictures):
+        index = place if indices is None else indices[place]
+        uri = picture if isinstance(picture, str) else png_uri(picture)
+        caption = f"<span>{html.escape(captions[place])}</span>" if captions else ""
+        badge = f"<b>{html.escape(marks[index])}</b>" if index in marks else ""
+        label = f"{html.escape(words)} {index}"
+        tiles.append(
+            f'<button type="button" class="tile" data-index="{index}" aria-label="{label}">'
+            f'<img src="{uri}" alt="{label}">{badge}{caption}</button>'
+        )
+    return f'<div class="tiles" style="--columns:{columns}">{"".join(tiles)}</div>'
+
+
+TILE_JS = """element.addEventListener('click', event => {
+  const tile = event.target.closest('[data-index]');
+  if (tile) trigger('pick', {index: Number(tile.dataset.index)});
+});"""
+
+
+def tiles(value: str = "", **settings: Any) -> gr.HTML:
+    """A grid from :func:`tiles_html`; its ``pick`` event carries ``index``."""
+    return gr.HTML(value, js_on_load=TILE_JS, elem_classes=["result"], **settings)
+
+
+def strip_image(pictures: Sequence[PIL.Image.Image], scale: int = 1, columns: int | None = None) -> PIL.Image.Image:
+    """Pictures side by side, ``columns`` in a row, each pixel ``scale`` times as large."""
+    columns = columns or len(pictures)
+    width, height = pictures[0].size
+    rows = -(-len(pictures) // columns)
+    sheet = PIL.Image.new(pictures[0].mode, (columns * width, rows * height))
+    for index, picture in enumerate(pictures):
+        sheet.paste(picture, (index % columns * width, index // columns * height))
+    return enlarged(sheet, scale)
+
+
+def enlarged(picture: PIL.Image.Image, scale: int) -> PIL.Image.Image:
+    """The picture with each pixel ``scale`` times as large, edges crisp."""
+    return picture.resize((picture.width * scale, picture.height * scale), PIL.Image.Resampling.NEAREST)
+
+
+def sheet_tiles(name: str, count: int = 8) -> list[PIL.Image.Image]:
+    """The first pictures of ``weights/<name>/samples.png``, made when the weights were published; [] if it is not there."""
+    file = catalog.WEIGHTS / name / "samples.png"
+    if not file.is_file():
+        return []
+    with PIL.Image.open(file) as sheet:
+        side = sheet.width // 8
+        places = [(index % 8 * side, index // 8 * side) for index in range(min(count, 8 * (sheet.height // side)))]
+        tiles_ = [sheet.crop((left, top, left + side, top + side)) for left, top in places]
+    grey = all(tile.convert("RGB").convert("L").convert("RGB").tobytes() == tile.convert("RGB").tobytes() for tile in tiles_[:2])
+    return [tile.convert("L" if grey else "RGB") for tile in tiles_]
+
+
+class CheckedImage(gr.Image):
+    """The only way for a picture into the gallery: an uploaded file that decodes, upright, on white, within bounds.
+
+    The stock component opens any picture of the server that a payload names, drops alpha, clips 16 bits and says nothing
+    when a file cannot be read. This one gives an RGB ``PIL.Image`` or one clear sentence.
+    """
+
+    is_template = True
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(
+            **({"type": "pil", "image_mode": "RGB", "sources": ["upload", "clipboard"], "buttons": ["fullscreen"], "height": 280}
+               | settings)
+        )  # fmt: skip
+
+    def preprocess(self, payload: Any) -> PIL.Image.Image | None:  # type: ignore[override]
+        """The uploaded file as an RGB picture.
+
+        Raises:
+            gr.Error: if it is no upload, no picture, damaged or too large.
+        """
+        if payload is None:
+            return None
+        path = Path(payload.path or "").resolve()
+        if (payload.url or "").startswith("data:") or not path.is_relative_to(Path(self.GRADIO_CACHE).resolve()):
+            raise gr.Error("Please upload the picture as a file.")
+        return read_picture(path)
+
+
+def read_picture(file: Path | io.BytesIO) -> PIL.Image.Image:
+    """A picture file as upright RGB on white; of an animation, the first frame.
+
+    Raises:
+        gr.Error: with one sentence for the page.
+    """
+    try:
+        image = PIL.Image.open(file, formats=("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"))
+    except PIL.Image.DecompressionBombError as error:
+        raise _too_large() from error
+    except Exception as error:
+        raise gr.Error("This file is not a picture that can be read; PNG, JPEG, WebP, BMP, GIF and TIFF can.") from error
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_large()
+    try:
+        image.seek(0)
+        image.load()
+        longest = max(image.size)
+        # square() crops the middle; here the whole picture is wanted, so only its modes and its turn are mended
+        return upright_rgb(image) if longest > 1 else upright_rgb(image).resize((2, 2))
+    except Exception as error:
+        raise gr.Error("This picture file is damaged and cannot be read.") from error
+
+
+def upright_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
+    """Turned as its EXIF says, 16 bits scaled by their range, transparency on white, RGB."""
+    image = PIL.ImageOps.exif_transpose(image)
+    if image.mode.startswith(("I", "F")):
+        values = np.asarray(image, np.float32)
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        # a constant picture keeps its place between black and white instead of being stretched
+        values = (values - low) / (high - low) if high > low else values / max(high, 65535.0)
+        image = PIL.Image.fromarray((values * 255).round().astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = PIL.Image.alpha_composite(PIL.Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _too_large() -> gr.Error:
+    return gr.Error(f"This picture has more than {MAX_PIXELS // 10**6} million pixels; make it smaller first.")
+
+
+def as_input(image: PIL.Image.Image, size: int, channels: int, centre: bool) -> np.ndarray:
+    """A user's picture as a model sees it: (C, size, size) float32 in [0, 1].
+
+    With ``centre`` (grey sets of things on black): dark on light is turned round, and the figure is scaled into the middle 20 of 28
+    pixels with its centre of mass in the centre, as MNIST's authors did.
+    """
+    if not centre:
+        values = np.asarray(square(image, size, "RGB" if channels == 3 else "L"), np.float32) / 255
+        return values[None] if channels == 1 else values.transpose(2, 0, 1)
+    grey = np.asarray(image.convert("L"), np.float32) / 255
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    if np.median(border) > 0.5:
+        grey = 1 - grey
+    rows, columns = np.nonzero(grey > 0.2)
+    if len(rows) == 0:
+        raise gr.Error("The picture is empty: draw or upload something first.")
+    figure = grey[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    box = size * 20 / 28
+    ratio = box / max(figure.shape)
+    shape = (max(1, round(figure.shape[1] * ratio)), max(1, round(figure.shape[0] * ratio)))
+    small = PIL.Image.fromarray((figure * 255).astype(np.uint8)).resize(shape, PIL.Image.Resampling.BOX if ratio < 1 else 2)
+    values = np.asarray(small, np.float32) / 255
+    total = values.sum() or 1.0
+    top = round(size / 2 - (values.sum(1) * (np.arange(len(values)) + 0.5)).sum() / total)
+    left = round(size / 2 - (values.sum(0) * (np.arange(values.shape[1]) + 0.5)).sum() / total)
+    top = min(max(top, 0), size - values.shape[0])
+    left = min(max(left, 0), size - values.shape[1])
+    whole_ = np.zeros((1, size, size), np.float32)
+    whole_[0, top : top + values.shape[0], left : left + values.shape[1]] = values
+    return whole_
+
+
+# ---- recipes, saving, links -------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Room:
+    """A room as the front door sees it."""
+
+    model: str
+    controls: dict[str, Component] = field(default_factory=dict)
+    """What a recipe holds: key -> component with a plain value."""
+    restored: gr.State | None = None
+    """Changes when a recipe was put into the controls; the room listens and shows its result again."""
+
+
+def recipe_of(room: str, keys: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    """What to write into a saved picture: room, controls, and the hash of the weights used."""
+    controls = dict(zip(keys, values, strict=True))
+    name = controls.get("weights")
+    known = name in catalog.trained(room)
+    return {"room": room, "controls": controls, "sha256": catalog.config_of(name)["sha256"][:16] if known else ""}
+
+
+def png_with_recipe(frames: Sequence[PIL.Image.Image], recipe: dict[str, Any], milliseconds: int = 80) -> bytes:
+    """One picture, or several as an animated PNG, with the recipe as text."""
+    info = PIL.PngImagePlugin.PngInfo()
+    info.add_text(RECIPE_KEY, json.dumps(recipe))
+    stream = io.BytesIO()
+    first, *rest = frames
+    animated = dict(save_all=True, append_images=rest, duration=milliseconds, loop=0) if rest else {}
+    first.save(stream, "PNG", pnginfo=info, **animated)
+    return stream.getvalue()
+
+
+def read_recipe(file: str | os.PathLike) -> dict[str, Any]:
+    """The recipe of a saved picture.
+
+    Raises:
+        gr.Error: if there is none.
+    """
+    sentence = "This picture carries no recipe: only pictures saved in this gallery do."
+    try:
+        with PIL.Image.open(file, formats=("PNG",)) as image:
+            recipe = json.loads(image.info[RECIPE_KEY])
+    except Exception as error:
+        raise gr.Error(sentence) from error
+    if not isinstance(recipe, dict) or not isinstance(recipe.get("controls"), dict) or recipe.get("room") not in catalog.names():
+        raise gr.Error(sentence)
+    return recipe
+
+
+DOWNLOAD_JS = """(sent) => {
+  if (!sent) return;
+  const at = sent.indexOf('|');
+  const link = document.createElement('a');
+  link.download = sent.slice(0, at);
+  link.href = sent.slice(at + 1);
+  document.body.appendChild(link); link.click(); link.remove();
+}"""
+
+
+def save_button(room: Room, make: Callable[..., Sequence[PIL.Image.Image]], extra: Sequence[Component] = (),
+                label: str = "Save picture", view: str = "") -> gr.Button:  # fmt: skip
+    """A button that downloads what ``make(*controls, *extra)`` returns, one picture or the frames of an animation."""
+    keys, inputs = list(room.controls), [*room.controls.values(), *extra]
+
+    @guarded
+    def save(*values: Any) -> str:
+        controls = values[: len(keys)]
+        content = png_with_recipe(make(*values), recipe_of(room.model, keys, controls) | ({"view": view} if view else {}))
+        stem = "-".join(str(part) for part in (dict(zip(keys, controls, strict=True)).get("weights", room.model), view) if part)
+        return f"{stem}.png|{data_uri(content)}"
+
+    button = gr.Button(label, size="sm", elem_classes=["quiet"])
+    carrier = gr.Textbox(visible="hidden", show_label=False)
+    button.click(save, inputs, carrier, show_progress="hidden", **HEAVY).success(None, carrier, None, js=DOWNLOAD_JS)
+    return button
+
+
+def link_button(room: Room) -> gr.Button:
+    """A button that puts the room's state into the address bar and on the clipboard."""
+    button = gr.Button("Copy link", size="sm", elem_classes=["quiet"])
+    script = """(...values) => {
+      const keys = %s, state = {};
+      keys.forEach((key, index) => state[key] = values[index]);
+      const link = new URL(window.location.href);
+      link.search = ''; link.searchParams.set('room', %s); link.searchParams.set('state', JSON.stringify(state));
+      window.history.replaceState(null, '', link);
+      if (navigator.clipboard) navigator.clipboard.writeText(link.href).catch(() => {});
+      return 'Link is in the address bar';
+    }""" % (json.dumps(list(room.controls)), json.dumps(room.model))
+    button.click(None, list(room.controls.values()), button, js=script, api_visibility="private")
+    return button
+
+
+# ---- the parts of a room ----------------------------------------------------------------------------------------------
+
+
+def header(model: str) -> None:
+    """Title, year, authors, paper and the one sentence, read from the model's file without importing it."""
+    facts = catalog.about(model)
+    gr.HTML(
+        f'<header class="room-header"><h2>{html.escape(facts["title"])} <small>{facts["year"]}</small></h2>'
+        f"<p>{html.escape(facts['summary'])}</p>"
+        f'<p class="byline">{html.escape(facts["authors"])} · <a href="{html.escape(facts["paper"])}" target="_blank" '
+        'rel="noopener">the paper</a></p></header>'
+    )
+
+
+def weights_choice(model: str) -> gr.Radio:
+    """Which trained weights of a model to use; a user's own appear by their name."""
+    names = catalog.trained(model)
+    choices = [(DATA_TITLES.get(name.partition("-")[2], name.partition("-")[2]), name) for name in names]
+    preferred = next((name for name in names if name.endswith("-fashion")), names[0] if names else None)
+    return gr.Radio(choices, value=preferred, label="Trained on", elem_classes=["chips"])
+
+
+def seed_row(value: int = 7) -> tuple[gr.Number, gr.Button]:
+    """A seed field and the dice beside it."""
+    with gr.Row(elem_classes=["seed-row"]):
+        seed = gr.Number(value, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, min_width=90, scale=3)
+        dice = gr.Button("New seed", min_width=100, scale=1, size="md", elem_classes=["dice"])
+    return seed, dice
+
+
+ROLL_JS = "() => Math.floor(Math.random() * 1000000)"
+
+
+def explanation(model: str, text: str) -> None:
+    """"How it works" with its formula, what is done differently, and the measured numbers, in closed accordions."""
+    facts = catalog.about(model)
+    differences = "\n".join(f"- {line}" for line in facts["differences"])
+    with gr.Accordion("How it works", open=False):
+        gr.Markdown(
+            f"{text}\n\n**What we do differently from the paper**\n\n{differences}",
+            latex_delimiters=[{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}],
+        )
+    with gr.Accordion("Measured", open=False):
+        gr.Markdown("\n\n".join(measured(name) for name in catalog.trained(model)) or "Nothing is trained yet.")
+
+
+def measured(name: str) -> str:
+    """The card's table of numbers."""
+    from gen_models.publish import numbers_table
+
+    return f"**{name}**\n\n{numbers_table(name)}"

@@ -1,0 +1,657 @@
+"""The numbers on the cards: ``python -m gen_models.evaluate dcgan-fashion``.
+
+It knows no model. What is measured follows from the verbs that a model has: one that samples is held against unseen real pictures,
+one with ``log_likelihood`` is asked for it, one with ``evidence`` for its lower bound, one with ``predict`` for its hits.
+
+| key | measure | from |
+| --- | --- | --- |
+| ``frechet`` | distance between two Gaussians fitted to features | Heusel 2017, arXiv 1706.08500 |
+| ``kernel`` | squared maximum mean discrepancy of features, cubic kernel | Binkowski 2018, arXiv 1801.01401 |
+| ``precision``, ``recall`` | share of one set among the other's neighbourhoods | Kynkaanniemi 2019, arXiv 1904.06991 |
+| ``memorisation`` | distance to the nearest training picture, against that of unseen pictures | |
+| ``nll``, ``bits``, ``elbo`` | negative log-likelihood, the same per dimension, lower bound | Burda 2015, arXiv 1509.00519 |
+| ``accuracy-<task>`` | hits of a classifier | |
+
+Distances between finite sets grow as the sets shrink, so numbers from few pictures do not compare with numbers from many. A full
+measurement therefore stores, beside each number, the one of ``--quick``, and ``--quick --check`` compares with that one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import math
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from gen_models import catalog, runtime
+from gen_models.base import Draws, GenerativeModel, Model
+from gen_models.data import DataError, DataSet, load_data
+
+EVALUATION = "evaluation.json"
+CHUNK = 250
+"""Pictures in one forward pass."""
+FEWEST = 50
+"""A test part with fewer pictures says nothing about a distribution."""
+NEIGHBOURS = 3
+BAR = 3.0
+"""``--check`` accepts this many standard errors of both numbers together."""
+UNREPORTED = "not comparable: no paper's number for these pictures under this protocol"
+FOREIGN_FEATURES = "not comparable: papers use Inception features, these come from a small network trained here"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How many pictures go into each measure; a set that holds fewer is used whole."""
+
+    samples: int = 10_000
+    real: int = 10_000
+    """Pictures of the test part that samples are held against."""
+    balls: int = 5_000
+    """Of each set, for precision and recall."""
+    suspects: int = 1_000
+    """Samples whose nearest training picture is sought."""
+    training: int = 10**9
+    """Training pictures among which it is sought."""
+    likelihoods: int = 10**9
+    importance: int = 500
+    """Importance samples a picture."""
+    bounds: int = 2_000
+    predictions: int = 10**9
+
+
+FULL = Effort()
+QUICK = Effort(500, 500, 500, 500, 5_000, 200, 100, 200, 500)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number of a card; ``real`` is the same number for training pictures in the place of samples."""
+
+    measure: str
+    key: str
+    value: float
+    error: float
+    unit: str
+    protocol: str
+    paper: str
+    better: str
+    """``lower``, ``higher`` or ``near 1``."""
+    real: float | None = None
+    real_error: float | None = None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status: 1 if anything could not be measured or, with ``--check``, differs."""
+    make = parser()
+    given = make.parse_args(arguments)
+    wanted = given.names or (catalog.trained() if given.all else [])
+    if not wanted:
+        make.error("name weights, such as dcgan-fashion, or give --all")
+    if len(wanted) > 1 and (given.out or given.weights):
+        make.error("--out and --weights go with one name")
+    good = True
+    for name in wanted:
+        try:
+            good &= evaluate(name, given)
+        except (DataError, KeyError, catalog.WeightsError) as error:
+            print(f"error: {error.args[0]}", file=sys.stderr)
+            good = False
+    return 0 if good else 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """All settings and their defaults."""
+    make = argparse.ArgumentParser("python -m gen_models.evaluate", description="Measure trained weights, write evaluation.json.")
+    make.add_argument("names", nargs="*", metavar="name", help="<model>-<data>, such as dcgan-fashion")
+    make.add_argument("--all", action="store_true", help="all weights there are")
+    make.add_argument("--quick", action="store_true", help="a few hundred pictures, wider bars; prints, writes only with --out")
+    make.add_argument(
+        "--check", action="store_true",
+        help=f"compare with the stored numbers; status 1 beyond {BAR:g} standard errors; writes only with --out",
+    )  # fmt: skip
+    make.add_argument("--samples", type=int, help=f"pictures to sample (default: {FULL.samples}; with --check as stored)")
+    make.add_argument("--likelihoods", type=int, help="test pictures for the likelihood (default: all; with --check as stored)")
+    make.add_argument("--data", help="data set to compare with (default: the one trained on); folder:PATH for your own pictures")
+    make.add_argument("--data-dir", help="folder of the data sets (default: GALLERY_DATA)")
+    make.add_argument("--weights", type=Path, help="folder of weights that are not published, such as runs/dcgan-fashion/weights")
+    make.add_argument("--out", type=Path, help="file to write (default: evaluation.json beside the weights)")
+    return make
+
+
+def evaluate(name: str, given: argparse.Namespace) -> bool:
+    """Measure one model as the arguments of :func:`parser` say, print, write or compare; False if a comparison fails."""
+    if given.weights:
+        folder = weights_folder(given.weights)
+        model = catalog.read(folder, str(folder))  # by its own checksum: the published weights may be others
+        config = json.loads((folder / "config.json").read_text())
+        if config["model"] != catalog.split_name(name)[0]:
+            raise catalog.WeightsError(f"{folder} holds weights of {config['model']}, not {name}")
+    else:
+        folder = catalog.WEIGHTS / name
+        model, config = catalog.load(name), catalog.config_of(name)
+    file = folder / EVALUATION
+    stored = _stored(file, config) if given.check else {}
+    if stored.get("quick") and not given.quick:
+        raise catalog.WeightsError(f"the numbers in {file} are those of --quick; give it here too, or measure again without --check")
+    samples = given.samples or stored.get("samples") or FULL.samples
+    if samples < FEWEST:
+        raise DataError(f"{samples} samples are too few; give --samples {FEWEST} or more")
+    likelihoods = given.likelihoods or stored.get("likelihoods") or FULL.likelihoods
+    if likelihoods < FEWEST:
+        raise DataError(f"the likelihood of {likelihoods} pictures says too little; give --likelihoods {FEWEST} or more")
+    full = replace(FULL, samples=samples, likelihoods=likelihoods)
+    quick = replace(QUICK, samples=min(QUICK.samples, samples))
+    efforts = [quick] if given.quick else [full] if given.check else [full, quick]
+    found, judge = measure(model, config, efforts, given.data, given.data_dir, name)
+    print(f"\n{name}{' (quick)' if given.quick else ''}")
+    for number in found[0]:
+        print(f"  {number.measure}: {shown(number.value, number.error)} {number.unit}".rstrip())
+        if number.real is not None:
+            print(f"    real pictures instead of samples: {shown(number.real, number.real_error or 0.0)}")
+        print(f"    {number.protocol}\n    paper: {number.paper}")
+    good = _compare(found[0], stored, judge, given.quick) if given.check else True
+    out = given.out or (None if given.quick or given.check else file)
+    if out:
+        _write(out, name, config, found, judge, {"samples": samples, "likelihoods": likelihoods, "quick": given.quick})
+        print(f"  written to {out}")
+    return good
+
+
+def weights_folder(given: Path) -> Path:
+    """The folder that holds ``config.json``: the one given or its subfolder ``weights``, so that a run's folder will do.
+
+    Raises:
+        WeightsError: if neither does.
+    """
+    for folder in (given, given / "weights"):
+        if (folder / "config.json").is_file():
+            return folder
+    raise catalog.WeightsError(f"{given} holds no weights; name the folder that a training wrote, such as runs/dcgan-fashion")
+
+
+def samples_pictures(kind: type[Model]) -> bool:
+    """Whether models of this class draw pictures from nothing."""
+    return issubclass(kind, GenerativeModel) and kind.sample is not GenerativeModel.sample
+
+
+def shown(value: float, error: float) -> str:
+    """``12.345, 0.0678`` -> ``12.345 ± 0.068``: as many digits as two of the error need."""
+    places = 3 if error <= 0 or not math.isfinite(error) else min(max(1 - math.floor(math.log10(error)), 0), 6)
+    return f"{value:.{places}f} ± {error:.{places}f}"
+
+
+def measure(
+    model: Model, config: dict[str, Any], efforts: list[Effort], data: str | None = None, data_dir: str | None = None,
+    name: str = "",
+) -> tuple[list[list[Measure]], dict[str, str] | None]:
+    """All numbers that the model's verbs allow, one list per effort; pictures and features are made once for all of them.
+
+    Args:
+        model: the model in evaluation mode.
+        config: its ``config.json``.
+        efforts: how many pictures; the largest first.
+        data: data set name as for ``load_data``; None: the one in ``config``.
+        data_dir: folder of the data sets.
+        name: for the progress bars.
+
+    Returns:
+        The lists, and name and SHA-256 of the feature network, None if none was used.
+
+    Raises:
+        DataError: if the data cannot be read or their test part is too small.
+        WeightsError: if the feature network is missing.
+    """
+    data = data or config["data"]
+    if data == "folder":
+        raise DataError("these weights were trained on a user's own pictures; name their folder with --data folder:PATH")
+    channels, size, _ = model.image_shape
+    test = _part(data, "test", size, data_dir, channels)
+    if len(test) < FEWEST:
+        raise DataError(f"the test part of {data} holds {len(test)} pictures; {FEWEST} are needed to measure anything")
+    lists: list[list[Measure]] = [[] for _ in efforts]
+    judge = None
+    if samples_pictures(type(model)):
+        sets = Sets.of(model, data, data_dir, efforts[0], name)
+        judge = {"name": sets.network, "sha256": sets.sha256}
+        for effort, numbers in zip(efforts, lists, strict=True):
+            numbers += set_measures(sets.first(effort), effort)
+    for effort, numbers in zip(efforts, lists, strict=True):
+        if hasattr(model, "log_likelihood"):
+            numbers += likelihood_measures(model, test, effort, name)
+        if hasattr(model, "evidence"):
+            numbers.append(bound_measure(model, test, effort, name))
+        if hasattr(model, "predict"):
+            numbers += accuracy_measures(model, test, effort, config.get("classes") or test.classes)
+    reported = getattr(type(model), "reported", {})
+    return [[_with_paper(number, reported, test.name) for number in numbers] for numbers in lists], judge
+
+
+# ---- samples against real pictures --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Features of samples, unseen and training pictures, float64 (N, F) on the CPU, each in an order drawn with seed 0."""
+
+    samples: Tensor
+    test: Tensor
+    train: Tensor
+    data: str
+    network: str
+    sha256: str
+    foreign: bool
+    """Whether the network was trained on another data set."""
+
+    @classmethod
+    def of(cls, model: Model, data: str, data_dir: str | None, effort: Effort, name: str) -> Sets:
+        """Sample from the model and compute all features that ``effort`` and smaller ones need."""
+        channels, size, _ = model.image_shape
+        network, foreign = feature_network(data, channels)
+        judge = catalog.load(network)
+        digest = catalog.config_of(network)["sha256"]
+        wanted = max(effort.training, effort.samples)
+        return cls(
+            sampled_features(model, judge, effort.samples, name),
+            real_features(network, digest, data, "test", size, data_dir, channels, effort.real),
+            real_features(network, digest, data, "train", size, data_dir, channels, wanted),
+            _short(data), network, digest, foreign,
+        )  # fmt: skip
+
+    def first(self, effort: Effort) -> Sets:
+        """The part of the sets that a smaller effort would have made."""
+        wanted = max(effort.training, effort.samples)
+        return replace(self, samples=self.samples[: effort.samples], test=self.test[: effort.real], train=self.train[:wanted])
+
+    @property
+    def judge(self) -> str:
+        """The feature network for a protocol."""
+        origin = ", trained on another data set" if self.foreign else ""
+        return f"{self.samples.shape[1]} features of {self.network} (SHA-256 {self.sha256[:8]}{origin})"
+
+
+def feature_network(data: str, channels: int) -> tuple[str, bool]:
+    """Name of the weights that judge pictures of a data set, and whether they were trained on another one."""
+    if data in catalog.model_class("features").recipes:
+        return f"features-{data}", False
+    return ("features-fashion" if channels == 1 else "features-faces"), True
+
+
+def sampled_features(model: Model, judge: Model, count: int, name: str = "") -> Tensor:
+    """Features of ``count`` samples, float64 (count, F); the samples are rounded to 8 bits as a PNG of them would be.
+
+    Raises:
+        WeightsError: if a picture holds a value that is no number.
+    """
+    rows = []
+    for draws in _chunks(count, f"{name} samples"):
+        with runtime.forward_pass():
+            features = judge((model.sample(draws) * 255).round() / 255)
+        if not torch.isfinite(features).all():
+            raise catalog.WeightsError(f"the weights {name} make pictures that are no numbers; train them again")
+        rows.append(features.cpu())
+    return torch.cat(rows).double()
+
+
+@lru_cache(maxsize=6)
+def real_features(
+    network: str, digest: str, data: str, split: str, size: int, data_dir: str | None, channels: int, count: int
+) -> Tensor:
+    """Features of up to ``count`` pictures of one part, drawn with seed 0, float64 (N, F); ``digest`` keeps the cache honest."""
+    part = _part(data, split, size, data_dir, channels)
+    judge = catalog.load(network)
+    rows = []
+    for images in _pictures(part, count, f"{network} on {split}"):
+        with runtime.forward_pass():
+            rows.append(judge(images.to(runtime.device())).cpu())
+    return torch.cat(rows).double()
+
+
+def set_measures(sets: Sets, effort: Effort) -> list[Measure]:
+    """Frechet and kernel distance, precision, recall and memorisation; but for the last, also with training pictures as samples."""
+    real = sets.train[: len(sets.samples)]
+    against = (
+        f"{len(sets.samples)} samples (seed 0, rows 0 to {len(sets.samples) - 1}, rounded to 8 bits) against {len(sets.test)} "
+        f"pictures of the test part of {sets.data}, {sets.judge}"
+    )
+    floor = f"real against real: {len(real)} training pictures, which the feature network has seen, instead of samples"
+    subset = _subset(sets.test, sets.samples)
+    kernel_value, kernel_error = kernel(sets.test, sets.samples)
+    kernel_floor, kernel_floor_error = kernel(sets.test, real)
+    numbers = [
+        Measure(
+            "Frechet distance", "frechet", frechet(sets.test, sets.samples), frechet_error(sets.test, sets.samples), "",
+            f"{against}; error: standard deviation over 10 bootstraps of the samples; {floor}.",
+            FOREIGN_FEATURES, "lower", frechet(sets.test, real), frechet_error(sets.test, real),
+        ),
+        Measure(
+            "Kernel distance", "kernel", kernel_value, kernel_error, "",
+            f"{against}; mean and standard deviation over 50 subsets of {subset}; {floor}.",
+            FOREIGN_FEATURES, "lower", kernel_floor, kernel_floor_error,
+        ),
+    ]  # fmt: skip
+    few = min(effort.balls, len(sets.samples)), min(effort.balls, len(sets.test))
+    shares = precision_recall(sets.test[: few[1]], sets.samples[: few[0]])
+    floors = precision_recall(sets.test[: few[1]], real[: few[0]])
+    meaning = {"precision": "share of samples that lie among real pictures", "recall": "share of real pictures among samples"}
+    for key, share, ceiling, count in zip(meaning, shares, floors, few, strict=True):
+        numbers.append(
+            Measure(
+                key.capitalize(), key, share, _binomial(share, count), "",
+                f"{meaning[key]}, that is, closer to one of them than its own {NEIGHBOURS}rd neighbour; {few[0]} samples (seed 0), "
+                f"{few[1]} pictures of the test part of {sets.data}, {sets.judge}; binomial standard error; {floor}.",
+                FOREIGN_FEATURES, "higher", ceiling, _binomial(ceiling, count),
+            )
+        )  # fmt: skip
+    suspects, unseen, known = sets.samples[: effort.suspects], sets.test[: effort.suspects], sets.train[: effort.training]
+    ratio, error = memorisation(suspects, unseen, known)
+    numbers.append(
+        Measure(
+            "Memorisation", "memorisation", ratio, error, "",
+            f"median distance from {len(suspects)} samples (seed 0) to the nearest of {len(known)} training pictures of "
+            f"{sets.data}, divided by the same for {len(unseen)} pictures of the test part; below 1: samples are closer to "
+            "training pictures than unseen real ones are, as copies would be, and averaged pictures too; "
+            f"{sets.judge}; error: standard deviation over 100 bootstraps.",
+            "not in the paper", "near 1",
+        )
+    )  # fmt: skip
+    return numbers
+
+
+def frechet(real: Tensor, fake: Tensor) -> float:
+    """Frechet distance between Gaussians fitted to two sets of features, (N, F) and (M, F) float64 (Heusel 2017, section 2)."""
+    from torchmetrics.image.fid import FrechetInceptionDistance  # takes seconds to import, and cards do without
+
+    metric = FrechetInceptionDistance(feature=_Ready(real.shape[1]), normalize=True)
+    metric.update(real, real=True)
+    metric.update(fake, real=False)
+    return float(metric.compute())
+
+
+def frechet_error(real: Tensor, fake: Tensor, times: int = 10) -> float:
+    """Standard deviation of the Frechet distance when ``fake`` is drawn again from itself with replacement."""
+    chance = torch.Generator().manual_seed(0)
+    again = [fake[torch.randint(len(fake), (len(fake),), generator=chance)] for _ in range(times)]
+    return float(torch.tensor([frechet(real, drawn) for drawn in again]).std())
+
+
+def kernel(real: Tensor, fake: Tensor) -> tuple[float, float]:
+    """Kernel distance of two sets of features: mean and standard deviation over 50 subsets (Binkowski 2018, section 4)."""
+    from torchmetrics.image.kid import KernelInceptionDistance
+
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        warnings.simplefilter("ignore", UserWarning)  # that it keeps all features: they are kept here anyway
+        torch.manual_seed(0)
+        metric = KernelInceptionDistance(feature=_Ready(real.shape[1]), subsets=50, subset_size=_subset(real, fake))
+        metric.update(real, real=True)
+        metric.update(fake, real=False)
+        mean, deviation = metric.compute()
+    return float(mean), float(deviation)
+
+
+def precision_recall(real: Tensor, fake: Tensor) -> tuple[float, float]:
+    """Share of ``fake`` inside the balls around ``real``, and of ``real`` inside those around ``fake``.
+
+    A ball reaches to its centre's third neighbour in its own set (Kynkaanniemi 2019, section 2, eq. 1 and 2).
+    """
+
+    def inside(points: Tensor, centres: Tensor) -> float:
+        radii = nearest(centres, centres, NEIGHBOURS + 1)  # the nearest of all is the centre itself
+        return sum(int((torch.cdist(few, centres) <= radii).any(dim=1).sum()) for few in points.split(500)) / len(points)
+
+    return inside(fake, real), inside(real, fake)
+
+
+def memorisation(samples: Tensor, unseen: Tensor, known: Tensor, times: int = 100) -> tuple[float, float]:
+    """Median distance of samples to the nearest known picture over that of unseen pictures, and its bootstrap error."""
+    near, far = nearest(samples, known), nearest(unseen, known)
+    chance = torch.Generator().manual_seed(0)
+
+    def drawn(values: Tensor) -> Tensor:
+        return values[torch.randint(len(values), (times, len(values)), generator=chance)].median(dim=1).values
+
+    ratio = float(near.median() / far.median().clamp_min(1e-12))
+    return ratio, float((drawn(near) / drawn(far).clamp_min(1e-12)).std())
+
+
+def nearest(points: Tensor, others: Tensor, rank: int = 1) -> Tensor:
+    """Distance from each point to its ``rank``-th nearest of the others, (N,)."""
+    rank = min(rank, len(others))
+    return torch.cat([torch.cdist(few, others).kthvalue(rank, dim=1).values for few in points.split(250)])
+
+
+class _Ready(nn.Identity):
+    """Stands where torchmetrics expects a network: the features are computed already."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.num_features = num_features
+
+
+def _subset(real: Tensor, fake: Tensor) -> int:
+    """Subsets as large as half the smaller set at most: subsets that are the set itself would not vary."""
+    return min(1000, len(real) // 2, len(fake) // 2)
+
+
+# ---- likelihood and hits ------------------------------------------------------------------------------------------------
+
+
+def likelihood_measures(model: Model, test: DataSet, effort: Effort, name: str = "") -> list[Measure]:
+    """Negative log-likelihood of test pictures in nats; for 8-bit pictures also bits per dimension."""
+    options = inspect.signature(model.log_likelihood).parameters
+    estimated, binary = "samples" in options, getattr(model, "binary", False)
+    extra = {"samples": effort.importance} if estimated else {}
+    values = _over_pictures(test, effort.likelihoods, f"{name} likelihood",
+                            lambda images, draws: -model.log_likelihood(images, **_draws(options, draws), **extra))  # fmt: skip
+    mean, error = _mean(values)
+    pixels = _pixels(binary, "draws" in options)
+    way = f"importance sampling from q(z|x) with k = {effort.importance} draws (seed 0), an upper bound that tightens with k"
+    protocol = (
+        f"{len(values)} pictures of the test part of {_short(test.name)}, {pixels}; {way if estimated else 'exact'}; "
+        "mean and standard error over pictures."
+    )
+    paper = UNREPORTED
+    if binary and estimated and test.name == "mnist":
+        paper = (
+            "86.76 nats by Burda 2015, table 1 (VAE, one stochastic layer, k = 1), binarised by chance too; comparable up to the "
+            f"number of importance samples: there 5000, here {effort.importance}, which can only make this number larger"
+        )
+    numbers = [Measure("Negative log-likelihood", "nll", mean, error, "nats", protocol, paper, "lower")]
+    if not binary:
+        scale = math.log(2) * math.prod(test.images.shape[1:])
+        numbers.append(
+            Measure(
+                "Bits per dimension", "bits", mean / scale, error / scale, "bits", f"the negative log-likelihood over ln 2 and "
+                f"{math.prod(test.images.shape[1:])} dimensions; {protocol}",
+                "not comparable: papers report CIFAR-10 or ImageNet", "lower",
+            )
+        )  # fmt: skip
+    return numbers
+
+
+def bound_measure(model: Model, test: DataSet, effort: Effort, name: str = "") -> Measure:
+    """Evidence lower bound of test pictures in nats, of the same black-and-white pictures as the likelihood."""
+    options = inspect.signature(model.evidence).parameters
+
+    def bound(images: Tensor, draws: Draws) -> Tensor:
+        if hasattr(model, "seen"):
+            images = model.seen(images, draws)
+        likelihood, divergence = model.evidence(images, **_draws(options, draws))
+        return likelihood - divergence.flatten(1).sum(dim=1)
+
+    values = _over_pictures(test, effort.bounds, f"{name} bound", bound)
+    mean, error = _mean(values)
+    pixels = _pixels(getattr(model, "binary", False), hasattr(model, "seen"))
+    draws = f", {options['samples'].default} draws of the latent a picture (seed 0)" if "samples" in options else ""
+    return Measure(
+        "Evidence lower bound", "elbo", mean, error, "nats",
+        f"{len(values)} pictures of the test part of {_short(test.name)}, {pixels}{draws}; mean and standard error over pictures.",
+        UNREPORTED, "higher",
+    )  # fmt: skip
+
+
+def accuracy_measures(model: Model, test: DataSet, effort: Effort, classes: dict[str, Any]) -> list[Measure]:
+    """Share of test pictures whose class is found, in percent, one number per task of ``classes`` (task -> class names)."""
+    if not classes:
+        return []
+    hits = []
+    for images, labels in zip(
+        _pictures(test, effort.predictions, "predictions"), test.labels[_order(test, effort.predictions)].split(CHUNK), strict=True
+    ):
+        with runtime.forward_pass():
+            hits.append(model.predict(images.to(runtime.device())).cpu() == labels)
+    shares = torch.cat(hits).double().mean(dim=0).tolist()
+    count = sum(map(len, hits))
+    return [
+        Measure(
+            f"Accuracy, {task}", f"accuracy-{task}", 100 * share, 100 * _binomial(share, count), "%",
+            f"{count} pictures of the test part of {_short(test.name)}, {len(labels)} classes; binomial standard error.",
+            UNREPORTED, "higher",
+        )
+        for (task, labels), share in zip(classes.items(), shares, strict=True)
+    ]  # fmt: skip
+
+
+def _pixels(binary: bool, by_chance: bool) -> str:
+    """What a likelihood is the likelihood of, for a protocol."""
+    if not binary:
+        return "8-bit pictures"
+    if by_chance:
+        return "made black and white by chance, the grey value being the probability (dynamic binarisation, seed 0)"
+    return "made black and white at the threshold 0.5"
+
+
+# ---- pictures in portions -----------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4)
+def _part(data: str, split: str, size: int, data_dir: str | None, channels: int) -> DataSet:
+    return load_data(data, split, size, data_dir, channels)
+
+
+def _order(part: DataSet, count: int) -> Tensor:
+    """Which pictures are taken: drawn with seed 0, because some parts are sorted; fewer are the first of more."""
+    return torch.randperm(len(part), generator=torch.Generator().manual_seed(0))[:count]
+
+
+def _pictures(part: DataSet, count: int, title: str) -> Iterator[Tensor]:
+    """Up to ``count`` pictures of a part in portions, float32 in [0, 1]."""
+    for chosen in _progress(list(_order(part, count).split(CHUNK)), title):
+        yield part.images[chosen].float() / 255
+
+
+def _chunks(count: int, title: str) -> Iterator[Draws]:
+    """The draws of rows 0 to ``count`` - 1 of seed 0 in portions."""
+    for first in _progress(range(0, count, CHUNK), title):
+        yield Draws(0, min(CHUNK, count - first), first=first, device=runtime.device())
+
+
+def _over_pictures(test: DataSet, count: int, title: str, function: Callable[[Tensor, Draws], Tensor]) -> Tensor:
+    """``function`` of each picture and its own draws, float64 (N,)."""
+    values = []
+    for portion, images in enumerate(_pictures(test, count, title)):
+        draws = Draws(0, len(images), first=portion * CHUNK, device=runtime.device())
+        with runtime.forward_pass():
+            values.append(function(images.to(runtime.device()), draws).cpu())
+    return torch.cat(values).double()
+
+
+def _draws(options: Any, draws: Draws) -> dict[str, Draws]:
+    return {"draws": draws} if "draws" in options else {}
+
+
+def _short(data: str) -> str:
+    """A data set's name without the path of this machine."""
+    return "the user's folder" if data.startswith("folder:") else data
+
+
+def _progress(portions: Any, title: str) -> Any:
+    return tqdm(portions, desc=title, leave=False, dynamic_ncols=True, disable=None)
+
+
+# ---- numbers ------------------------------------------------------------------------------------------------------------
+
+
+def _mean(values: Tensor) -> tuple[float, float]:
+    """Mean and its standard error."""
+    return float(values.mean()), float(values.std() / math.sqrt(len(values)))
+
+
+def _binomial(share: float, count: int) -> float:
+    """Standard error of a share; one hit and one miss are added, so that it is not zero where nothing was missed."""
+    smooth = (share * count + 1) / (count + 2)
+    return math.sqrt(smooth * (1 - smooth) / count)
+
+
+def _with_paper(number: Measure, reported: dict[str, str], data: str) -> Measure:
+    """What the model's class says of the paper's number, under ``<key>-<data>``, goes before what is said here."""
+    return replace(number, paper=reported.get(f"{number.key}-{data}", number.paper))
+
+
+def _stored(file: Path, config: dict[str, Any]) -> dict[str, Any]:
+    try:
+        stored = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise catalog.WeightsError(f"there are no numbers to compare with in {file}; measure first, without --check") from error
+    if stored.get("sha256") != config["sha256"]:
+        raise catalog.WeightsError(f"the numbers in {file} are of other weights; measure again, without --check")
+    return stored
+
+
+def _compare(numbers: list[Measure], stored: dict[str, Any], judge: dict[str, str] | None, quick: bool) -> bool:
+    """Print each number beside the stored one; False if any is outside its bar or missing."""
+    if stored.get("features") != judge:
+        print("  the feature network is another one than at the time; measure again, without --check")
+        return False
+    now = {number.key: number for number in numbers}
+    good = True
+    for then in stored["measures"]:
+        number = now.get(then["key"])
+        before = then.get("quick") if quick else then
+        if number is None or before is None:
+            print(f"  {then['key']}: stored, but not measured now")
+            good = False
+            continue
+        bar = max(BAR * math.hypot(number.error, before["error"]), 1e-4 * abs(before["value"]))
+        inside = abs(number.value - before["value"]) <= bar
+        good &= inside
+        verdict = "ok" if inside else "OUTSIDE"
+        print(f"  {then['key']}: {number.value:.5g} now, {before['value']:.5g} stored, bar {bar:.2g}: {verdict}")
+    return good
+
+
+def _write(
+    out: Path, name: str, config: dict[str, Any], found: list[list[Measure]], judge: dict[str, str] | None,
+    counts: dict[str, int | bool],
+) -> None:
+    """Write the first list of numbers, with those of the second as ``quick``; a kill leaves the old file or the new one."""
+    few = {number.key: number for number in found[-1]}
+    measures = []
+    for number in found[0]:
+        entry = {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in vars(number).items()}
+        quick = few[number.key]
+        entry["quick"] = {"value": float(f"{quick.value:.6g}"), "error": float(f"{quick.error:.6g}")}
+        measures.append({key: value for key, value in entry.items() if value is not None})
+    content = {
+        "name": name, "sha256": config["sha256"], "features": judge, **counts, "measures": measures,
+        "torch": torch.__version__,
+    }  # fmt: skip
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f"{out.name}.part")
+    part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(part, out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

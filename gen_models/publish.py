@@ -1,0 +1,314 @@
+"""Cards, checksums, the Hub: ``python -m gen_models.publish dcgan-fashion --from runs/dcgan-fashion``.
+
+Copies a run's weights into ``weights/<name>/``, writes their SHA-256 into the table of the package, draws 64 samples and writes the
+card from ``config.json``, ``evaluation.json`` and the model's class, never by hand. ``--hub`` uploads the folder and pins the
+commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from gen_models import catalog, runtime
+from gen_models.base import Draws, Model
+from gen_models.data import DataError
+from gen_models.evaluate import EVALUATION, samples_pictures, shown, weights_folder
+
+OWNER = "deep-generative-gallery"
+"""Organisation on the Hub."""
+SAMPLES = "samples.png"
+DATA: dict[str, dict[str, str]] = {
+    "mnist": {
+        "title": "MNIST", "hub": "ylecun/mnist", "license": "license: mit",
+        "what": "handwritten digits, 28 x 28 grey (Yann LeCun, Corinna Cortes, Christopher Burges)", "terms": "CC BY-SA 3.0",
+    },
+    "fashion": {
+        "title": "Fashion-MNIST", "hub": "zalando-datasets/fashion_mnist", "license": "license: mit",
+        "what": "photographs of clothes, 28 x 28 grey (Xiao, Rasul, Vollgraf 2017, https://arxiv.org/abs/1708.07747)",
+        "terms": "MIT, Copyright 2017 Zalando SE",
+    },
+    "faces": {
+        # weights cannot be freer than the photos they were made from
+        "title": "faces", "hub": "UTKFace", "license": "license: other\nlicense_name: non-commercial-research",
+        "what": "UTKFace, aligned and cropped, here 64 x 64 colour (Zhang, Song, Qi, CVPR 2017, https://susanqq.github.io/UTKFace/)",
+        "terms": "non-commercial research only; the photos belong to their owners",
+    },
+    "folder": {
+        "title": "a folder of pictures", "hub": "", "license": "license: other\nlicense_name: as-the-pictures",
+        "what": "the user's own pictures", "terms": "the user's own",
+    },
+}  # fmt: skip
+
+
+class PublishError(RuntimeError):
+    """Something cannot be published; the message is one sentence that names the cure."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    make = parser()
+    given = make.parse_args(arguments)
+    wanted = given.names or (catalog.trained() if given.all else [])
+    if not wanted:
+        make.error("name weights, such as dcgan-fashion, or give --all")
+    if given.source and len(wanted) > 1:
+        make.error("--from goes with one name")
+    if given.card_only and (given.source or given.hub):
+        make.error("--card-only goes without --from and --hub")
+    good = True
+    for name in wanted:
+        try:
+            if given.source:
+                adopt(name, given.source)
+            folder = publish(name)
+            print(f"{name}: card in {folder / 'README.md'}")
+            if given.hub:
+                print(f"{name}: {catalog.table()[name]['repository']} at {upload(name)}")
+        except (DataError, KeyError, PublishError, catalog.WeightsError) as error:
+            print(f"error: {error.args[0]}", file=sys.stderr)
+            good = False
+    return 0 if good else 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """All settings and their defaults."""
+    make = argparse.ArgumentParser("python -m gen_models.publish", description="Publish weights: copy, checksum, card, Hub.")
+    make.add_argument("names", nargs="*", metavar="name", help="<model>-<data>, such as dcgan-fashion")
+    make.add_argument("--all", action="store_true", help="all weights there are")
+    make.add_argument("--from", dest="source", type=Path, help="folder of a run or of its weights, to copy into weights/<name>")
+    make.add_argument("--card-only", action="store_true", help="rewrite samples.png, card and table of what is in weights/<name>")
+    make.add_argument("--hub", action="store_true", help="upload to the Hub and write the commit into the table")
+    return make
+
+
+def adopt(name: str, source: Path) -> None:
+    """Copy a run's weights into ``weights/<name>/``, with their numbers if they were measured there.
+
+    Raises:
+        WeightsError: if they do not load, or are another model's; nothing is copied then.
+    """
+    source = weights_folder(source)
+    catalog.read(source, str(source))  # by its own checksum: the table still holds that of the weights before
+    config = json.loads((source / "config.json").read_text())
+    if config["model"] != catalog.split_name(name)[0]:
+        raise catalog.WeightsError(f"{source} holds weights of {config['model']}, not {name}")
+    target = catalog.WEIGHTS / name
+    if source.resolve() == target.resolve():
+        return
+    target.mkdir(parents=True, exist_ok=True)
+    for file in ("model.safetensors", "config.json", EVALUATION):
+        if (source / file).is_file():
+            shutil.copyfile(source / file, target / f"{file}.part")
+            os.replace(target / f"{file}.part", target / file)
+
+
+def publish(name: str) -> Path:
+    """Check what is in ``weights/<name>/``, write table, ``samples.png`` and card; returns the folder.
+
+    Raises:
+        WeightsError: if the weights are missing or not the ones that their ``config.json`` describes.
+    """
+    catalog.split_name(name)
+    folder = catalog.WEIGHTS / name
+    if not folder.is_dir():
+        raise catalog.WeightsError(f"there is no folder {folder}; name the run with --from, such as runs/{name}")
+    model = catalog.read(folder, str(folder))
+    _enter(name, folder)
+    if samples_pictures(type(model)):
+        from gen_models.train import save_grid  # brings the trainer's imports along, which a card alone does without
+
+        with runtime.forward_pass():
+            pictures = model.sample(Draws(0, 64, device=runtime.device()))
+        save_grid(pictures, folder / SAMPLES)
+    _write(folder / "README.md", card(name))
+    return folder
+
+
+def upload(name: str) -> str:
+    """Upload ``weights/<name>/`` to the Hub and pin the commit in the table; returns the commit.
+
+    Raises:
+        PublishError: if the Hub cannot be reached or refuses.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+
+    if not catalog._hub_answers():
+        raise PublishError(f"{name} was not uploaded: the Hub cannot be reached; connect and give --hub again")
+    repository = catalog.table()[name]["repository"]
+    hub = HfApi()
+    try:
+        hub.create_repo(repository, exist_ok=True)
+        done = hub.upload_folder(
+            repo_id=repository, folder_path=catalog.WEIGHTS / name, ignore_patterns=["*.part"], commit_message=f"Publish {name}"
+        )
+    except (HfHubHTTPError, LocalTokenNotFoundError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise PublishError(f"{name} was not uploaded: the Hub refused ({reason}); log in with: hf auth login") from error
+    except OSError as error:
+        raise PublishError(f"{name} was not uploaded: the connection to the Hub failed ({error}); give --hub again") from error
+    _enter(name, catalog.WEIGHTS / name, commit=done.oid)
+    return done.oid
+
+
+def card(name: str) -> str:
+    """The model card in Markdown, with the Hub's front matter.
+
+    Raises:
+        KeyError: if there is no such model.
+        WeightsError: if there is no ``config.json``.
+    """
+    config = catalog.config_of(name)
+    kind = catalog.model_class(config["model"])
+    data = DATA.get(config["data"], DATA["folder"])
+    parts = [
+        _front_matter(config, kind, data),
+        f"# {kind.title} on {data['title']}",
+        kind.summary,
+        f"{kind.authors}, {kind.year}: {kind.paper}",
+        _usage(name, config, kind),
+    ]
+    if samples_pictures(kind):
+        parts.append(f"![64 samples]({SAMPLES})\n\nNot picked: rows 0 to 63 of seed 0.")
+    parts += [
+        "## Measured", numbers_table(name), "## Training", _training(name, config, kind),
+        "## Data", f"{data['title'][0].upper()}{data['title'][1:]}: {data['what']}. Terms: {data['terms']}.",
+    ]  # fmt: skip
+    for heading, sentences in (("What differs from the paper", kind.differences), ("Where it fails", getattr(kind, "limits", ()))):
+        if sentences:
+            parts += [f"## {heading}", "\n".join(f"- {sentence}" for sentence in sentences)]
+    return "\n\n".join(parts) + "\n"
+
+
+def numbers_table(name: str) -> str:
+    """The measured numbers as a Markdown table with notes, or a sentence that says how to measure them.
+
+    Raises:
+        KeyError: if the name is no <model>-<data>.
+    """
+    catalog.split_name(name)
+    cure = f"measure with `python -m gen_models.evaluate {name}`."
+    try:
+        stored = json.loads((catalog.WEIGHTS / name / EVALUATION).read_text(encoding="utf-8"))
+        current = catalog.config_of(name)["sha256"] == stored["sha256"]
+        lines = _table_lines(stored["measures"])
+    except FileNotFoundError:
+        return f"Not measured yet; {cure}"
+    except (OSError, ValueError, KeyError, catalog.WeightsError):
+        return f"The numbers cannot be read; {cure}"
+    return "\n".join(lines) if current else f"The numbers at hand are of earlier weights; {cure}"
+
+
+def _table_lines(measures: list[dict[str, Any]]) -> list[str]:
+    """A column for real pictures stands only where some measure has a number for them."""
+    floors = any("real" in entry for entry in measures)
+    lines = [
+        "| Measure | Value | " + ("Real pictures instead | " if floors else "") + "Paper |",
+        "| --- | --- | " + ("--- | " if floors else "") + "--- |",
+    ]
+    notes = []
+    for number, entry in enumerate(measures, 1):
+        best = {"lower": "lower is better", "higher": "higher is better", "near 1": "1 is right"}[entry["better"]]
+        value = f"{shown(entry['value'], entry['error'])} {entry['unit']}".strip()
+        cells = [f"{entry['measure']} ({best}) [{number}]", value]
+        if floors:
+            cells.append(shown(entry["real"], entry.get("real_error", 0.0)) if "real" in entry else "")
+        lines.append("| " + " | ".join([*cells, entry["paper"]]) + " |")
+        protocol = entry["protocol"]
+        notes.append(f"{number}. {protocol[0].upper()}{protocol[1:]}")
+    return [*lines, "", "How each was measured:", "", *notes]
+
+
+def _front_matter(config: dict[str, Any], kind: type[Model], data: dict[str, str]) -> str:
+    if samples_pictures(kind):
+        task = "unconditional-image-generation"
+    else:
+        task = "image-to-image" if hasattr(kind, "translate") else "image-feature-extraction"
+    lines = [
+        "---", data["license"], "library_name: pytorch", f"pipeline_tag: {task}", "tags:", f"- {config['model']}",
+        f"- {catalog.names()[config['model']]}", "- deep-generative-gallery",
+    ]  # fmt: skip
+    if data["hub"]:
+        lines += ["datasets:", f"- {data['hub']}"]
+    return "\n".join([*lines, "---"])
+
+
+def _usage(name: str, config: dict[str, Any], kind: type[Model]) -> str:
+    arguments = config["arguments"]
+    shape = f"{arguments['channels']}, {arguments['size']}, {arguments['size']}"
+    if samples_pictures(kind):
+        lines = [
+            "from gen_models import Draws, load", f'model = load("{name}")',
+            f"pictures = model.sample(Draws(seed=7, count=16))  # (16, {shape}), values in [0, 1]",
+        ]  # fmt: skip
+    else:
+        verb = next((verb for verb in ("translate", "predict", "encode") if hasattr(kind, verb)), "__call__")
+        call = "model" if verb == "__call__" else f"model.{verb}"
+        lines = [
+            "from gen_models import load", f'model = load("{name}")',
+            f"result = {call}(pictures)  # pictures: (B, {shape}), values in [0, 1]",
+        ]  # fmt: skip
+    return "\n".join(["```python", *lines, "```"])
+
+
+def _training(name: str, config: dict[str, Any], kind: type[Model]) -> str:
+    facts = config.get("training", {})
+    minutes = facts.get("minutes", 0.0)
+    rows = [
+        ("Command", f"`{facts['command']}`" if "command" in facts else "unknown"),
+        ("Commit", facts.get("commit", "unknown")),
+        ("Steps, batch", f"{facts.get('steps', 0):,} steps of {facts.get('batch_size', 0)} pictures"),
+        ("Training pictures", f"{facts.get('training_pictures', 0):,}"),
+        ("Time", f"{minutes / 60:.1f} hours" if minutes >= 100 else f"{minutes:g} minutes"),
+        ("Hardware", facts.get("hardware", "unknown") + (f", {n} processes" if (n := facts.get("processes", 1)) > 1 else "")),
+        ("Precision", {"no": "float32"}.get(facts.get("precision", "no"), facts.get("precision"))),
+        ("Published", f"moving average of the weights, decay {facts['ema']:g}" if facts.get("ema") else "the last weights"),
+        ("Arguments", "`" + ", ".join(f"{key}={value!r}" for key, value in config["arguments"].items()) + "`"),
+        ("Weights", f"{config['bytes'] / 1e6:.1f} MB in half precision, SHA-256 `{config['sha256'][:16]}`..."),
+        ("Made with", f"PyTorch {facts.get('torch', '?')}, Python {facts.get('python', '?')}"),
+    ]  # fmt: skip
+    if facts.get("hardware", "").startswith("CPU"):
+        rows.insert(6, ("Cost", "the electricity of a desktop for that time"))
+    lines = ["| | |", "| --- | --- |", *(f"| {label} | {text} |" for label, text in rows)]
+    recipe = kind.recipes.get(config["data"])
+    larger = recipe.large if recipe else None
+    if larger and "--large" not in facts.get("command", ""):
+        widths = ", ".join(f"{key}={value!r}" for key, value in larger.arguments.items())
+        lines += [
+            "",
+            f"With a GPU: `python -m gen_models.train {name} --large`, {larger.steps:,} steps of {larger.batch_size} pictures, "
+            f"`{widths}`; these weights were not trained that way.",
+        ]
+    return "\n".join(lines)
+
+
+def _enter(name: str, folder: Path, commit: str | None = None) -> None:
+    """Write checksum and size into the table; a commit stays pinned as long as the file is the one it was pinned for."""
+    file = folder / "model.safetensors"
+    table = json.loads(catalog.TABLE.read_text()) if catalog.TABLE.is_file() else {}
+    digest, old = catalog.sha256(file), table.get(name, {})
+    if commit is None and old.get("sha256") == digest:
+        commit = old.get("commit")
+    table[name] = {
+        "repository": old.get("repository", f"{OWNER}/{name}"), "commit": commit, "file": file.name, "sha256": digest,
+        "bytes": file.stat().st_size,
+    }  # fmt: skip
+    _write(catalog.TABLE, json.dumps(dict(sorted(table.items())), indent=2) + "\n")
+    catalog.table.cache_clear()
+
+
+def _write(file: Path, text: str) -> None:
+    """Write beside the old file, then rename."""
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, file)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""Tiny models, tiny data sets in the real formats, and a catalog that sees neither the project's weights nor the network."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import random
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gen_models import catalog
+from gen_models.base import GenerativeModel, Model, Recipe
+
+ROOT = Path(__file__).parent.parent
+NAMES = sorted(catalog.names())
+SAMPLERS = [name for name in NAMES if issubclass(catalog.model_class(name), GenerativeModel)]
+TRAINED = [name for name in NAMES if catalog.model_class(name).training_step is not Model.training_step]
+TINY = dict(size=16, channels=1, width=4, latent_dim=8)
+"""Constructor arguments of the DCGAN that the training tests train."""
+
+
+def build(name: str) -> Model:
+    """The model at its tiny size, its weights moved off their start so that no layer is near zero."""
+    torch.manual_seed(0)
+    kind = catalog.model_class(name)
+    model = kind(**kind.tiny)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.is_floating_point():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+    return model.eval()
+
+
+def training_batch(model: Model, count: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
+    """A batch as the trainer makes it, with more label columns than any model reads."""
+    generator = torch.Generator().manual_seed(1)
+    images = torch.rand(count, *model.image_shape, generator=generator) * 2 - 1
+    return images, torch.randint(0, 2, (count, 3), generator=generator)
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    """An array of bytes as gzipped IDX."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(side.to_bytes(4, "big") for side in array.shape)
+    path.write_bytes(gzip.compress(header + array.tobytes()))
+
+
+def smooth(generator: np.random.Generator, size: int) -> Image.Image:
+    """A picture of soft random colours."""
+    return Image.fromarray(generator.integers(0, 256, (4, 4, 3), np.uint8)).resize((size, size), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Threads that wait for each other cost tiny models more than they gain, tenfold on a busy machine."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    """Not one test depends on what ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(params=NAMES)
+def model_name(request) -> str:
+    """Every model of the catalog."""
+    return request.param
+
+
+@pytest.fixture
+def tiny(model_name) -> Model:
+    """Every model of the catalog at its tiny size, in evaluation mode."""
+    return build(model_name)
+
+
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory) -> Path:
+    """A data folder: MNIST and FashionMNIST of 300 and 60 pictures, 60 faces."""
+    folder = tmp_path_factory.mktemp("data")
+    generator = np.random.default_rng(0)
+    for name in ("MNIST", "FashionMNIST"):
+        for stem, count in (("train", 300), ("t10k", 60)):
+            coarse = generator.integers(0, 256, (count, 4, 4), np.uint8)
+            write_idx(folder / name / "raw" / f"{stem}-images-idx3-ubyte.gz", coarse.repeat(7, axis=1).repeat(7, axis=2))
+            write_idx(folder / name / "raw" / f"{stem}-labels-idx1-ubyte.gz", generator.integers(0, 10, count, np.uint8))
+    with zipfile.ZipFile(folder / "faces_utk_128.zip", "w") as archive:
+        archive.writestr("README.txt", "not a face")
+        for number in range(60):
+            stream = io.BytesIO()
+            smooth(generator, 128).save(stream, "JPEG")
+            archive.writestr(f"faces/{2 * number}_{number % 2}_{number % 5}_{number:04d}.jpg", stream.getvalue())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def own_folder(tmp_path_factory) -> Path:
+    """Sixty pictures as a user keeps them."""
+    folder = tmp_path_factory.mktemp("own")
+    generator = np.random.default_rng(2)
+    for number in range(60):
+        smooth(generator, 24).save(folder / f"{number:02d}.png")
+    return folder
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch) -> Path:
+    """An empty weights folder in place of the project's, an empty table, nothing loaded, and no Hub."""
+    from huggingface_hub import constants
+
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    monkeypatch.setattr(catalog, "WEIGHTS", folder)
+    monkeypatch.setattr(catalog, "TABLE", tmp_path / "table.json")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    catalog.table.cache_clear()
+    catalog._loaded.clear()
+    yield folder
+    catalog.table.cache_clear()
+    catalog._loaded.clear()
+
+
+@pytest.fixture
+def small_dcgan(monkeypatch) -> type[Model]:
+    """DCGAN with recipes of a few steps at its tiny size; the processes' state of accelerate starts afresh."""
+    from accelerate.state import AcceleratorState
+
+    kind = catalog.model_class("dcgan")
+    recipe = Recipe(steps=6, batch_size=8, arguments=TINY, precision="no")
+    monkeypatch.setattr(kind, "recipes", {"fashion": recipe, "mnist": recipe, "folder": recipe})
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield kind
+    AcceleratorState._reset_state(reset_partial_state=True)

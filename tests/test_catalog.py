@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import time
+
+import pytest
+import torch
+from conftest import NAMES, ROOT, build
+from huggingface_hub import constants
+from safetensors.torch import load_file, save_file
+
+from gen_models import catalog
+from gen_models.base import Draws, Model
+from gen_models.catalog import WeightsError
+
+SHIPPED = ROOT / "weights"
+
+
+@pytest.fixture
+def saved(shelf):
+    """A tiny DCGAN in the empty weights folder, as a user's own training leaves it."""
+    catalog.save(build("dcgan"), shelf / "dcgan-mine", {"model": "dcgan", "data": "folder"})
+    return shelf / "dcgan-mine"
+
+
+def write_table(**entries) -> None:
+    catalog.TABLE.write_text(json.dumps({name.replace("_", "-"): entry for name, entry in entries.items()}))
+    catalog.table.cache_clear()
+
+
+# ---- names ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_folder_listing_is_the_registry():
+    assert NAMES
+    for name, family in catalog.names().items():
+        assert (ROOT / "gen_models" / family / f"{name}.py").is_file()
+        assert name.isidentifier()  # a dash separates the model from its data
+        assert not name.startswith("_")
+    files = list((ROOT / "gen_models").glob("*/[!_]*.py"))
+    assert len(files) == len(catalog.names())  # one name never means two files
+
+
+def test_a_name_gives_the_class_of_its_file(model_name):
+    kind = catalog.model_class(model_name)
+    assert issubclass(kind, Model)
+    assert kind.__module__ == f"gen_models.{catalog.names()[model_name]}.{model_name}"
+
+
+@pytest.mark.parametrize("name", ["cats", "", "_augment", "base", "../base", "dcgan-fashion"])
+def test_an_unknown_model_names_the_known_ones(name):
+    with pytest.raises(KeyError, match="choose from .*dcgan"):
+        catalog.model_class(name)
+
+
+def test_split_name():
+    assert catalog.split_name("dcgan-fashion") == ("dcgan", "fashion")
+    assert catalog.split_name("dcgan-my-own-pictures") == ("dcgan", "my-own-pictures")
+
+
+@pytest.mark.parametrize("name", ["dcgan", "", "dcgan-", "a-b/c", "../a-b", "a-..", "a-b\\c"])
+def test_split_name_refuses(name):
+    with pytest.raises(KeyError, match="<model>-<data>"):
+        catalog.split_name(name)
+    with pytest.raises(KeyError):
+        catalog.load(name)
+
+
+# ---- missing ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_missing_weights_are_an_error_within_a_second(shelf, monkeypatch, offline):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
+    entry = {"repository": "someone/dcgan-fashion", "commit": "0" * 40, "file": "model.safetensors", "sha256": "", "bytes": 1}
+    write_table(dcgan_fashion=entry, dcgan_faces=entry | {"commit": None})
+    from huggingface_hub import errors, hf_hub_download  # noqa: F401  their first import is not what is timed
+
+    for name in ("dcgan-fashion", "dcgan-faces", "dcgan-nobodys"):
+        started = time.monotonic()
+        with pytest.raises(WeightsError, match=f"the weights {name} are missing") as caught:
+            catalog.load(name)
+        assert time.monotonic() - started < 1
+        assert f"weights/{name}" in str(caught.value)
+
+
+def test_the_hub_cache_is_used_before_the_hub(shelf, saved):
+    """A folder laid out as the Hub's own cache, and no Hub."""
+    commit = "1" * 40
+    snapshot = shelf.parent / "hub" / "models--someone--dcgan-fashion" / "snapshots" / commit
+    shutil.copytree(saved, snapshot)
+    digest = catalog.sha256(snapshot / "model.safetensors")
+    entry = {"repository": "someone/dcgan-fashion", "commit": commit, "file": "model.safetensors", "sha256": digest, "bytes": 1}
+    write_table(dcgan_fashion=entry)
+    assert catalog.load("dcgan-fashion").sample(Draws(0, 1)).shape == (1, 1, 16, 16)
+    write_table(dcgan_fashion=entry | {"sha256": "0" * 64})
+    catalog._loaded.clear()
+    with pytest.raises(WeightsError, match="damaged"):
+        catalog.load("dcgan-fashion")
+
+
+# ---- damaged ----------------------------------------------------------------------------------------------------------
+
+
+def test_one_flipped_byte_is_refused_by_name_with_the_cure(saved):
+    file = saved / "model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-7] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(WeightsError, match="dcgan-mine are damaged: model.safetensors.*restore weights/dcgan-mine or train again"):
+        catalog.load("dcgan-mine")
+    assert not catalog._loaded
+
+
+def test_shipped_weights_answer_to_the_table_not_to_their_own_config(saved):
+    digest = catalog.sha256(saved / "model.safetensors")
+    write_table(dcgan_mine={"sha256": digest})
+    assert catalog.load("dcgan-mine")
+    catalog._loaded.clear()
+    write_table(dcgan_mine={"sha256": "0" * 64})
+    with pytest.raises(WeightsError, match="damaged"):
+        catalog.load("dcgan-mine")
+
+
+def resave(folder, change) -> None:
+    """Change the tensors, and write down the new checksum as an honest mistake would."""
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors")
+    rewrite(folder, sha256=catalog.sha256(folder / "model.safetensors"))
+
+
+def rewrite(folder, **changes) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+
+
+@pytest.mark.parametrize("change", ["missing", "extra", "shape"])
+def test_tensors_that_do_not_fit_are_refused(saved, change):
+    def edit(tensors: dict[str, torch.Tensor]) -> None:
+        key = next(key for key in tensors if key.endswith("weight"))
+        if change == "extra":
+            tensors["more"] = torch.zeros(2)
+        elif change == "missing":
+            del tensors[key]
+        else:
+            tensors[key] = tensors[key][:1].contiguous()
+
+    resave(saved, edit)
+    with pytest.raises(WeightsError, match="dcgan-mine do not fit this version of the model dcgan"):
+        catalog.load("dcgan-mine")
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"size": 16, "channels": 3}, {"size": 17}, {"colour": 1}, {"size": "big"}, []], ids=str
+)
+def test_a_config_that_does_not_fit_is_refused(saved, arguments):
+    rewrite(saved, arguments=arguments)
+    with pytest.raises(WeightsError, match="dcgan-mine do not fit"):
+        catalog.load("dcgan-mine")
+
+
+def test_a_config_of_an_unknown_model_is_refused(saved):
+    rewrite(saved, model="cats")
+    with pytest.raises(WeightsError, match="there is no model 'cats'"):
+        catalog.load("dcgan-mine")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", None])
+def test_an_unreadable_config_is_refused(saved, text):
+    if text is None:
+        (saved / "config.json").unlink()
+    else:
+        (saved / "config.json").write_text(text)
+    for read in (catalog.load, catalog.config_of):
+        with pytest.raises(WeightsError, match="no readable config.json; restore the folder weights/dcgan-mine"):
+            read("dcgan-mine")
+
+
+def test_a_missing_file_is_refused(saved):
+    (saved / "model.safetensors").unlink()
+    with pytest.raises(WeightsError, match="missing .model.safetensors."):
+        catalog.load("dcgan-mine")
+
+
+# ---- saving and memory ------------------------------------------------------------------------------------------------
+
+
+def test_weights_are_half_precision_on_disk_and_float_in_use(saved):
+    stored = load_file(saved / "model.safetensors")
+    assert {value.dtype for value in stored.values()} == {torch.float16, torch.int64}
+    model = catalog.load("dcgan-mine")
+    assert {value.dtype for value in model.parameters()} == {torch.float32}
+    assert json.loads((saved / "config.json").read_text())["bytes"] == (saved / "model.safetensors").stat().st_size
+
+
+def test_what_half_precision_cannot_hold_stays_as_it_is(shelf):
+    model = build("dcgan")
+    variance = next(value for name, value in model.named_buffers() if name.endswith("running_var"))
+    variance.fill_(1e6)
+    catalog.save(model, shelf / "dcgan-mine", {"model": "dcgan"})
+    found = dict(catalog.load("dcgan-mine").named_buffers())
+    assert max(float(value.max()) for value in found.values() if value.is_floating_point()) == 1e6
+
+
+def test_saving_leaves_no_half_written_file(saved):
+    assert sorted(file.name for file in saved.iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_the_memory_budget_drops_the_least_recently_used(shelf, monkeypatch):
+    model = build("dcgan")
+    for letter in "abc":
+        catalog.save(model, shelf / f"dcgan-{letter}", {"model": "dcgan"})
+    monkeypatch.setattr(catalog, "BUDGET", 2 * catalog._bytes(model) + 1)
+    first = catalog.load("dcgan-a")
+    catalog.load("dcgan-b")
+    assert catalog.load("dcgan-a") is first  # and now b is the oldest
+    catalog.load("dcgan-c")
+    assert list(catalog._loaded) == ["dcgan-a", "dcgan-c"]
+    assert catalog.load("dcgan-a") is first
+    monkeypatch.setattr(catalog, "BUDGET", 1)
+    catalog.load("dcgan-b")  # one model is kept, however large
+    assert list(catalog._loaded) == ["dcgan-b"]
+
+
+def test_trained_lists_the_users_own_and_the_shipped(saved):
+    write_table(dcgan_fashion={}, vae_mnist={})
+    assert catalog.trained() == ["dcgan-fashion", "dcgan-mine", "vae-mnist"]
+    assert catalog.trained("dcgan") == ["dcgan-fashion", "dcgan-mine"]
+    assert catalog.trained("vae") == ["vae-mnist"]
+
+
+def test_the_environment_sets_weights_folder_and_budget(tmp_path, monkeypatch):
+    monkeypatch.setenv("GALLERY_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("GALLERY_MEMORY_MB", "1.5")
+    spec = importlib.util.spec_from_file_location("fresh_catalog", catalog.__file__)
+    fresh = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fresh)
+    assert tmp_path == fresh.WEIGHTS
+    assert fresh.BUDGET == 3 * 2**19
+
+
+# ---- what the project ships -------------------------------------------------------------------------------------------
+
+
+def test_the_table_and_the_weights_folder_agree():
+    assert set(catalog.table()) == {file.parent.name for file in SHIPPED.glob("*/config.json")}
+
+
+def test_shipped_weights_are_the_ones_written_down():
+    total = 0
+    for name, entry in catalog.table().items():
+        file = SHIPPED / name / entry["file"]
+        assert catalog.sha256(file) == entry["sha256"], name
+        assert file.stat().st_size == entry["bytes"], name
+        assert entry["bytes"] <= 8 * 2**20, name
+        assert catalog.split_name(name)[0] == json.loads((SHIPPED / name / "config.json").read_text())["model"]
+        total += entry["bytes"]
+    assert total <= 120 * 2**20
+
+
+def test_shipped_weights_load():
+    for name in catalog.table():
+        model = catalog.read(SHIPPED / name, name)
+        assert all(torch.isfinite(value).all() for value in model.state_dict().values()), name

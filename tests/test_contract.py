@@ -1,0 +1,219 @@
+"""What every model of the catalog keeps, checked at its tiny size."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from conftest import SAMPLERS, TRAINED, build, training_batch
+
+from gen_models import catalog
+from gen_models.base import Draws, GenerativeModel, Model, Recipe
+from gen_models.data import SPLITS
+
+
+def as_bytes(images: torch.Tensor) -> torch.Tensor:
+    return (images * 255).round().to(torch.int64)
+
+
+@pytest.fixture(params=SAMPLERS)
+def sampler(request) -> GenerativeModel:
+    return build(request.param)
+
+
+@pytest.fixture(params=TRAINED)
+def learner(request) -> Model:
+    return build(request.param).train()
+
+
+def update(model: Model, steps: int) -> list[str]:
+    """What the trainer does, without everything around it; returns the optimizers used, in order."""
+    optimizers = model.optimizers()
+    used = []
+    for _ in range(steps):
+        for name, terms in model.training_step(training_batch(model)):
+            optimizers[name].zero_grad(set_to_none=True)
+            sum(terms.values()).backward()
+            optimizers[name].step()
+            used.append(name)
+    return used
+
+
+# ---- the card ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_model_says_what_a_card_needs(model_name):
+    kind = catalog.model_class(model_name)
+    for text in (kind.title, kind.authors, kind.summary):
+        assert isinstance(text, str)
+        assert text.strip() == text != ""
+    assert 1980 < kind.year < 2030
+    assert kind.paper.startswith("https://")
+    assert kind.summary.endswith(".")
+    assert all(isinstance(sentence, str) and sentence.endswith(".") for sentence in kind.differences)
+    assert kind.__doc__
+    assert kind.recipes
+
+
+def test_recipes_and_tiny_arguments_build_the_model(model_name):
+    kind = catalog.model_class(model_name)
+    recipes = [recipe for short in kind.recipes.values() for recipe in (short, short.large) if recipe]
+    for arguments in (kind.tiny, *(recipe.arguments for recipe in recipes)):
+        assert json.loads(json.dumps(arguments)) == arguments
+        with torch.device("meta"):
+            model = kind(**arguments)
+        assert model.config.items() >= arguments.items()
+        channels, height, width = model.image_shape
+        assert channels in (1, 3)
+        assert height == width
+    assert set(kind.recipes) <= {"mnist", "fashion", "faces", "folder"}
+    for recipe in recipes:
+        assert isinstance(recipe, Recipe)
+        assert recipe.steps > 0
+        assert recipe.batch_size > 0
+        assert 0 <= recipe.ema < 1
+        assert 0 <= recipe.decay_from <= 1
+        assert recipe.precision in ("no", "bf16", "fp16")
+
+
+def test_the_configuration_is_flat_json(model_name):
+    kind = catalog.model_class(model_name)
+    model = kind()  # all arguments have defaults
+    assert json.loads(json.dumps(model.config)) == model.config
+    assert not any(isinstance(value, dict) for value in model.config.values())
+
+
+def test_averaged_children_exist(tiny):
+    assert set(tiny.averaged or ()) <= {name for name, _ in tiny.named_children()}
+
+
+def test_a_card_names_the_parts_of_the_data():
+    assert SPLITS == ("train", "validation", "test")
+
+
+# ---- sampling ---------------------------------------------------------------------------------------------------------
+
+
+def test_samples_are_pictures(sampler):
+    with torch.no_grad():
+        images = sampler.sample(Draws(7, 5))
+    assert images.shape == (5, *sampler.image_shape)
+    assert images.dtype == torch.float32
+    assert torch.isfinite(images).all()
+    assert images.min() >= 0
+    assert images.max() <= 1
+
+
+def test_a_seed_decides_the_picture(sampler):
+    with torch.no_grad():
+        first = sampler.sample(Draws(7, 3))
+        torch.manual_seed(99)  # the global generator has no say
+        second = sampler.sample(Draws(7, 3))
+    assert torch.equal(first, second)
+
+
+def test_other_seeds_and_rows_give_other_pictures(sampler):
+    with torch.no_grad():
+        images = torch.cat([sampler.sample(Draws(7, 2)), sampler.sample(Draws(8, 2))])
+    for left in range(4):
+        for right in range(left):
+            assert (images[left] - images[right]).abs().max() > 1e-3
+
+
+def test_a_batch_of_one_is_a_row_of_a_batch_of_many(sampler):
+    with torch.no_grad():
+        many = sampler.sample(Draws(7, 6))
+        for row in (0, 4):
+            alone = sampler.sample(Draws(7, 1, first=row))
+            assert torch.allclose(alone[0], many[row], atol=1e-5)
+            assert (as_bytes(alone[0]) - as_bytes(many[row])).abs().max() <= 1
+
+
+def test_sampling_leaves_the_model_as_it_was(sampler):
+    before = {key: value.clone() for key, value in sampler.state_dict().items()}
+    with torch.no_grad():
+        sampler.sample(Draws(7, 2))
+    assert all(torch.equal(before[key], value) for key, value in sampler.state_dict().items())
+
+
+# ---- training ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_parameter_belongs_to_one_optimizer(learner):
+    held = [id(p) for optimizer in learner.optimizers().values() for group in optimizer.param_groups for p in group["params"]]
+    assert len(held) == len(set(held))
+    names = {id(parameter): name for name, parameter in learner.named_parameters()}
+    assert {names[key] for key in held} == set(names.values())
+
+
+def test_one_training_step_moves_every_parameter(learner):
+    with torch.no_grad():
+        for value in learner.parameters():
+            if value.numel() == 1:  # a critic's last bias, outside the margins within which real and fake pull alike
+                value.fill_(2.0)
+    before = {name: value.detach().clone() for name, value in learner.named_parameters()}
+    used = update(learner, steps=1)
+    assert set(used) == set(learner.optimizers())
+    still = [name for name, value in learner.named_parameters() if torch.equal(before[name], value)]
+    assert still == []
+    assert all(torch.isfinite(value).all() for value in learner.parameters())
+    assert all(value.requires_grad for value in learner.parameters())
+
+
+def test_loss_terms_are_single_finite_numbers(learner):
+    optimizers = learner.optimizers()
+    for name, terms in learner.training_step(training_batch(learner)):
+        assert name in optimizers
+        assert terms
+        for term, value in terms.items():
+            assert value.shape == (), term
+            assert torch.isfinite(value), term
+
+
+def test_training_lowers_the_loss_of_a_batch(learner):
+    """With one optimizer there is one loss, and on one repeated batch it falls; a game has no such number."""
+
+    def loss() -> float:
+        torch.manual_seed(0)
+        return sum(float(sum(terms.values())) for _, terms in learner.training_step(training_batch(learner)))
+
+    if len(learner.optimizers()) == 1:
+        with torch.no_grad():
+            before = loss()
+        update(learner, steps=10)
+        with torch.no_grad():
+            assert loss() < before
+    else:
+        assert len(update(learner, steps=2)) >= 4
+
+
+# ---- keeping ----------------------------------------------------------------------------------------------------------
+
+
+def test_saved_and_loaded_it_is_the_same_model(model_name, tiny, shelf):
+    name = f"{model_name}-test"
+    catalog.save(tiny, shelf / name, {"model": model_name})
+    loaded = catalog.read(shelf / name, name)
+    assert type(loaded) is type(tiny)
+    assert loaded.config == tiny.config
+    assert not loaded.training
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+    wanted = tiny.state_dict()
+    assert loaded.state_dict().keys() == wanted.keys()
+    for key, value in loaded.state_dict().items():
+        assert value.dtype == wanted[key].dtype
+        assert value.device.type != "meta"
+        assert torch.allclose(value.cpu().double(), wanted[key].double(), rtol=1e-3, atol=1e-6), key
+
+
+def test_a_loaded_model_samples_what_the_saved_one_did(sampler, shelf):
+    name = f"{type(sampler).__module__.rsplit('.')[-1]}-test"
+    catalog.save(sampler, shelf / name, {"model": name.split("-")[0]})
+    with torch.no_grad():
+        for value in sampler.state_dict().values():  # half precision is what the file holds
+            if value.is_floating_point():
+                value.copy_(value.half())
+        wanted = sampler.sample(Draws(7, 4))
+        found = catalog.load(name).sample(Draws(7, 4)).cpu()
+    assert torch.allclose(found, wanted, atol=1e-4)

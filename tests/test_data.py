@@ -1,0 +1,368 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import shutil
+import warnings
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from conftest import smooth, write_idx
+from PIL import Image
+
+from gen_models import data
+from gen_models.data import SPLITS, Batches, DataError, DataSet, load_data, split_of
+
+
+def parts(name: str, folder=None, size: int | None = None) -> list[DataSet]:
+    return [load_data(name, split, size, folder) for split in SPLITS]
+
+
+def fingerprints(part: DataSet) -> list[bytes]:
+    return [picture.numpy().tobytes() for picture in part.images]
+
+
+@pytest.fixture(autouse=True)
+def _no_data_named(monkeypatch):
+    monkeypatch.delenv("GALLERY_DATA", raising=False)
+
+
+# ---- readers ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "size"), [("mnist", None), ("fashion", None), ("fashion", 16)])
+def test_grey_reader(data_folder, name, size):
+    task = {"mnist": "digit", "fashion": "garment"}[name]
+    train, validation, test = parts(name, data_folder, size)
+    assert len(train) + len(validation) == 300
+    assert 3 <= len(validation) <= 35
+    assert len(test) == 60
+    for part in (train, validation, test):
+        assert part.images.dtype == torch.uint8
+        assert part.images.shape[1:] == (1, size or 28, size or 28)
+        assert part.labels.shape == (len(part), 1)
+        assert part.labels.dtype == torch.int64
+        assert part.labels.max() < len(part.classes[task]) == 10
+        assert part.images.float().std() > 30  # resizing neither washes out nor wraps around
+
+
+def test_faces_reader(data_folder):
+    every = parts("faces", data_folder)
+    assert sum(map(len, every)) == 60
+    assert all(len(part) for part in every)
+    for part in every:
+        assert part.images.shape[1:] == (3, 64, 64)
+        assert part.images.dtype == torch.uint8
+        assert part.labels.shape == (len(part), 3)
+        assert list(part.classes) == ["age", "gender", "ethnicity"]
+        for column, names in enumerate(part.classes.values()):
+            assert part.labels[:, column].max() < len(names)
+    # an age of 118 years counts among "90 and over"
+    labels = torch.cat([part.labels for part in every])
+    assert labels[:, 0].max() == 9
+    assert sorted(labels[:, 0].tolist()) == sorted(min(2 * number // 10, 9) for number in range(60))
+
+
+def test_unit_is_bytes_over_255(data_folder):
+    part = load_data("mnist", "test", folder=data_folder)
+    assert part.unit().shape == (60, 1, 28, 28)
+    assert torch.equal(part.unit(5, 3), part.images[5:8].float() / 255)
+    assert part.unit().max() <= 1
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion", "faces", "folder"])
+def test_the_parts_are_disjoint_and_cover_everything(data_folder, own_folder, name):
+    every = parts(f"folder:{own_folder}" if name == "folder" else name, data_folder)
+    seen = [set(fingerprints(part)) for part in every]
+    assert not seen[0] & seen[1]
+    assert not seen[0] & seen[2]
+    assert not seen[1] & seen[2]
+    assert len(set.union(*seen)) == {"mnist": 360, "fashion": 360, "faces": 60, "folder": 60}[name]
+
+
+def test_the_part_of_a_picture_does_not_depend_on_the_order(data_folder, own_folder, tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    shutil.copytree(data_folder / "MNIST" / "raw", raw)
+    for stem in ("images-idx3", "labels-idx1"):
+        write_idx(raw / f"train-{stem}-ubyte.gz", data._read_idx(raw / f"train-{stem}-ubyte.gz")[::-1].copy())
+    for number, file in enumerate(sorted(own_folder.iterdir(), reverse=True)):
+        shutil.copy(file, tmp_path / f"{number:02d}.png")
+    for split in SPLITS:
+        pairs = ((("mnist", data_folder), ("mnist", tmp_path)), ((f"folder:{own_folder}", None), (f"folder:{tmp_path}", None)))
+        for first, second in pairs:
+            one, other = (load_data(name, split, folder=folder) for name, folder in (first, second))
+            assert sorted(fingerprints(one)) == sorted(fingerprints(other))
+
+
+def test_split_of_depends_on_the_bytes_alone():
+    chosen = [split_of(str(number).encode()) for number in range(4000)]
+    assert abs(chosen.count("test") / 4000 - 0.10) < 0.02
+    assert abs(chosen.count("validation") / 4000 - 0.05) < 0.015
+    place = int.from_bytes(hashlib.sha256(b"7").digest()[:8], "big") % 100
+    assert split_of(b"7") == ("test" if place < 10 else "validation" if place < 15 else "train")
+    assert "test" not in {split_of(str(number).encode(), test=0) for number in range(500)}
+
+
+def test_the_environment_names_the_data_folder(data_folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("GALLERY_DATA", str(data_folder))
+    assert len(load_data("mnist", "test")) == 60
+    monkeypatch.setenv("GALLERY_DATA", str(tmp_path))
+    assert len(load_data("mnist", "test", folder=data_folder)) == 60  # the argument comes first
+
+
+def test_an_unzipped_idx_file_is_read_too(data_folder, tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for file in (data_folder / "MNIST" / "raw").iterdir():
+        (raw / file.stem).write_bytes(gzip.decompress(file.read_bytes()))
+    assert fingerprints(load_data("mnist", "test", folder=tmp_path)) == fingerprints(load_data("mnist", "test", folder=data_folder))
+
+
+# ---- batches ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def numbered() -> DataSet:
+    """Twenty pictures, each with its own number as grey value and as label."""
+    numbers = torch.arange(20)
+    images = numbers.to(torch.uint8)[:, None, None, None].expand(20, 1, 2, 4).contiguous()
+    return DataSet("numbered", "train", images, numbers[:, None], {})
+
+
+def test_a_batch_is_a_function_of_seed_and_step(numbered):
+    first = [Batches(numbered, 8, seed=3, mirror=True).batch(step) for step in range(9)]
+    data._permutation.cache_clear()
+    later = Batches(numbered, 8, seed=3, mirror=True)
+    for step in (8, 2, 5):  # a resumed run asks in the middle
+        for one, other in zip(first[step], later.batch(step), strict=True):
+            assert torch.equal(one, other)
+    assert not torch.equal(first[0][1], Batches(numbered, 8, seed=4).batch(0)[1])
+
+
+def test_pictures_come_in_the_training_range_with_their_labels(numbered):
+    images, labels = Batches(numbered, 8).batch(0)
+    assert images.dtype == torch.float32
+    assert labels.dtype == torch.int64
+    assert torch.allclose(images[:, 0, 0, 0], labels[:, 0] / 127.5 - 1)
+    numbered.images.fill_(255)
+    assert Batches(numbered, 4).batch(0)[0].unique().tolist() == [1.0]
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 8, 20, 50])
+def test_every_epoch_visits_every_picture_once(numbered, batch_size):
+    batches = Batches(numbered, batch_size, seed=1)
+    labels = torch.cat([batches.batch(step)[1][:, 0] for step in range(-(-100 // batch_size))]).tolist()
+    epochs = [labels[start : start + 20] for start in range(0, 100, 20)]
+    assert all(sorted(epoch) == list(range(20)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 5  # in another order each time
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_the_processes_share_one_global_batch(numbered, world):
+    whole = Batches(numbered, 8, seed=5, mirror=True)
+    shares = [Batches(numbered, 8, seed=5, mirror=True, rank=rank, world=world) for rank in range(world)]
+    for step in range(4):
+        for place in (0, 1):
+            assert torch.equal(torch.cat([share.batch(step)[place] for share in shares]), whole.batch(step)[place])
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(numbered):
+    with pytest.raises(ValueError, match="9 cannot be shared evenly by 2"):
+        Batches(numbered, 9, world=2)
+
+
+def test_mirroring_flips_about_half(numbered):
+    numbered.images.copy_(torch.arange(4, dtype=torch.uint8).expand(20, 1, 2, 4))
+    plain = torch.arange(4) / 127.5 - 1
+    flipped = 0
+    for step in range(50):
+        for picture in Batches(numbered, 8, mirror=True).batch(step)[0]:
+            rows = picture[0]
+            assert torch.allclose(rows, plain.expand(2, 4)) or torch.allclose(rows, plain.flip(0).expand(2, 4))
+            flipped += int(rows[0, 0] > rows[0, 3])
+    assert 150 < flipped < 250
+    assert all(torch.allclose(picture[0, 0], plain) for picture in Batches(numbered, 8).batch(0)[0])
+
+
+# ---- a user's folder --------------------------------------------------------------------------------------------------
+
+
+def read_every_part(path, **options) -> list[np.ndarray]:
+    """All pictures of a folder, whichever part they fall into."""
+    found = []
+    for split in SPLITS:
+        try:
+            found += list(load_data(f"folder:{path}", split, **options).images)
+        except DataError as error:
+            assert "no readable picture" in str(error)
+    return found
+
+
+def colour(image: Image.Image, path, **options) -> np.ndarray:
+    image.save(path, **options)
+    (found,) = read_every_part(path.parent, size=8)
+    path.unlink()
+    return found.permute(1, 2, 0).numpy()
+
+
+def test_odd_modes_become_what_a_viewer_shows(tmp_path):
+    def close(found: np.ndarray, wanted: tuple[int, int, int], by: int = 3) -> bool:
+        return bool(np.abs(found.astype(int).reshape(-1, 3).mean(axis=0) - wanted).max() <= by)
+
+    assert close(colour(Image.new("RGBA", (9, 9), (200, 0, 0, 0)), tmp_path / "a.png"), (255, 255, 255))  # transparent: white
+    assert close(colour(Image.new("RGBA", (9, 9), (200, 0, 0, 255)), tmp_path / "a.png"), (200, 0, 0))
+    assert close(colour(Image.new("LA", (9, 9), (0, 128)), tmp_path / "a.png"), (127, 127, 127))
+    assert close(colour(Image.new("L", (9, 9), 40), tmp_path / "a.png"), (40, 40, 40))
+    assert close(colour(Image.new("1", (9, 9), 1), tmp_path / "a.png"), (255, 255, 255))
+    assert close(colour(Image.new("CMYK", (9, 9), (0, 255, 255, 0)), tmp_path / "a.jpg"), (255, 0, 0), by=6)
+    palette = Image.new("RGB", (9, 9), (10, 20, 30)).convert("P", palette=Image.Palette.ADAPTIVE)
+    assert close(colour(palette, tmp_path / "a.png"), (10, 20, 30))
+    assert close(colour(palette, tmp_path / "a.gif"), (10, 20, 30))
+    assert close(colour(palette, tmp_path / "a.png", transparency=0), (255, 255, 255))
+    assert close(colour(Image.new("RGB", (1, 1), (1, 2, 3)), tmp_path / "a.png"), (1, 2, 3))  # 1 x 1 is enlarged
+    assert close(colour(Image.new("RGB", (400, 3), (1, 2, 3)), tmp_path / "a.bmp"), (1, 2, 3))
+
+
+def test_sixteen_bits_keep_their_gradient(tmp_path):
+    ramp = np.linspace(1000, 60000, 64).astype(np.uint16).reshape(1, 64).repeat(64, axis=0)
+    found = colour(Image.fromarray(ramp), tmp_path / "a.png")[4, :, 0].astype(int)
+    assert found[0] < 40
+    assert found[-1] > 215
+    assert (np.diff(found) > 0).all()
+
+
+def test_a_turned_photograph_stands_upright(tmp_path):
+    image = Image.new("RGB", (16, 16), "white")
+    image.paste((0, 0, 0), (0, 0, 16, 8))  # black above
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn me a quarter clockwise"
+    found = colour(image, tmp_path / "a.jpg", exif=exif).mean(axis=2)
+    assert found[:, 6:].max() < 60  # black on the right
+    assert found[:, :2].min() > 200
+
+
+def test_grey_from_a_colour_folder(own_folder):
+    part = load_data(f"folder:{own_folder}", "train", 16, channels=1)
+    assert part.images.shape[1:] == (1, 16, 16)
+    assert part.labels.shape == (len(part), 1)
+    assert part.classes == {}
+
+
+def test_a_broken_file_is_skipped_by_name(tmp_path):
+    generator = np.random.default_rng(0)
+    for number in range(30):
+        smooth(generator, 20).save(tmp_path / f"{number}.png")
+    (tmp_path / "notes.txt").write_text("not a picture, and not looked at")
+    whole = (tmp_path / "0.png").read_bytes()
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "text.png").write_text("not a picture either")
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.warns(UserWarning, match="skipped") as caught:
+        found = read_every_part(tmp_path, size=8)
+    assert len(found) == 30
+    named = sorted(str(warning.message).split(":")[0] for warning in caught)
+    assert named == ["skipped cut.png", "skipped empty.jpg", "skipped text.png"]
+
+
+def test_a_huge_picture_is_skipped(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "MAX_PIXELS", 99)
+    Image.new("RGB", (10, 10)).save(tmp_path / "big.png")
+    with pytest.warns(UserWarning, match="big.png: more than 99 pixels"):
+        assert read_every_part(tmp_path, size=8) == []
+
+
+def test_folders_within_folders_and_capital_letters(tmp_path):
+    (tmp_path / "in" / "deeper").mkdir(parents=True)
+    Image.new("RGB", (5, 5), "red").save(tmp_path / "in" / "deeper" / "A.PNG")
+    Image.new("RGB", (5, 5), "blue").save(tmp_path / "b.JPeG", "JPEG")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(read_every_part(tmp_path, size=8)) == 2
+
+
+# ---- what can be wrong ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "words"),
+    [("cats", "train", "choose from mnist, fashion, faces"), ("mnist", "tests", "train, validation, test"), ("", "train", "from")],
+)
+def test_unknown_names(name, split, words):
+    with pytest.raises(DataError, match=words):
+        load_data(name, split)
+
+
+def test_an_empty_folder_is_one_sentence(tmp_path):
+    with pytest.raises(DataError, match="no readable picture") as caught:
+        load_data(f"folder:{tmp_path}")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(DataError, match="does not exist"):
+        load_data(f"folder:{tmp_path / 'nowhere'}")
+
+
+def test_a_missing_data_folder(tmp_path, monkeypatch):
+    for name in ("mnist", "fashion", "faces"):
+        with pytest.raises(DataError, match="does not exist; give another"):
+            load_data(name, folder=tmp_path / "nowhere")
+        with pytest.raises(DataError, match="data folder|faces_utk_128.zip"):
+            load_data(name, folder=tmp_path)
+    with pytest.raises(DataError, match="faces_utk_128.zip"):
+        load_data("faces")
+    monkeypatch.setenv("GALLERY_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match="GALLERY_DATA"):
+        load_data("mnist")
+
+
+def test_a_failed_download_names_the_cure(tmp_path, monkeypatch):
+    import torchvision.datasets
+
+    def fail(*_, **__):
+        raise RuntimeError("Error downloading train-images-idx3-ubyte.gz")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(torchvision.datasets, "MNIST", fail)
+    with pytest.raises(DataError, match="could not be downloaded.*--data-dir"):
+        load_data("mnist")
+
+
+@pytest.mark.parametrize("damage", ["short body", "short gzip", "no gzip", "short header", "other type", "empty"])
+def test_a_damaged_idx_file_is_refused_by_name(data_folder, tmp_path, damage):
+    raw = tmp_path / "MNIST" / "raw"
+    shutil.copytree(data_folder / "MNIST" / "raw", raw)
+    file = raw / "t10k-images-idx3-ubyte.gz"
+    whole = file.read_bytes()
+    content = gzip.decompress(whole)
+    file.write_bytes(
+        {
+            "short body": gzip.compress(content[:-100]), "short gzip": whole[: len(whole) // 2], "no gzip": content,
+            "short header": gzip.compress(content[:10]), "other type": gzip.compress(b"\x00\x00\x0d" + content[3:]), "empty": b"",
+        }[damage]
+    )  # fmt: skip
+    with pytest.raises(DataError, match="t10k-images-idx3-ubyte.gz.*fetch it again"):
+        load_data("mnist", "test", folder=tmp_path)
+    file.unlink()
+    with pytest.raises(DataError, match="t10k-images-idx3-ubyte.gz is not in the data folder"):
+        load_data("mnist", "test", folder=tmp_path)
+
+
+def test_fewer_labels_than_pictures_is_refused(data_folder, tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    shutil.copytree(data_folder / "MNIST" / "raw", raw)
+    write_idx(raw / "t10k-labels-idx1-ubyte.gz", np.zeros(59, np.uint8))
+    with pytest.raises(DataError, match="59 labels"):
+        load_data("mnist", "test", folder=tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["short", "no zip", "no faces"])
+def test_a_damaged_archive_of_faces_is_refused_by_name(data_folder, tmp_path, damage):
+    archive = tmp_path / "faces_utk_128.zip"
+    if damage == "no faces":
+        with zipfile.ZipFile(archive, "w") as files:
+            files.writestr("README.txt", "nothing here")
+    else:
+        whole = (data_folder / archive.name).read_bytes()
+        archive.write_bytes(whole[: len(whole) // 2] if damage == "short" else b"not a zip")
+    with pytest.raises(DataError, match="faces_utk_128.zip"):
+        load_data("faces", "train", folder=tmp_path)

@@ -1,0 +1,114 @@
+"""The lines between the parts of the house (who may import whom), and what a public repository must not contain."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import NAMES, ROOT
+
+from gen_models import catalog
+from gen_models.base import GenerativeModel
+
+PACKAGE = ROOT / "gen_models"
+FILES = sorted(PACKAGE.rglob("*.py"))
+MODELS = sorted(PACKAGE.glob("*/[!_]*.py"))
+SHARED = {"gen_models.base", "gen_models.layers", "gen_models.losses"}
+README = ROOT / "README.md"
+
+
+def imported(file: Path) -> set[str]:
+    """Every module a file imports, wherever in it; ``from gen_models import catalog`` is ``gen_models.catalog``."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file} imports relatively"
+            module = node.module or ""
+            inside = PACKAGE.parent / module.replace(".", "/")
+            for alias in node.names:
+                part = (inside / alias.name).with_suffix(".py").is_file() or (inside / alias.name / "__init__.py").is_file()
+                found.add(f"{module}.{alias.name}" if part else module)
+    return found
+
+
+def label(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+def test_the_reader_of_imports_sees_them():
+    assert {"gen_models.base", "gen_models.gans._augment", "gen_models.layers", "torch"} <= imported(PACKAGE / "gans" / "dcgan.py")
+    assert "gen_models.catalog" in imported(PACKAGE / "train.py")
+    assert "torchvision.datasets" in imported(PACKAGE / "data.py")  # within a function
+
+
+@pytest.mark.parametrize("file", FILES, ids=label)
+def test_the_package_knows_nothing_of_the_page(file):
+    assert not {name for name in imported(file) if name.split(".")[0] in ("gradio", "gradio_client", "demos", "app", "tests")}
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.glob("*/*.py")), ids=label)
+def test_a_model_imports_the_shared_files_and_its_familys_own(file):
+    for name in imported(file):
+        if name.split(".")[0] == "gen_models" and name not in SHARED:
+            assert name.startswith(f"gen_models.{file.parent.name}._"), f"{label(file)} imports {name}"
+
+
+@pytest.mark.parametrize("name", ["base", "layers", "losses", "runtime"])
+def test_the_ground_floor_stands_on_nothing(name):
+    assert not {found for found in imported(PACKAGE / f"{name}.py") if found.startswith("gen_models")}
+
+
+@pytest.mark.parametrize("file", FILES, ids=label)
+def test_no_one_imports_the_trainer(file):
+    if file.name not in ("train.py", "evaluate.py", "publish.py"):  # these two use its save_grid
+        assert "gen_models.train" not in imported(file)
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "gen_models.train":
+            assert [alias.name for alias in node.names] == ["save_grid"]
+
+
+def test_importing_the_package_loads_no_model_and_no_torchvision():
+    program = "import sys, gen_models; gen_models.names(); gen_models.trained(); print('\\n'.join(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    modules = set(found.stdout.split())
+    assert "gen_models.catalog" in modules
+    families = {f"gen_models.{file.parent.name}" for file in MODELS}
+    assert not {name for name in modules if any(name == family or name.startswith(f"{family}.") for family in families)}
+    assert not modules & {"torchvision", "gradio", "accelerate", "sklearn", "skimage", "torchmetrics", "gen_models.train"}
+
+
+def test_families_are_packages():
+    for family in {file.parent for file in MODELS}:
+        assert (family / "__init__.py").is_file()
+        assert (family / "__init__.py").read_text().strip() == ""
+
+
+def test_no_folder_of_one_machine_is_written_down():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+    assert files
+    private = re.compile(rb"/(?:" + b"|".join([b"work", b"root", b"home/[a-z]+", b"Users/[A-Za-z]+"]) + rb")/")
+    # a link may hold any word; a path on a disk starts after a space, a quote or the like
+    found = [
+        f"{file.relative_to(ROOT)}: {match.group().decode()}"
+        for file in files
+        if file.suffix not in (".safetensors", ".png", ".jpg", ".webp", ".gif")
+        for match in re.finditer(rb"(?<![\w.~$}])" + private.pattern, file.read_bytes())
+    ]
+    assert found == []
+
+
+def test_the_readme_lists_every_model_once():
+    rows = [line for line in README.read_text().splitlines() if line.startswith("|")] if README.is_file() else None
+    titles = {name: catalog.model_class(name).title for name in NAMES if issubclass(catalog.model_class(name), GenerativeModel)}
+    assert titles
+    assert len(set(titles.values())) == len(titles)
+    if rows is not None:
+        cells = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", cell).strip(" *`") for row in rows for cell in row.split("|")]
+        assert {title: cells.count(title) for title in titles.values()} == dict.fromkeys(titles.values(), 1)

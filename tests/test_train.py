@@ -1,0 +1,315 @@
+"""The retraining script, on tiny data and a tiny DCGAN."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from conftest import ROOT, TINY
+from PIL import Image
+
+from gen_models import catalog, train
+from gen_models.base import Draws, Recipe
+from gen_models.data import load_data
+
+FIXED = ["--cpu", "--precision", "no", "--sample-every", "0"]
+
+
+@pytest.fixture
+def command(small_dcgan, shelf, data_folder, tmp_path):
+    """Run the command line in this process; returns the exit status."""
+
+    def run(*words: str, out: str = "run") -> int:
+        return train.main([*words, "--data-dir", str(data_folder), "--out", str(tmp_path / out), *FIXED])
+
+    return run
+
+
+def checkpoint(folder) -> dict:
+    return torch.load(folder / train.CHECKPOINT, weights_only=True)
+
+
+def same(one, other) -> bool:
+    """Equal to the last bit, whatever the nesting."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
+
+
+def stop_after(monkeypatch, steps: int) -> None:
+    """An accident in the middle of the step after ``steps``."""
+    update = train.Run.update
+
+    def failing(self, check=True):
+        if self.step == steps:
+            raise KeyboardInterrupt
+        return update(self, check)
+
+    monkeypatch.setattr(train.Run, "update", failing)
+
+
+# ---- a run ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_trains_and_the_result_loads(command, tmp_path, capsys):
+    assert command("dcgan-fashion", "--steps", "5") == 0
+    folder = tmp_path / "run" / "weights"
+    model = catalog.read(folder, "dcgan-fashion")
+    assert model.config == TINY
+    images = model.sample(Draws(7, 3))
+    assert images.shape == (3, 1, 16, 16)
+    assert torch.isfinite(images).all()
+    config = json.loads((folder / "config.json").read_text())
+    assert config["model"] == "dcgan"
+    assert config["data"] == "fashion"
+    assert config["arguments"] == TINY
+    assert config["training"]["steps"] == 5
+    assert config["training"]["command"] == "python -m gen_models.train dcgan-fashion --steps 5 --precision no"
+    assert len(config["classes"]["garment"]) == 10
+    assert str(tmp_path) not in json.dumps(config)  # no folder of this machine
+    state = checkpoint(tmp_path / "run")
+    assert state["step"] == 5
+    fresh = catalog.model_class("dcgan")(**TINY).state_dict()
+    assert not any(torch.equal(value, fresh[key]) for key, value in state["model"].items() if key.endswith("weight"))
+
+
+def test_the_same_command_gives_the_same_weights(command, tmp_path):
+    assert command("dcgan-fashion", out="one") == command("dcgan-fashion", out="two") == 0
+    one, two = (checkpoint(tmp_path / name) for name in ("one", "two"))
+    assert same(one["model"], two["model"])
+    assert command("dcgan-fashion", "--seed", "1", out="three") == 0
+    assert not same(one["model"], checkpoint(tmp_path / "three")["model"])
+
+
+def test_a_resumed_run_is_the_run_without_a_stop_to_the_last_bit(command, tmp_path, monkeypatch):
+    assert command("dcgan-fashion", out="straight") == 0
+    with monkeypatch.context() as patch:
+        stop_after(patch, 3)
+        assert command("dcgan-fashion", "--checkpoint-minutes", "0", out="halves") == 130
+    assert checkpoint(tmp_path / "halves")["step"] == 3
+    torch.manual_seed(12345)  # another process would have other random numbers
+    assert command("dcgan-fashion", "--resume", out="halves") == 0
+    one, two = (checkpoint(tmp_path / name) for name in ("straight", "halves"))
+    assert one.pop("seconds") > 0
+    assert two.pop("seconds") > 0
+    assert one["step"] == 6
+    assert same(one, two)
+    hashes = [catalog.sha256(tmp_path / name / "weights" / "model.safetensors") for name in ("straight", "halves")]
+    assert hashes[0] == hashes[1]
+
+
+def test_sampling_between_the_steps_changes_nothing(command, tmp_path):
+    assert command("dcgan-fashion", out="plain") == 0
+    assert command("dcgan-fashion", "--sample-every", "2", out="sampled") == 0
+    published = [catalog.sha256(tmp_path / name / "weights" / "model.safetensors") for name in ("plain", "sampled")]
+    assert published[0] == published[1]
+
+
+def test_sample_grids(small_dcgan, data_folder, tmp_path):
+    words = ["dcgan-fashion", "--data-dir", str(data_folder), "--out", str(tmp_path), "--sample-every", "3", "--cpu"]
+    assert train.main(words) == 0
+    assert sorted(file.name for file in tmp_path.glob("*.png")) == ["samples-000003.png", "samples-000006.png"]
+    assert Image.open(tmp_path / "samples-000006.png").size == (8 * 16, 8 * 16)
+
+
+def test_control_c_finishes_the_step_and_saves(command, tmp_path, monkeypatch, capsys):
+    update = train.Run.update
+
+    def interrupted(self, check=True):
+        if self.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return update(self, check)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train.Run, "update", interrupted)
+        assert command("dcgan-fashion") == 130
+    assert "--resume" in capsys.readouterr().err
+    assert checkpoint(tmp_path / "run")["step"] == 3
+    assert command("dcgan-fashion", "--resume") == 0
+    assert checkpoint(tmp_path / "run")["step"] == 6
+
+
+def test_the_learning_rate_is_constant_and_then_falls_to_zero(command, small_dcgan, monkeypatch):
+    rates = []
+    update = train.Run.update
+
+    def watched(self, check=True):
+        seen = update(self, check)
+        rates.append(self.optimizers["generator"].param_groups[0]["lr"])
+        return seen
+
+    monkeypatch.setattr(train.Run, "update", watched)
+    assert command("dcgan-fashion", "--steps", "8") == 0
+    assert rates == pytest.approx([2e-4] * 5 + [1.5e-4, 1e-4, 0.5e-4])
+
+
+def test_the_moving_average_is_published_and_of_the_discriminator_the_last_weights(command, tmp_path):
+    assert command("dcgan-fashion") == 0
+    state = checkpoint(tmp_path / "run")
+    published = catalog.read(tmp_path / "run" / "weights", "dcgan-fashion").state_dict()
+    for key, last in state["model"].items():
+        average = state["average"][f"module.{key}"]
+        wanted = average if key.startswith("generator") else last
+        assert torch.allclose(published[key].double(), wanted.double(), rtol=1e-3, atol=1e-6), key
+    moved = [key for key in published if key.startswith("generator") and key.endswith("weight")]
+    assert not any(torch.equal(state["model"][key], state["average"][f"module.{key}"]) for key in moved)
+
+
+def test_a_vae_trains_too(shelf, data_folder, tmp_path, monkeypatch, small_dcgan):
+    kind = catalog.model_class("vae")
+    monkeypatch.setattr(kind, "recipes", {"mnist": Recipe(steps=3, batch_size=8, arguments=kind.tiny, precision="no")})
+    assert train.main(["vae-mnist", "--data-dir", str(data_folder), "--out", str(tmp_path / "v"), *FIXED]) == 0
+    model = catalog.read(tmp_path / "v" / "weights", "vae-mnist")
+    assert model.latent_kl.min() > 0  # measured at the end
+
+
+# ---- refusals ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("nth", [1, 3])
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(command, small_dcgan, tmp_path, monkeypatch, capsys, nth):
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        command("dcgan-fashion", "--checkpoint-minutes", "0")
+    before = (tmp_path / "run" / train.CHECKPOINT).read_bytes()
+    step = small_dcgan.training_step
+    asked = []
+
+    def poisoned(self, batch):
+        asked.append(None)
+        for name, terms in step(self, batch):
+            yield name, {term: value * float("nan") if len(asked) >= nth and term == "fool" else value
+                         for term, value in terms.items()}  # fmt: skip
+
+    monkeypatch.setattr(small_dcgan, "training_step", poisoned)
+    capsys.readouterr()
+    assert command("dcgan-fashion", "--resume", "--checkpoint-minutes", "99") == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: the loss term 'fool' is not a number at step ")
+    assert f"at step {2 + nth - 1};" in error  # none of these steps is one whose losses are shown
+    assert (tmp_path / "run" / train.CHECKPOINT).read_bytes() == before
+    assert not (tmp_path / "run" / "weights").exists()
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(command, tmp_path, capsys):
+    assert command("dcgan-fashion", "--steps", "1") == 0
+    before = (tmp_path / "run" / train.CHECKPOINT).read_bytes()
+    assert command("dcgan-fashion", "--steps", "1") == 1
+    assert "--resume" in capsys.readouterr().err
+    assert (tmp_path / "run" / train.CHECKPOINT).read_bytes() == before
+
+
+@pytest.mark.parametrize("change", ["seed", "arguments", "damage"])
+def test_resuming_with_other_settings_is_refused(command, small_dcgan, tmp_path, capsys, monkeypatch, change):
+    assert command("dcgan-fashion", "--steps", "1") == 0
+    words = ["--seed", "3"] if change == "seed" else []
+    if change == "arguments":
+        recipe = Recipe(steps=6, batch_size=8, arguments=TINY | {"width": 6}, precision="no")
+        monkeypatch.setattr(small_dcgan, "recipes", {"fashion": recipe})
+    if change == "damage":
+        file = tmp_path / "run" / train.CHECKPOINT
+        file.write_bytes(file.read_bytes()[:2000])
+    assert command("dcgan-fashion", "--resume", *words) == 1
+    error = capsys.readouterr().err
+    assert ("cannot be read" if change == "damage" else "other settings") in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["cats-fashion"], "there is no model 'cats'"),
+        (["dcgan"], "not of the form <model>-<data>"),
+        (["dcgan-cats"], "no recipe for 'cats'"),
+        (["dcgan-mine", "--data", "folder:/nowhere/at/all"], "does not exist"),
+    ],
+)
+def test_what_is_not_there_is_one_line_and_exit_status_one(command, capsys, words, said):
+    assert command(*words) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+
+
+def test_a_missing_data_folder_is_one_line(small_dcgan, tmp_path, capsys):
+    assert train.main(["dcgan-fashion", "--data-dir", str(tmp_path / "nowhere"), "--out", str(tmp_path / "o"), "--cpu"]) == 1
+    assert "GALLERY_DATA" in capsys.readouterr().err
+
+
+# ---- a user's own pictures --------------------------------------------------------------------------------------------
+
+
+def test_a_users_own_folder_trains_and_its_weights_load_by_name(command, own_folder, shelf, tmp_path):
+    assert command("dcgan-mine", "--data", f"folder:{own_folder}") == 0
+    shutil.copytree(tmp_path / "run" / "weights", shelf / "dcgan-mine")
+    assert catalog.trained("dcgan") == ["dcgan-mine"]
+    assert catalog.load("dcgan-mine").sample(Draws(0, 2)).shape == (2, 1, 16, 16)
+    config = catalog.config_of("dcgan-mine")
+    assert config["data"] == "folder"
+    assert str(own_folder) not in json.dumps(config)
+
+
+def test_a_handful_of_pictures_is_enough(command, own_folder, tmp_path):
+    """None of them may fall into the validation part; a training must not end in an error over that."""
+    few = tmp_path / "few"
+    few.mkdir()
+    for file in sorted(own_folder.iterdir()):
+        shutil.copy(file, few)
+        try:
+            load_data(f"folder:{few}", "validation")
+            (few / file.name).unlink()
+        except ValueError:
+            pass
+        if len(list(few.iterdir())) == 6:
+            break
+    assert command("dcgan-mine", "--data", f"folder:{few}", "--steps", "2") == 0
+    assert (tmp_path / "run" / "weights" / "config.json").is_file()
+
+
+# ---- kill -9 ----------------------------------------------------------------------------------------------------------
+
+KILLED = """
+import sys, torch
+torch.set_num_threads(1)
+from gen_models import catalog, train
+from gen_models.base import Recipe
+recipe = Recipe(steps=10**6, batch_size=8, arguments={arguments}, precision="no")
+catalog.model_class("dcgan").recipes = {{"fashion": recipe}}
+sys.exit(train.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_moment_leaves_a_checkpoint_that_resumes(command, tmp_path, data_folder):
+    out = tmp_path / "run"
+    words = ["dcgan-fashion", "--data-dir", str(data_folder), "--out", str(out), "--checkpoint-minutes", "0", *FIXED]
+    program = [sys.executable, "-c", KILLED.format(arguments=TINY), *words]
+    process = subprocess.Popen(program, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        until = time.monotonic() + 120
+        while not (out / train.CHECKPOINT).exists():
+            assert process.poll() is None, process.stderr.read().decode()
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        time.sleep(random.Random().uniform(0.2, 0.6))  # somewhere within a step or a save
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    step = checkpoint(out)["step"]
+    assert step >= 1
+    assert command("dcgan-fashion", "--resume", "--steps", str(step + 2)) == 0
+    assert checkpoint(out)["step"] == step + 2
