@@ -56,7 +56,7 @@ def restore(request: gr.Request, built: dict[str, _room.Room], families: dict[st
     try:
         state = json.loads(query.get("state", "{}")[:MAX_STATE])
         state = state if isinstance(state, dict) else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         gr.Warning("This link is damaged; the room opens as usual.")
         return updates
     for key, value in state.items():
@@ -66,8 +66,9 @@ def restore(request: gr.Request, built: dict[str, _room.Room], families: dict[st
     digest, name = query.get("sha", ""), state.get("weights")
     if digest and name in catalog.trained(room.model) and not catalog.config_of(name)["sha256"].startswith(digest):
         gr.Warning("These weights were trained anew since this picture was saved; it may look different.")
-    if state:
-        updates[room.restored] = 1
+    if state and room.show is not None:
+        values = [updates.get(component, component.value) for component in room.controls.values()]
+        updates |= dict(zip(room.shown, room.show(*values), strict=True))
     return updates
 
 
@@ -110,12 +111,12 @@ def build() -> gr.Blocks:
                             built[name] = importlib.import_module(f"demos.{name}").room()
         outputs = list(families.values())
         for room in built.values():
-            outputs += [*room.controls.values(), room.restored]
+            outputs += dict.fromkeys([*room.controls.values(), *room.shown])
 
         def on_load(request: gr.Request):
             return restore(request, built, families) or {link: ""}
 
-        page.load(_room.guarded(on_load), None, [link, *outputs], show_progress="hidden", queue=False, api_visibility="private")
+        page.load(_room.guarded(on_load), None, [link, *outputs], show_progress="hidden", api_visibility="private")
         dropped.upload(link_of, dropped, link, show_progress="hidden", api_visibility="private").success(
             None, link, None, js="(query) => { if (query) window.location.search = query; }"
         )

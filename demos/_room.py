@@ -151,7 +151,10 @@ def tiles_html(
     words: str = "picture",
     indices: Sequence[int] | None = None,
 ) -> str:
-    """Pictures as a grid of buttons; ``marks`` puts a badge on some (index -> letters), ``indices`` number them otherwise than 0, 1, 2."""
+    """Pictures as a grid of buttons.
+
+    ``marks`` puts a badge on some (index -> letters); ``indices`` are their numbers where these are not 0, 1, 2, ...
+    """
     marks = marks or {}
     tiles = []
     for place, picture in enumerate(pictures):
@@ -321,8 +324,9 @@ class Room:
     model: str
     controls: dict[str, Component] = field(default_factory=dict)
     """What a recipe holds: key -> component with a plain value."""
-    restored: gr.State | None = None
-    """Changes when a recipe was put into the controls; the room listens and shows its result again."""
+    show: Callable[..., Sequence[Any]] | None = None
+    """Takes the controls' values and returns what the room shows for them, one value per component of ``shown``."""
+    shown: Sequence[Component] = ()
 
 
 def recipe_of(room: str, keys: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
@@ -393,14 +397,15 @@ def link_button(room: Room) -> gr.Button:
     """A button that puts the room's state into the address bar and on the clipboard."""
     button = gr.Button("Copy link", size="sm", elem_classes=["quiet"])
     script = """(...values) => {
-      const keys = %s, state = {};
+      const keys = KEYS, state = {};
       keys.forEach((key, index) => state[key] = values[index]);
       const link = new URL(window.location.href);
-      link.search = ''; link.searchParams.set('room', %s); link.searchParams.set('state', JSON.stringify(state));
+      link.search = ''; link.searchParams.set('room', ROOM); link.searchParams.set('state', JSON.stringify(state));
       window.history.replaceState(null, '', link);
       if (navigator.clipboard) navigator.clipboard.writeText(link.href).catch(() => {});
       return 'Link is in the address bar';
-    }""" % (json.dumps(list(room.controls)), json.dumps(room.model))
+    }"""
+    script = script.replace("KEYS", json.dumps(list(room.controls))).replace("ROOM", json.dumps(room.model))
     button.click(None, list(room.controls.values()), button, js=script, api_visibility="private")
     return button
 

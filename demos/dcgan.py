@@ -79,6 +79,11 @@ def pick(event: gr.EventData, weights: str, seed: float, truncation: float, slot
     return ["ABC"[(place + 1) % 3], slots(weights, seed, truncation, *filled), *filled]
 
 
+def restored(weights: str, seed: float, truncation: float, count: float, *indices: float) -> list[str]:
+    """The room as a link or a saved picture describes it."""
+    return [sample(weights, seed, truncation, count), slots(weights, seed, truncation, *indices)]
+
+
 def walk_frames(weights: str, seed: float, truncation: float, a: float, b: float) -> list[PIL.Image.Image]:
     """Pictures on the way from sample A to sample B, both included."""
     weights, seed, truncation = settings(weights, seed, truncation)
@@ -205,18 +210,15 @@ def room() -> Room:
             a, b, c = (gr.Number(number, visible="hidden", precision=0) for number in (0, 1, 2))
         with gr.Column(scale=5, min_width=300):
             grid = _room.tiles(_room.tiles_html(first, words="sample"), min_height=200)
-            room_ = Room(
-                MODEL, dict(weights=weights, seed=seed, truncation=truncation, count=count, a=a, b=b, c=c), gr.State(0)
-            )
+            room_ = Room(MODEL, dict(weights=weights, seed=seed, truncation=truncation, count=count, a=a, b=b, c=c))
             with gr.Row(elem_classes=["keep"]):
                 _room.save_button(room_, lambda w, s, t, n, *_: [_grid_sheet(w, s, t, n)], label="Save the grid")
                 _room.link_button(room_)
             with gr.Tabs(elem_classes=["views"]):
                 with gr.Tab("Walk from A to B"):
                     walk_button = gr.Button("Walk", size="sm", variant="primary", elem_classes=["quiet"])
-                    with gr.Row():
-                        moving = gr.HTML(elem_classes=["result", "small"], min_width=140, js_on_load=None)
-                        strip = _room.tiles("", scale=4)
+                    moving = gr.HTML(elem_classes=["result", "small"], js_on_load=None)
+                    strip = _room.tiles("")
                     _room.save_button(room_, animation, label="Save the animation", view="walk")
                 with gr.Tab("A − B + C"):
                     add_button = gr.Button("Calculate", size="sm", variant="primary", elem_classes=["quiet"])
@@ -234,7 +236,8 @@ def room() -> Room:
     _room.explanation(MODEL, EXPLANATION)
 
     basic, abc = [weights, seed, truncation], [a, b, c]
-    for trigger in (run.click, seed.submit, weights.input, room_.restored.change):
+    room_.show, room_.shown = restored, [grid, picked]
+    for trigger in (run.click, seed.submit, weights.input):
         trigger(guarded(sample), [*basic, count], grid, **_room.HEAVY).success(
             guarded(slots), [*basic, *abc], picked, **_room.QUICK
         )

@@ -25,9 +25,9 @@ LIMIT = 4.0
 TILES = 11
 FRAMES = 24
 EXPLANATION = r"""
-An **encoder** looks at a picture and answers with a place, and how sure it is of it: a mean and a spread for each latent number $z_k$.
-A **decoder** paints the picture of any place. Both learn together: the painting should match the picture (first term), and the places
-should together look like plain Gaussian noise (second term), so that a place drawn at random is the place of some picture.
+An **encoder** looks at a picture and answers with a place and how sure it is of it: a mean and a spread for each latent $z_k$.
+A **decoder** paints the picture of any place. Both learn together: the painting should match the picture (first term), and the
+places should together look like plain Gaussian noise (second term), so that a place drawn at random is the place of some picture.
 Latents that carry nothing end with a divergence of zero; the sliders show the others, the most telling first.
 
 $$\log p(x) \;\ge\; \mathbb{E}_{q(z|x)}\left[\log p(x|z)\right] - \mathrm{KL}\left(q(z|x)\,\|\,\mathcal{N}(0, I)\right)$$
@@ -39,8 +39,8 @@ $$\log p(x) \;\ge\; \mathbb{E}_{q(z|x)}\left[\log p(x|z)\right] - \mathrm{KL}\le
 
 @lru_cache(maxsize=16)
 def latent_kl(weights: str) -> Tensor:
-    """Mean KL of every latent on validation pictures, (latent_dim,) nats; read from the file alone, so that the page can be laid out."""
-    with safe_open(catalog.WEIGHTS / weights / "model.safetensors", "pt") as file:
+    """Mean KL of every latent on validation pictures, (latent_dim,) nats; read from the file, without the model."""
+    with safe_open(catalog.folder_of(weights) / "model.safetensors", "pt") as file:
         return file.get_tensor("latent_kl").float()
 
 
@@ -257,13 +257,14 @@ def map_latents(weights: str, across: float, down: float) -> tuple[int, int]:
     return places[ranks[0] - 1], places[ranks[1] - 1]
 
 
-def move(event: gr.EventData, weights: str, text: str, across: float, down: float) -> tuple[str, str]:
-    """Picture and latents where the pad was touched."""
+def move(event: gr.EventData, weights: str, text: str, across: float, down: float) -> list:
+    """Picture (beside the pad and above), latents and slider values where the pad was touched."""
     z = from_text(known(weights), text)
     first, second = map_latents(weights, across, down)
     z[first] = 6 * real(event.x, 0, 1, "The place") - 3
     z[second] = 3 - 6 * real(event.y, 0, 1, "The place")
-    return shown(weights, z), to_text(z)
+    made = shown(weights, z)
+    return [made, made, to_text(z), *(slider["value"] for slider in slider_settings(weights, z))]
 
 
 def walk_frames(weights: str, a: str, b: str) -> list[PIL.Image.Image]:
@@ -281,6 +282,15 @@ def walk(weights: str, a: str, b: str) -> tuple[str, str]:
     moving = _room.png_with_recipe(frames + frames[-2:0:-1], {})
     strip = [frames[round(step * (FRAMES - 1) / 7)] for step in range(8)]
     return _room.picture_html(_room.data_uri(moving), "the walk from A to B and back"), _room.tiles_html(strip, words="step")
+
+
+def animation(weights: str, _seed: float, _text: str, a: str, b: str) -> list[PIL.Image.Image]:
+    """The walk there and back, enlarged, as frames to save."""
+    if not a or not b:
+        raise gr.Error("Keep a picture as A and another as B first.")
+    frames = walk_frames(weights, a, b)
+    scale = max(1, 256 // frames[0].width)
+    return [_room.enlarged(frame, scale) for frame in frames + frames[-2:0:-1]]
 
 
 def keep(weights: str, text: str, other: str, letter: str) -> tuple[str, str]:
@@ -303,6 +313,11 @@ def bars(weights: str) -> str:
     carrying = int((kl > 0.1).sum())
     words = f"<p>{carrying} of {len(kl)} latents carry more than 0.1 nats; together they carry {float(kl.sum()):.1f}.</p>"
     return f'{words}<div class="bars">{"".join(rows)}</div>'
+
+
+def restored(weights: str, _seed: float, text: str, *_ends: str) -> list:
+    """The room as a link or a saved picture describes it."""
+    return [*place(weights, text), examples_html(weights)]
 
 
 def switch(weights: str, seed: float) -> list:
@@ -373,7 +388,7 @@ def room() -> Room:
                 _room.picture_html(first[0], "a sample of the model") if first else "", elem_classes=["result"], min_height=200,
                 js_on_load=None,
             )  # fmt: skip
-            room_ = Room(MODEL, dict(weights=weights, seed=seed, z=z, a=a, b=b), gr.State(0))
+            room_ = Room(MODEL, dict(weights=weights, seed=seed, z=z, a=a, b=b))
             with gr.Row(elem_classes=["keep"]):
                 centre = gr.Button("To the middle", size="sm", elem_classes=["quiet"])
                 keep_a = gr.Button("Keep as A", size="sm", elem_classes=["quiet"])
@@ -382,21 +397,20 @@ def room() -> Room:
                 _room.link_button(room_)
     with gr.Tabs(elem_classes=["views"]):
         with gr.Tab("Your picture"), gr.Row():
-            with gr.Column(scale=2, min_width=300):
-                with gr.Tabs():
-                    with gr.Tab("Draw"):
-                        board = gr.Sketchpad(
-                            black_board(), type="pil", show_label=False, layers=False, canvas_size=(280, 280), height=380,
-                            brush=gr.Brush(default_size=18, colors=["#ffffff", "#b0b0b0", "#606060"], color_mode="fixed"),
-                            eraser=gr.Eraser(default_size=18), transforms=(), sources=(), buttons=[],
-                        )  # fmt: skip
-                        draw_button = gr.Button("Look at my drawing", variant="primary")
-                    with gr.Tab("Upload"):
-                        upload = CheckedImage(label="A picture; the middle square is used")
-                        upload_button = gr.Button("Look at my picture", variant="primary")
-                    with gr.Tab("Examples"):
-                        gr.Markdown("Pictures that a GAN of this gallery made; click one.")
-                        examples = _room.tiles(examples_html(weights.value) if weights.value else "")
+            with gr.Column(scale=2, min_width=300), gr.Tabs():
+                with gr.Tab("Draw"):
+                    board = gr.Sketchpad(
+                        black_board(), type="pil", show_label=False, layers=False, canvas_size=(280, 280), height=380,
+                        brush=gr.Brush(default_size=18, colors=["#ffffff", "#b0b0b0", "#606060"], color_mode="fixed"),
+                        eraser=gr.Eraser(default_size=18), transforms=(), sources=(), buttons=[],
+                    )  # fmt: skip
+                    draw_button = gr.Button("Look at my drawing", variant="primary")
+                with gr.Tab("Upload"):
+                    upload = CheckedImage(label="A picture; the middle square is used")
+                    upload_button = gr.Button("Look at my picture", variant="primary")
+                with gr.Tab("Examples"):
+                    gr.Markdown("Pictures that a GAN of this gallery made; click one.")
+                    examples = _room.tiles(examples_html(weights.value) if weights.value else "")
             with gr.Column(scale=3, min_width=300):
                 seen = _room.tiles("")
                 facts = gr.HTML(js_on_load=None)
@@ -405,21 +419,23 @@ def room() -> Room:
         with gr.Tab("Map"):
             gr.Markdown("Two latents as a map; press on it and drag. The other latents stay where they are.")
             with gr.Row():
-                with gr.Column(scale=1, min_width=220):
+                with gr.Column(scale=2, min_width=220):
                     across = gr.Slider(1, SLIDERS, 1, step=1, label="Across: latent of rank", info="1 carries most")
                     down = gr.Slider(1, SLIDERS, 2, step=1, label="Up: latent of rank")
                     draw_map = gr.Button("Draw the map", variant="primary")
-                pad = gr.HTML("", js_on_load=PAD_JS, scale=3, min_width=300)
-                spot = gr.HTML("", js_on_load=None, scale=2, min_width=160, elem_classes=["small"])
+                with gr.Column(scale=4, min_width=280):
+                    pad = gr.HTML("", js_on_load=PAD_JS)
+                with gr.Column(scale=1, min_width=140):
+                    spot = gr.HTML("", js_on_load=None, elem_classes=["small"])
         with gr.Tab("Walk from A to B"):
             gr.Markdown("Set the room to a picture and keep it as A, then to another and keep it as B.")
             with gr.Row():
-                pair = _room.tiles("", scale=1, min_width=160)
+                pair = _room.tiles("", scale=2, min_width=200)
                 moving = gr.HTML("", elem_classes=["result", "small"], js_on_load=None, scale=1, min_width=140)
-                strip = _room.tiles("", scale=4, min_width=280)
+            strip = _room.tiles("")
             with gr.Row(elem_classes=["keep"]):
                 walk_button = gr.Button("Walk", variant="primary", size="sm", elem_classes=["quiet"])
-                _room.save_button(room_, lambda w, _s, _z, start, end: _animation(w, start, end), label="Save the animation", view="walk")
+                _room.save_button(room_, animation, label="Save the animation", view="walk")
         with gr.Tab("What each latent carries"):
             weigh = gr.Button("Weigh the latents", size="sm", elem_classes=["quiet"])
             weighed = gr.HTML(js_on_load=None)
@@ -436,7 +452,7 @@ def room() -> Room:
     weights.input(
         guarded(switch), [weights, seed], [*whole_room, examples, a, b, pair, moving, strip, seen, facts, pad, spot], **_room.HEAVY
     )
-    room_.restored.change(guarded(place), [weights, z], whole_room, **_room.HEAVY)
+    room_.show, room_.shown = restored, [*whole_room, examples]
     centre.click(guarded(middle), weights, whole_room, **_room.QUICK)
     keep_a.click(guarded(lambda w, text, other: keep(w, text, other, "A")), [weights, z, b], [a, pair], **_room.QUICK)
     keep_b.click(guarded(lambda w, text, other: keep(w, text, other, "B")), [weights, z, a], [b, pair], **_room.QUICK)
@@ -445,7 +461,7 @@ def room() -> Room:
     upload.upload(guarded(look_uploaded), [weights, upload, seed], looked, **_room.HEAVY)
     examples.pick(guarded(look_example), [weights, seed], looked, **_room.HEAVY)
     draw_map.click(guarded(tile_map), [weights, z, across, down], [pad, spot], **_room.HEAVY)
-    pad.move(guarded(move), [weights, z, across, down], [spot, z], **_room.QUICK)
+    pad.move(guarded(move), [weights, z, across, down], [spot, *whole_room], **_room.QUICK)
     walk_button.click(guarded(walk), [weights, a, b], [moving, strip], **_room.HEAVY)
     weigh.click(guarded(bars), weights, weighed, **_room.HEAVY)
     gr.api(vae_decode, api_name="vae_decode", concurrency_id="models")
@@ -456,11 +472,3 @@ def room() -> Room:
 def _large(weights: str, text: str) -> PIL.Image.Image:
     made = to_pil(decoded(known(weights), from_text(weights, text)[None])[0])
     return _room.enlarged(made, max(1, 512 // made.width))
-
-
-def _animation(weights: str, a: str, b: str) -> list[PIL.Image.Image]:
-    if not a or not b:
-        raise gr.Error("Keep a picture as A and another as B first.")
-    frames = walk_frames(weights, a, b)
-    scale = max(1, 256 // frames[0].width)
-    return [_room.enlarged(frame, scale) for frame in frames + frames[-2:0:-1]]

@@ -90,6 +90,8 @@ class Model(nn.Module):
     """One sentence for the header of the room and the card."""
     differences: ClassVar[tuple[str, ...]] = ()
     """What is done differently from the paper, one sentence each."""
+    limits: ClassVar[tuple[str, ...]] = ()
+    """Where it fails, one sentence each, for the card."""
     recipes: ClassVar[dict[str, Recipe]]
     """Data set name -> recipe; the key ``folder`` serves a user's own pictures."""
     tiny: ClassVar[dict[str, Any]]

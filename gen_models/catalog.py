@@ -15,7 +15,7 @@ import json
 import os
 import socket
 from collections import OrderedDict
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -60,9 +60,9 @@ def model_class(name: str) -> type[Model]:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def about(name: str) -> dict[str, Any]:
-    """The plain class attributes of a model (title, year, authors, paper, summary, differences), read without importing its file."""
+    """The plain class attributes of a model (title, year, authors, paper, summary), read without importing its file."""
     family = names().get(name)
     if family is None:
         raise KeyError(f"there is no model {name!r}; choose from {', '.join(names())}")
@@ -111,7 +111,7 @@ def config_of(name: str) -> dict[str, Any]:
     Raises:
         WeightsError: if there is none or it cannot be read.
     """
-    return _read_config(name, _folder(name))
+    return _read_config(name, folder_of(name))
 
 
 def load(name: str) -> Model:
@@ -125,7 +125,7 @@ def load(name: str) -> Model:
         if name in _loaded:
             _loaded.move_to_end(name)
             return _loaded[name]
-        model = _loaded[name] = read(_folder(name), name)
+        model = _loaded[name] = read(folder_of(name), name)
         while len(_loaded) > 1 and sum(map(_bytes, _loaded.values())) > BUDGET:
             _loaded.popitem(last=False)
         return model
@@ -204,8 +204,13 @@ def _read_config(name: str, folder: Path) -> dict[str, Any]:
         raise WeightsError(f"the weights {name} have no readable config.json; restore the folder weights/{name}") from error
 
 
-def _folder(name: str) -> Path:
-    """Where the weights are: this project, the Hub's local cache, the Hub."""
+def folder_of(name: str) -> Path:
+    """Where the weights are: this project, the Hub's local cache, the Hub.
+
+    Raises:
+        KeyError: if the name is no <model>-<data>.
+        WeightsError: if they are nowhere.
+    """
     split_name(name)
     here = WEIGHTS / name
     if here.is_dir():

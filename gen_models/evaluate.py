@@ -144,7 +144,7 @@ def evaluate(name: str, given: argparse.Namespace) -> bool:
     file = folder / EVALUATION
     stored = _stored(file, config) if given.check else {}
     if stored.get("quick") and not given.quick:
-        raise catalog.WeightsError(f"the numbers in {file} are those of --quick; give it here too, or measure again without --check")
+        raise catalog.WeightsError(f"the numbers in {file} are those of --quick; give it here too, or measure again")
     samples = given.samples or stored.get("samples") or FULL.samples
     if samples < FEWEST:
         raise DataError(f"{samples} samples are too few; give --samples {FEWEST} or more")

@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("--data-dir", help="folder of the data sets (default: GALLERY_DATA)")
     make.add_argument("--out", type=Path, help="folder of the run (default: runs/<name>)")
     make.add_argument("--resume", action="store_true", help="go on from the run's checkpoint, if there is one")
-    make.add_argument("--precision", choices=("no", "bf16", "fp16"), help="autocast (default: the recipe's)")
+    make.add_argument("--precision", choices=("no", "bf16"), help="autocast (default: the recipe's)")
     make.add_argument("--large", action="store_true", help="the recipe for a GPU")
     make.add_argument("--cpu", action="store_true", help="do not use a GPU")
     make.add_argument("--seed", type=int, default=0)

@@ -77,6 +77,11 @@ class VAE(GenerativeModel):
         "Clothes and faces use a discretised logistic decoder (Kingma 2016), so that their likelihood is that of 8-bit pictures.",
         "The moving average of the weights is published, not the last weights.",
     )
+    limits = (
+        "Pictures are soft: what the latents do not carry is averaged, most visibly hair and background.",
+        "A sample can fall between two digits or two kinds of garment and look like neither.",
+        "A digit drawn with a very thick or very thin pen is far from the training pictures; its bound says so.",
+    )
     recipes = {
         "mnist": Recipe(
             steps=45_000, batch_size=128, arguments=dict(size=28, channels=1, binary=True, width=500, latent_dim=40),

@@ -27,6 +27,10 @@ class Features(Model):
     paper = "https://arxiv.org/abs/1706.08500"
     summary = "A classifier trained here, whose 128 inner numbers measure how far generated pictures are from real ones."
     differences = ("A small classifier of this data set's own labels replaces Inception, which needs a download.",)
+    limits = (
+        "Its distances ignore what its labels do not need, such as backgrounds, and are blind to sharpness beyond that.",
+        "Distances by networks of different data sets have different scales.",
+    )
     recipes = {
         "mnist": Recipe(
             steps=2500, batch_size=128, decay_from=0.2, arguments=dict(size=28, channels=1, width=32, classes=[10])

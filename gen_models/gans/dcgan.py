@@ -81,6 +81,11 @@ class DCGAN(GenerativeModel):
         "The discriminator sees every picture shifted at random by up to an eighth (Zhao 2020).",
         "The networks are narrower than the paper's 128 channels, and the learning rates are 2e-4 and 4e-4.",
     )
+    limits = (
+        "About one face in five is warped, mostly heads turned aside, hands, hats and microphones.",
+        "Backgrounds are smears, and glasses come with one side fainter than the other.",
+        "It says nothing about how likely a picture is, and it cannot find the numbers behind a given picture.",
+    )
     averaged = ("generator",)
     recipes = {
         "mnist": Recipe(

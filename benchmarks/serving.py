@@ -1,0 +1,198 @@
+"""How fast the page starts and answers, and what it weighs: ``python -m benchmarks.serving [--quick]``.
+
+Baselines, measured in turns with the gallery in the same run:
+
+- start: a bare Gradio page that also imports torch, process start to first HTTP 200;
+- slider: a Gradio page whose slider sends back one of two constant pictures the same way (``input``, always the last value, no
+  queue, an image as a data URI), from the input event to the picture loaded in Chromium.
+
+Needs Chromium on the PATH. Close other programs first: two busy cores double every figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from playwright.sync_api import Page, sync_playwright
+
+from benchmarks._report import Bar, report
+
+ROOT = Path(__file__).parent.parent
+BARE = """
+import sys, torch, gradio as gr
+with gr.Blocks() as demo:
+    gr.Markdown("hello")
+demo.launch(server_port=int(sys.argv[1]), ssr_mode=False)
+"""
+ECHO = """
+import base64, io, sys, torch, gradio as gr, PIL.Image
+def picture(level):
+    stream = io.BytesIO()
+    PIL.Image.new("L", (28, 28), level).save(stream, "PNG", compress_level=1)
+    return '<img class="picture" src="data:image/png;base64,' + base64.b64encode(stream.getvalue()).decode() + '">'
+constant = [picture(40), picture(200)]
+turn = [0]
+def echo(value):
+    turn[0] ^= 1
+    return constant[turn[0]]
+with gr.Blocks() as demo:
+    slider = gr.Slider(-4, 4, 0, step=0.05)
+    shown = gr.HTML(constant[0])
+    slider.input(echo, slider, shown, queue=False, trigger_mode="always_last", show_progress="hidden")
+demo.launch(server_port=int(sys.argv[1]), ssr_mode=False)
+"""
+DRAG = """([value]) => new Promise((resolve, reject) => {
+  const slider = document.querySelector('input[type=range]');
+  const find = () => document.querySelector('img.picture');
+  const before = find().src;
+  const timer = setTimeout(() => reject(new Error('no new picture within 5 s')), 5000);
+  const check = () => {
+    const image = find();
+    if (!image || image.src === before) return;
+    observer.disconnect();
+    const done = () => { clearTimeout(timer); resolve(performance.now() - start); };
+    image.complete ? done() : image.addEventListener('load', done, {once: true});
+  };
+  const observer = new MutationObserver(check);
+  observer.observe(document.body, {subtree: true, childList: true, attributes: true, attributeFilter: ['src']});
+  const start = performance.now();
+  slider.value = value;
+  slider.dispatchEvent(new Event('input', {bubbles: true}));
+})"""
+
+
+@contextmanager
+def served(command: list[str]) -> Iterator[tuple[str, float, psutil.Process]]:
+    """A server process on a free port: its address, seconds to the first HTTP 200, the process."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [str(port) if word == "PORT" else word for word in command]
+    environment = os.environ | {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
+    environment.pop("GALLERY_DATA", None)
+    start = time.perf_counter()
+    process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        while True:
+            if process.poll() is not None or time.perf_counter() - start > 120:
+                raise RuntimeError(f"the server did not start: {' '.join(words)}")
+            try:
+                with urllib.request.urlopen(address, timeout=5) as answer:
+                    if answer.status == 200:
+                        break
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                time.sleep(0.01)
+        yield address, time.perf_counter() - start, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def megabytes(process: psutil.Process) -> float:
+    """Resident memory of a process and its children in MB."""
+    return sum(each.memory_info().rss for each in [process, *process.children(recursive=True)]) / 2**20
+
+
+def drag_times(page: Page, count: int) -> list[float]:
+    """Milliseconds of ``count`` slider movements, the first three thrown away."""
+    times = []
+    for step in range(count + 3):
+        times.append(page.evaluate(DRAG, [str(-3.5 + (step * 37 % 140) * 0.05)]))
+        page.wait_for_timeout(60)
+    return times[3:]
+
+
+def use_every_room(page: Page, address: str) -> None:
+    """Open each room and press every main button that needs no picture of the visitor's."""
+    import app
+
+    for members in app.rooms().values():
+        for name in members:
+            page.goto(f"{address}/?room={name}")
+            page.wait_for_selector(".room-header")
+            page.wait_for_timeout(1500)
+            for choice in page.locator(".chips:visible input[type=radio]").all():
+                choice.check(force=True)
+                page.wait_for_timeout(800)
+            for tab in page.locator(".views > .tab-wrapper button[role=tab]").all():
+                tab.click(force=True)
+                for button in page.locator(".views button.primary:visible").all():
+                    button.click()
+                    page.wait_for_timeout(1200)
+
+
+def main() -> int:
+    """Measure, print the table, judge."""
+    options = argparse.ArgumentParser("python -m benchmarks.serving", description=__doc__)
+    options.add_argument("--quick", action="store_true", help="fewer repetitions, under a minute")
+    quick = options.parse_args().quick
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        print("error: Chromium is not on the PATH", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        bare, echo = Path(folder, "bare.py"), Path(folder, "echo.py")
+        bare.write_text(BARE)
+        echo.write_text(ECHO)
+        ours = [sys.executable, "app.py", "--port", "PORT"]
+        starts: dict[str, list[float]] = {"bare": [], "gallery": []}
+        for _ in range(2 if quick else 7):
+            for name, command in {"bare": [sys.executable, str(bare), "PORT"], "gallery": ours}.items():
+                with served(command) as (_address, seconds, _process):
+                    starts[name].append(seconds)
+        with (
+            served([sys.executable, str(echo), "PORT"]) as (echo_address, _, _),
+            served(ours) as (address, _, process),
+            sync_playwright() as playwright,
+        ):
+            rest = megabytes(process)
+            browser = playwright.chromium.launch(
+                executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+            )
+            drags: dict[str, list[float]] = {"echo": [], "gallery": []}
+            for _ in range(1 if quick else 3):  # in turns, so that a slow minute hits both
+                for name, target in (("echo", echo_address), ("gallery", f"{address}/?room=vae")):
+                    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+                    page.goto(target)
+                    page.wait_for_selector("input[type=range]")
+                    page.wait_for_timeout(1500)
+                    drags[name] += drag_times(page, 15 if quick else 30)
+                    page.close()
+            used = rest
+            if not quick:
+                page = browser.new_page(viewport={"width": 1280, "height": 1000})
+                use_every_room(page, address)
+                used = megabytes(process)
+            browser.close()
+    start = {name: statistics.median(values) for name, values in starts.items()}
+    drag = {name: statistics.median(values) for name, values in drags.items()}
+    print(f"{'':34}{'baseline':>12}{'gallery':>12}")
+    print(f"{'start to first HTTP 200, s':34}{start['bare']:12.2f}{start['gallery']:12.2f}   (n = {len(starts['bare'])})")
+    print(f"{'slider to picture, ms':34}{drag['echo']:12.1f}{drag['gallery']:12.1f}   (n = {len(drags['echo'])})")
+    print(f"{'resident memory after start, MB':34}{'':12}{rest:12.0f}")
+    if not quick:
+        print(f"{'after every room was used, MB':34}{'':12}{used:12.0f}")
+    return report([
+        Bar("start, ratio to a bare page", start["gallery"] / start["bare"], 1.25),
+        Bar("slider, ratio to an echo", drag["gallery"] / drag["echo"], 1.3),
+        Bar("slider, median", drag["gallery"], 35, " ms"),
+    ])  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
