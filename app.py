@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ def restore(request: gr.Request, built: dict[str, _room.Room], families: dict[st
     if room is None:
         return {}
     family = catalog.names()[room.model]
-    updates: dict[Any, Any] = {families[""]: gr.Tabs(selected=family), families[family]: gr.Tabs(selected=room.model)}
+    opened: dict[Any, Any] = {families[""]: gr.Tabs(selected=family), families[family]: gr.Tabs(selected=room.model)}
+    updates = dict(opened)
     try:
         state = json.loads(query.get("state", "{}")[:MAX_STATE])
         state = state if isinstance(state, dict) else {}
@@ -68,16 +70,20 @@ def restore(request: gr.Request, built: dict[str, _room.Room], families: dict[st
         gr.Warning("These weights were trained anew since this picture was saved; it may look different.")
     if state and room.show is not None:
         values = [updates.get(component, component.value) for component in room.controls.values()]
-        updates |= dict(zip(room.shown, room.show(*values), strict=True))
+        try:
+            updates |= dict(zip(room.shown, _room.guarded(room.show)(*values), strict=True))
+        except gr.Error as error:
+            # what a link holds may fit each control and still make no picture; the room stays as it is then
+            gr.Warning(f"This link does not fit: {error.message}")
+            return opened
     return updates
 
 
 def _fits(component: Any, value: Any) -> bool:
     """Whether a component may be given a value that came in by a link."""
-    if isinstance(component, gr.Slider):
-        return isinstance(value, int | float) and component.minimum <= value <= component.maximum
-    if isinstance(component, gr.Number):
-        return isinstance(value, int | float)
+    if isinstance(component, gr.Slider | gr.Number):
+        low, high = (-math.inf if component.minimum is None else component.minimum), component.maximum
+        return _room.is_number(value, low, math.inf if high is None else high)
     if isinstance(component, gr.Radio | gr.Dropdown):
         return value in [choice for _, choice in component.choices]
     return isinstance(value, str)

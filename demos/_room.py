@@ -13,7 +13,6 @@ import inspect
 import io
 import json
 import logging
-import math
 import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -86,26 +85,23 @@ def _told(error: Exception, handler: Callable) -> gr.Error:
     return gr.Error(f"Something went wrong here. If you report it, name the id {number}.")
 
 
+def is_number(value: Any, low: float, high: float) -> bool:
+    """Whether ``value`` is a number from ``low`` to ``high``; neither True, nor text, nor NaN is one."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
 def whole(value: Any, low: int, high: int, what: str) -> int:
     """``value`` as an integer between ``low`` and ``high``; what a page's number field sends may be anything."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number) or not low <= number <= high:
+    if not is_number(value, low, high):
         raise gr.Error(f"{what} must be a number from {low} to {high}.")
-    return int(number)
+    return int(value)
 
 
 def real(value: Any, low: float, high: float, what: str) -> float:
     """``value`` as a finite number between ``low`` and ``high``."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number) or not low <= number <= high:
+    if not is_number(value, low, high):
         raise gr.Error(f"{what} must be a number from {low:g} to {high:g}.")
-    return number
+    return float(value)
 
 
 def chosen(value: Any, options: Sequence[str], what: str) -> str:

@@ -207,7 +207,7 @@ def room() -> Room:
             slot = gr.Radio(list("ABC"), value="A", label="A click on a picture fills", elem_classes=["chips"])
             first = _room.sheet_tiles(weights.value or "", 24)
             picked = _room.tiles(_room.tiles_html(first[:3], ["A · 0", "B · 1", "C · 2"], columns=3))
-            a, b, c = (gr.Number(number, visible="hidden", precision=0) for number in (0, 1, 2))
+            a, b, c = (gr.Number(n, visible="hidden", precision=0, minimum=0, maximum=MAX_COUNT - 1) for n in (0, 1, 2))
         with gr.Column(scale=5, min_width=300):
             grid = _room.tiles(_room.tiles_html(first, words="sample"), min_height=200)
             room_ = Room(MODEL, dict(weights=weights, seed=seed, truncation=truncation, count=count, a=a, b=b, c=c))

@@ -92,6 +92,8 @@ class Model(nn.Module):
     """What is done differently from the paper, one sentence each."""
     limits: ClassVar[tuple[str, ...]] = ()
     """Where it fails, one sentence each, for the card."""
+    reported: ClassVar[dict[str, str]] = {}
+    """The papers' numbers beside ours: ``<measure's key>-<data>`` -> number, source and how far it compares."""
     recipes: ClassVar[dict[str, Recipe]]
     """Data set name -> recipe; the key ``folder`` serves a user's own pictures."""
     tiny: ClassVar[dict[str, Any]]

@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from gen_models import runtime
@@ -131,28 +132,32 @@ def load(name: str) -> Model:
         return model
 
 
-def read(folder: Path, name: str) -> Model:
-    """The model in ``folder``, its file checked against the SHA-256 written down for ``name``.
+def read(folder: Path, name: str | None = None) -> Model:
+    """The model in ``folder``, its file checked against the SHA-256 written down.
+
+    ``name``: published weights, whose SHA-256 stands in the package's table; without one, the folder's own ``config.json`` says it.
 
     Raises:
         WeightsError: as for :func:`load`.
     """
-    config = _read_config(name, folder)
+    called = name or folder.name
+    config = _read_config(called, folder)
     file = folder / "model.safetensors"
     if not file.is_file():
-        raise WeightsError(f"the weights {name} are missing ({file.name}); restore the folder weights/{name} or train them again")
-    written = table().get(name, config).get("sha256")
+        raise WeightsError(f"the weights {called} are missing ({file.name}); restore weights/{called} or train again")
+    written = table().get(name or "", config).get("sha256")
     if sha256(file) != written:
         raise WeightsError(
-            f"the weights {name} are damaged: {file.name} is not the file that was published; restore weights/{name} or train again"
+            f"the weights {called} are damaged: {file.name} is not the file that was published; "
+            f"restore weights/{called} or train again"
         )
     try:
         with torch.device("meta"):
             model = model_class(config["model"])(**config["arguments"])
         state = {key: value.float() if value.is_floating_point() else value for key, value in load_file(file).items()}
         model.load_state_dict(state, strict=True, assign=True)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise WeightsError(f"the weights {name} do not fit this version of the model {config.get('model')}: {error}") from error
+    except (KeyError, TypeError, RuntimeError, ValueError, SafetensorError) as error:
+        raise WeightsError(f"the weights {called} do not fit this version of the model {config.get('model')}: {error}") from error
     return model.to(runtime.device(), memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
@@ -236,7 +241,7 @@ def _from_hub(name: str, entry: dict[str, Any]) -> Path:
     except LocalEntryNotFoundError:
         pass  # not in the cache: ask the Hub itself
     cure = f"the weights {name} are missing and the Hub cannot be reached; connect, or restore the folder weights/{name}"
-    if not _hub_answers():
+    if not hub_answers():
         raise WeightsError(cure)
     try:
         return fetch(local_only=False)
@@ -244,7 +249,7 @@ def _from_hub(name: str, entry: dict[str, Any]) -> Path:
         raise WeightsError(cure) from error
 
 
-def _hub_answers() -> bool:
+def hub_answers() -> bool:
     """Whether the Hub's host accepts a connection within half a second; its own client would retry for 23 s."""
     from huggingface_hub import constants
 

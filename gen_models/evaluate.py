@@ -134,7 +134,7 @@ def evaluate(name: str, given: argparse.Namespace) -> bool:
     """Measure one model as the arguments of :func:`parser` say, print, write or compare; False if a comparison fails."""
     if given.weights:
         folder = weights_folder(given.weights)
-        model = catalog.read(folder, str(folder))  # by its own checksum: the published weights may be others
+        model = catalog.read(folder)  # by its own checksum: the published weights may be others
         config = json.loads((folder / "config.json").read_text())
         if config["model"] != catalog.split_name(name)[0]:
             raise catalog.WeightsError(f"{folder} holds weights of {config['model']}, not {name}")
@@ -461,13 +461,7 @@ def likelihood_measures(model: Model, test: DataSet, effort: Effort, name: str =
         f"{len(values)} pictures of the test part of {_short(test.name)}, {pixels}; {way if estimated else 'exact'}; "
         "mean and standard error over pictures."
     )
-    paper = UNREPORTED
-    if binary and estimated and test.name == "mnist":
-        paper = (
-            "86.76 nats by Burda 2015, table 1 (VAE, one stochastic layer, k = 1), binarised by chance too; comparable up to the "
-            f"number of importance samples: there 5000, here {effort.importance}, which can only make this number larger"
-        )
-    numbers = [Measure("Negative log-likelihood", "nll", mean, error, "nats", protocol, paper, "lower")]
+    numbers = [Measure("Negative log-likelihood", "nll", mean, error, "nats", protocol, UNREPORTED, "lower")]
     if not binary:
         scale = math.log(2) * math.prod(test.images.shape[1:])
         numbers.append(

@@ -94,7 +94,7 @@ def adopt(name: str, source: Path) -> None:
         WeightsError: if they do not load, or are another model's; nothing is copied then.
     """
     source = weights_folder(source)
-    catalog.read(source, str(source))  # by its own checksum: the table still holds that of the weights before
+    catalog.read(source)  # by its own checksum: the table still holds that of the weights before
     config = json.loads((source / "config.json").read_text())
     if config["model"] != catalog.split_name(name)[0]:
         raise catalog.WeightsError(f"{source} holds weights of {config['model']}, not {name}")
@@ -118,7 +118,7 @@ def publish(name: str) -> Path:
     folder = catalog.WEIGHTS / name
     if not folder.is_dir():
         raise catalog.WeightsError(f"there is no folder {folder}; name the run with --from, such as runs/{name}")
-    model = catalog.read(folder, str(folder))
+    model = catalog.read(folder)
     _enter(name, folder)
     if samples_pictures(type(model)):
         from gen_models.train import save_grid  # brings the trainer's imports along, which a card alone does without
@@ -139,7 +139,7 @@ def upload(name: str) -> str:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 
-    if not catalog._hub_answers():
+    if not catalog.hub_answers():
         raise PublishError(f"{name} was not uploaded: the Hub cannot be reached; connect and give --hub again")
     repository = catalog.table()[name]["repository"]
     hub = HfApi()

@@ -111,6 +111,7 @@ def train(given: argparse.Namespace) -> Path:
         "training": run.facts(given),
     }  # fmt: skip
     catalog.save(published, out / "weights", record)
+    run.sample_grid(out / "weights" / "samples.png")
     return out / "weights"
 
 
@@ -293,14 +294,14 @@ class Run:
             raise catalog.WeightsError(f"{file} cannot be read ({error}); delete it and start again") from error
         self.step, self.seconds = state["step"], state["seconds"]
 
-    def sample_grid(self) -> None:
-        """64 samples of the published weights as one picture, ``samples-<step>.png``."""
+    def sample_grid(self, file: Path | None = None) -> None:
+        """64 samples of the published weights (seed 0) as one picture, by default ``samples-<step>.png``."""
         if not self.accelerator.is_main_process or not isinstance(self.model, GenerativeModel):
             return
         with torch.no_grad():
             pictures = self.published().sample(Draws(0, 64, device=self.accelerator.device))
         self.model.train()
-        save_grid(pictures, self.out / f"samples-{self.step:06d}.png")
+        save_grid(pictures, file or self.out / f"samples-{self.step:06d}.png")
 
     def facts(self, given: argparse.Namespace) -> dict[str, Any]:
         """What the card says of the training."""

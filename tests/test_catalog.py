@@ -76,14 +76,15 @@ def test_missing_weights_are_an_error_within_a_second(shelf, monkeypatch, offlin
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
     entry = {"repository": "someone/dcgan-fashion", "commit": "0" * 40, "file": "model.safetensors", "sha256": "", "bytes": 1}
     write_table(dcgan_fashion=entry, dcgan_faces=entry | {"commit": None})
-    from huggingface_hub import errors, hf_hub_download  # noqa: F401  their first import is not what is timed
-
     for name in ("dcgan-fashion", "dcgan-faces", "dcgan-nobodys"):
-        started = time.monotonic()
-        with pytest.raises(WeightsError, match=f"the weights {name} are missing") as caught:
-            catalog.load(name)
-        assert time.monotonic() - started < 1
-        assert f"weights/{name}" in str(caught.value)
+        taken = []
+        for _ in range(3):  # the first try imports the Hub's client; on a busy machine only the quickest says anything
+            started = time.monotonic()
+            with pytest.raises(WeightsError, match=f"the weights {name} are missing") as caught:
+                catalog.load(name)
+            taken.append(time.monotonic() - started)
+            assert f"weights/{name}" in str(caught.value)
+        assert min(taken) < 1  # the client alone would try again for 23 seconds
 
 
 def test_the_hub_cache_is_used_before_the_hub(shelf, saved):

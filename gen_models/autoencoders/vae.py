@@ -82,6 +82,10 @@ class VAE(GenerativeModel):
         "A sample can fall between two digits or two kinds of garment and look like neither.",
         "A digit drawn with a very thick or very thin pen is far from the training pictures; its bound says so.",
     )
+    reported = {
+        "nll-mnist": "86.76 nats (Burda 2015, table 1: VAE, one stochastic layer, k = 1), binarised by chance too; comparable but "
+        "for the importance samples: 5000 there, 500 here, which can only make our number larger",
+    }
     recipes = {
         "mnist": Recipe(
             steps=45_000, batch_size=128, arguments=dict(size=28, channels=1, binary=True, width=500, latent_dim=40),
@@ -207,8 +211,7 @@ class VAE(GenerativeModel):
         mean, log_variance = self.encode_parameters(images)
         spread = torch.exp(0.5 * log_variance)
         weights = []
-        for _ in range(samples):
-            noise = draws.normal(self.latent_dim).to(mean)
+        for noise in draws.normal(samples, self.latent_dim).to(mean).unbind(dim=1):
             z = mean + spread * noise
             log_prior = -0.5 * (z.square() + math.log(2 * math.pi)).sum(dim=1)
             log_posterior = -0.5 * (noise.square() + log_variance + math.log(2 * math.pi)).sum(dim=1)
