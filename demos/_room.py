@@ -247,24 +247,25 @@ def read_picture(file: Path | io.BytesIO) -> PIL.Image.Image:
         raise _too_large() from error
     except Exception as error:
         raise gr.Error("This file is not a picture that can be read; PNG, JPEG, WebP, BMP, GIF and TIFF can.") from error
-    if image.width * image.height > MAX_PIXELS:
-        raise _too_large()
-    try:
-        image.seek(0)
-        image.load()
-        longest = max(image.size)
-        # square() crops the middle; here the whole picture is wanted, so only its modes and its turn are mended
-        return upright_rgb(image) if longest > 1 else upright_rgb(image).resize((2, 2))
-    except Exception as error:
-        raise gr.Error("This picture file is damaged and cannot be read.") from error
+    with image:
+        if image.width * image.height > MAX_PIXELS:
+            raise _too_large()
+        try:
+            image.seek(0)
+            image.load()
+            longest = max(image.size)
+            # square() crops the middle; here the whole picture is wanted, so only its modes and its turn are mended
+            return upright_rgb(image) if longest > 1 else upright_rgb(image).resize((2, 2))
+        except Exception as error:
+            raise gr.Error("This picture file is damaged and cannot be read.") from error
 
 
 def upright_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
     """Turned as its EXIF says, 16 bits scaled by their range, transparency on white, RGB."""
     image = PIL.ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, np.float32)
-        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        values = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
+        low, high = float(values.min()), float(values.max())
         # a constant picture keeps its place between black and white instead of being stretched
         values = (values - low) / (high - low) if high > low else values / max(high, 65535.0)
         image = PIL.Image.fromarray((values * 255).round().astype(np.uint8))
@@ -278,11 +279,11 @@ def _too_large() -> gr.Error:
     return gr.Error(f"This picture has more than {MAX_PIXELS // 10**6} million pixels; make it smaller first.")
 
 
-def as_input(image: PIL.Image.Image, size: int, channels: int, centre: bool) -> np.ndarray:
+def as_input(image: PIL.Image.Image, size: int, channels: int, centre: bool, fill: float = 20 / 28) -> np.ndarray:
     """A user's picture as a model sees it: (C, size, size) float32 in [0, 1].
 
-    With ``centre`` (grey sets of things on black): dark on light is turned round, and the figure is scaled into the middle 20 of 28
-    pixels with its centre of mass in the centre, as MNIST's authors did.
+    With ``centre`` (grey sets of things on black): dark on light is turned round, and the figure is scaled to the part ``fill`` of
+    the side with its centre of mass in the centre, as MNIST's authors did (20 of 28 pixels).
     """
     if not centre:
         values = np.asarray(square(image, size, "RGB" if channels == 3 else "L"), np.float32) / 255
@@ -295,7 +296,7 @@ def as_input(image: PIL.Image.Image, size: int, channels: int, centre: bool) -> 
     if len(rows) == 0:
         raise gr.Error("The picture is empty: draw or upload something first.")
     figure = grey[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    box = size * 20 / 28
+    box = size * fill
     ratio = box / max(figure.shape)
     shape = (max(1, round(figure.shape[1] * ratio)), max(1, round(figure.shape[0] * ratio)))
     small = PIL.Image.fromarray((figure * 255).astype(np.uint8)).resize(shape, PIL.Image.Resampling.BOX if ratio < 1 else 2)
@@ -356,7 +357,8 @@ def read_recipe(file: str | os.PathLike) -> dict[str, Any]:
             recipe = json.loads(image.info[RECIPE_KEY])
     except Exception as error:
         raise gr.Error(sentence) from error
-    if not isinstance(recipe, dict) or not isinstance(recipe.get("controls"), dict) or recipe.get("room") not in catalog.names():
+    rooms = list(catalog.names())
+    if not isinstance(recipe, dict) or not isinstance(recipe.get("controls"), dict) or recipe.get("room") not in rooms:
         raise gr.Error(sentence)
     return recipe
 

@@ -153,8 +153,10 @@ def picture_in(weights: str, drawn: dict | None, uploaded: PIL.Image.Image | Non
             image = _room.upright_rgb(image)
     if image is None:
         raise gr.Error("Draw or upload a picture first.")
-    channels, size, _ = load(weights).image_shape
-    return torch.from_numpy(_room.as_input(image, size, channels, centre=channels == 1))[None]
+    model = load(weights)
+    channels, size, _ = model.image_shape
+    fill = 20 / 28 if model.binary else 1.0  # digits have a margin, clothes fill their frame
+    return torch.from_numpy(_room.as_input(image, size, channels, centre=channels == 1, fill=fill))[None]
 
 
 def look(weights: str, picture: Tensor, seed: float) -> list:

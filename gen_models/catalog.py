@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import socket
+import urllib.request
 from collections import OrderedDict
 from functools import cache, lru_cache
 from pathlib import Path
@@ -126,7 +127,9 @@ def load(name: str) -> Model:
         if name in _loaded:
             _loaded.move_to_end(name)
             return _loaded[name]
-        model = _loaded[name] = read(folder_of(name), name)
+        # a first use may stand inside inference mode, and tensors made there can never give a gradient again
+        with torch.inference_mode(False):
+            model = _loaded[name] = read(folder_of(name), name)
         while len(_loaded) > 1 and sum(map(_bytes, _loaded.values())) > BUDGET:
             _loaded.popitem(last=False)
         return model
@@ -255,6 +258,8 @@ def hub_answers() -> bool:
 
     if constants.HF_HUB_OFFLINE:
         return False
+    if urllib.request.getproxies():
+        return True  # the way leads through the proxy: only asking tells
     address = urlsplit(constants.ENDPOINT)
     try:
         socket.create_connection((address.hostname, address.port or (443 if address.scheme == "https" else 80)), 0.5).close()

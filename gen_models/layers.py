@@ -23,7 +23,10 @@ def pyramid(size: int) -> tuple[int, int]:
 
 
 def dcgan_init(module: nn.Module) -> None:
-    """Weights from N(0, 0.02), batch-norm gains from N(1, 0.02) (Radford 2015, section 4); use with ``apply``."""
+    """Weights from N(0, 0.02), batch-norm gains from N(1, 0.02) (Radford 2015, section 4); use with ``apply``.
+
+    A spectrally normalised layer keeps its own start, since its weight is computed and its scale does not matter.
+    """
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:

@@ -260,7 +260,7 @@ class Run:
             return
         self.out.mkdir(parents=True, exist_ok=True)
         state = {
-            "step": self.step, "seed": self.seed, "seconds": self.seconds, "config": self.model.config,
+            **self.settings(), "step": self.step, "seconds": self.seconds, "config": self.model.config,
             "model": self.model.state_dict(), "average": self.average.state_dict(),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
         }  # fmt: skip
@@ -270,6 +270,10 @@ class Run:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(part, self.out / CHECKPOINT)
+
+    def settings(self) -> dict[str, Any]:
+        """What decides a step besides the model; a resumed run must not change it."""
+        return {"seed": self.seed, "data": self.batches.data.name, "batch_size": self.recipe.batch_size}
 
     def resume(self) -> None:
         """Go back to the checkpoint, if there is one.
@@ -282,7 +286,8 @@ class Run:
             return
         try:
             state: dict[str, Any] = torch.load(file, map_location=self.accelerator.device, weights_only=True)
-            if state["config"] != self.model.config or state["seed"] != self.seed:
+            settings = self.settings()
+            if state["config"] != self.model.config or any(state.get(key, value) != value for key, value in settings.items()):
                 raise catalog.WeightsError(f"{file} is of a run with other settings; name another folder with --out")
             self.model.load_state_dict(state["model"])
             self.average.load_state_dict(state["average"])

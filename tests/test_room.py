@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import io
@@ -33,6 +34,14 @@ UNREADABLE = "This file is not a picture that can be read"
 DAMAGED = "This picture file is damaged"
 LARGE = "This picture has more than 25 million pixels"
 NO_RECIPE = "This picture carries no recipe"
+
+
+@contextlib.contextmanager
+def refused(start: str):
+    """What is done in here ends in a sentence for the page that starts like this."""
+    with pytest.raises(gr.Error) as caught:
+        yield
+    assert re.match(start, caught.value.message), caught.value.message
 
 
 # ---- pictures that come in --------------------------------------------------------------------------------------------
@@ -152,6 +161,7 @@ REFUSED = {
 @pytest.fixture
 def hand_in(tmp_path):
     """Give bytes to the picture input as an upload is given."""
+
     def give(content: bytes, name: str = "picture.png"):
         file = tmp_path / "upload" / name
         file.parent.mkdir(exist_ok=True)
@@ -213,7 +223,7 @@ def test_only_uploads_are_opened(tmp_path, hand_in):
         ImageData(url="http://127.0.0.1:9/picture.png"),
         ImageData(path=""),
     ):
-        with pytest.raises(gr.Error, match="^Please upload the picture as a file.$"):
+        with refused("Please upload the picture as a file.$"):
             component.preprocess(payload)
 
 
@@ -281,7 +291,7 @@ def test_a_figure_is_scaled_and_centred(corner):
 
 @pytest.mark.parametrize("colour", ["black", "white", "#f0f0f0"])
 def test_an_empty_drawing_is_refused(colour):
-    with pytest.raises(gr.Error, match="^The picture is empty"):
+    with refused("The picture is empty"):
         _room.as_input(PIL.Image.new("RGB", (280, 280), colour), 28, 1, centre=True)
 
 
@@ -311,7 +321,7 @@ NO_NUMBERS = [math.nan, math.inf, -math.inf, "seven", "7", "", True, False, [7],
 @pytest.mark.parametrize("value", [*NO_NUMBERS, -1, 9], ids=lambda value: repr(value)[:12])
 @pytest.mark.parametrize("check", [_room.whole, _room.real])
 def test_what_is_no_number_in_range_is_refused_by_name(check, value):
-    with pytest.raises(gr.Error, match=r"^Seed must be a number from 0 to 8\.$"):
+    with refused(r"Seed must be a number from 0 to 8\.$"):
         check(value, 0, 8, "Seed")
 
 
@@ -324,12 +334,12 @@ def test_numbers_in_range_pass():
 @pytest.mark.parametrize("value", ["d", "", None, True, 1, math.nan, ["a"], {"a": 1}], ids=repr)
 def test_a_choice_is_one_of_the_options(value):
     assert _room.chosen("a", ["a", "b"], "Slot") == "a"
-    with pytest.raises(gr.Error, match="^Slot must be one of a, b.$"):
+    with refused("Slot must be one of a, b.$"):
         _room.chosen(value, ["a", "b"], "Slot")
 
 
 def test_a_choice_without_options_says_so():
-    with pytest.raises(gr.Error, match="none is trained yet"):
+    with refused("Trained on .*none is trained yet"):
         _room.chosen("a", [], "Trained on")
 
 
@@ -502,7 +512,7 @@ def test_a_verb_refuses_bad_values_by_name(verb, kinds, place):
         assert re.match(start, caught.value.message), (value, caught.value.message)
 
 
-@pytest.mark.parametrize("verb, kinds", [row for row in VERBS if {PICK, PAD} & {*row[1]}], ids=lambda part: getattr(part, "__name__", ""))
+@pytest.mark.parametrize("verb, kinds", [(verb, kinds) for verb, kinds in VERBS if {PICK, PAD} & {*kinds}])
 def test_an_event_that_says_nothing_is_told(verb, kinds):
     values = [gr.EventData(None, {}) if kind in (PICK, PAD) else good(verb, kind) for kind in kinds]
     with pytest.raises(gr.Error):
@@ -525,7 +535,7 @@ def test_latents_beyond_the_bounds_are_clamped():
     z = vae.from_text(name, ",".join(["1e30"] * len(vae.latent_kl(name))))
     assert z.max() == z.min() == vae.LIMIT
     assert vae.from_text(name, "1,2,3").tolist() == vae.from_text(name, "").tolist() == [0.0] * len(z)  # of other weights
-    assert vae.from_text(name, "1," * 100000).abs().max() == 0
+    assert vae.from_text(name, "1," * 999 + "1").abs().max() == 0
 
 
 def test_latents_survive_the_text():
@@ -569,11 +579,11 @@ def test_a_picture_without_a_sound_recipe_is_refused(tmp_path):
         *(json.dumps(RECIPE | {"room": room}) for room in ("nobody", "", None, ["vae"], {})),
     ]  # fmt: skip
     for text in wrong:
-        with pytest.raises(gr.Error, match=NO_RECIPE):
+        with refused(NO_RECIPE):
             _room.read_recipe(saved(tmp_path, text))
     for name, content in {"photo.jpg": turned(), "text.png": b"hello", "empty.png": b"", "broken.png": noise()[:30]}.items():
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(gr.Error, match=NO_RECIPE):
+        with refused(NO_RECIPE):
             _room.read_recipe(str(tmp_path / name))
 
 
@@ -585,7 +595,7 @@ def test_the_link_of_a_saved_picture(tmp_path):
     assert link.startswith("?")
     assert (query["room"], json.loads(query["state"]), query["sha"]) == ("vae", RECIPE["controls"], RECIPE["sha256"])
     assert app.link_of(None) == app.link_of("") == ""
-    with pytest.raises(gr.Error, match=NO_RECIPE):
+    with refused(NO_RECIPE):
         app.link_of(saved(tmp_path, None))
 
 
@@ -655,7 +665,7 @@ def test_a_link_restores_the_very_pictures(laid_out):
     assert found[built["vae"].shown[0]] == vae.place(name, z)[0]
 
 
-@pytest.mark.parametrize("state", ["{", "", "[[", "[" * 7000, "{" * 9000, '{"seed": 1' + " " * 9000 + "}"], ids=lambda text: text[:6])
+@pytest.mark.parametrize("state", ["{", "", "[[", "[" * 7000, "{" * 9000, '{"seed": 1' + " " * 9000 + "}"], ids=len)
 def test_a_damaged_link_says_so_and_opens_the_room(laid_out, state):
     for room in ("vae", "dcgan"):
         with pytest.warns(UserWarning, match="^This link is damaged"):

@@ -1,0 +1,494 @@
+"""The page as visitors see it: one server, one Chromium, every room; and the verbs over HTTP.
+
+Full-page screenshots go to the folder named by GALLERY_SCREENSHOTS, by default to pytest's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import PIL.Image
+import pytest
+from conftest import ROOT
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+import app
+from demos import _room
+from gen_models import catalog
+
+pytestmark = pytest.mark.browser
+
+PATIENCE = int(os.environ.get("GALLERY_PATIENCE", "120"))
+"""Seconds that anything may take; a busy machine is slow, and a wait that succeeds early costs nothing."""
+ROOMS = [name for members in app.rooms().values() for name in members]
+WIDE, NARROW = (1280, 900), (390, 844)
+SHOWN = {"dcgan": 'button[aria-label="sample 0"] img', "vae": "img.picture"}
+"""Room -> its main picture."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The address of the page, started as a visitor of the repository starts it, without a data folder."""
+    folder = tmp_path_factory.mktemp("server")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {key: value for key, value in os.environ.items() if key != "GALLERY_DATA"}
+    environment |= {"GRADIO_TEMP_DIR": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
+    with (folder / "log.txt").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "app.py", "--port", str(port)], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+
+    def trouble(what: str) -> str:
+        return f"{what}:\n{(folder / 'log.txt').read_text()[-4000:]}"
+
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            assert process.poll() is None, trouble("the server ended")
+            assert time.monotonic() < deadline, trouble("the server does not answer")
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(address, timeout=PATIENCE).status_code == 200:
+                    break
+            time.sleep(0.2)
+        yield address
+        assert process.poll() is None, trouble("the server ended on the way")
+        assert "Traceback" not in (folder / "log.txt").read_text(), trouble("an exception nobody expected")
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """One browser; of the system if there is one, else Playwright's own."""
+    installed = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+    found = os.environ.get("CHROMIUM") or next(filter(None, installed), None)
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--use-angle=swiftshader"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=[*flags, "--enable-unsafe-swiftshader"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(server, chromium):
+    """Open an address of the page; in the end nothing may have gone wrong, and nothing been asked of the outside."""
+    contexts, troubles = [], []
+
+    def go(query: str = "", size: tuple[int, int] = WIDE, dark: bool = False) -> Page:
+        context = chromium.new_context(
+            viewport={"width": size[0], "height": size[1]}, color_scheme="dark" if dark else "light", accept_downloads=True
+        )
+        contexts.append(context)
+
+        def outside(route):
+            troubles.append(f"asked the outside for {route.request.url}")
+            route.abort()
+
+        context.route(re.compile(r"^(https?|wss?)://(?!127\.0\.0\.1[:/])"), outside)
+        context.set_default_timeout(1000 * PATIENCE)
+        page = context.new_page()
+        page.on("console", lambda said: troubles.append(f"console: {said.text}") if said.type == "error" else None)
+        page.on("pageerror", lambda error: troubles.append(f"page error: {error}"))
+        arrive(page, server + "/" + query + ("&" if "?" in query else "?") + f"__theme={'dark' if dark else 'light'}")
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+expect.set_options(timeout=1000 * PATIENCE)
+
+
+def arrive(page: Page, address: str) -> None:
+    """Go there and wait until a room is shown."""
+    page.goto(address)
+    expect(page.locator(".room-header:visible")).to_be_visible()
+    expect(page.locator(".result img:visible").first).to_be_visible()
+
+
+def main_picture(page: Page, room: str) -> Locator:
+    return page.locator(f"{SHOWN[room]} >> visible=true").first
+
+
+def source(picture: Locator) -> str:
+    """The picture's content, which is in its address."""
+    address = picture.get_attribute("src")
+    assert address.startswith("data:image/png;base64,")
+    return address
+
+
+def changed(picture: Locator, before: str) -> str:
+    """Wait until the picture is another one that can be seen; returns it."""
+    expect(picture).not_to_have_attribute("src", before)
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 1
+    return source(picture)
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).locator("visible=true").first.click()
+
+
+def show_tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).locator("visible=true").first.click()
+
+
+def enter_seed(page: Page, seed: int) -> None:
+    field = page.get_by_label("Seed", exact=True).locator("visible=true").first
+    field.fill(str(seed))
+    field.press("Enter")
+
+
+def photograph(page: Page, folder: Path, name: str) -> None:
+    wanted = os.environ.get("GALLERY_SCREENSHOTS")
+    target = Path(wanted) if wanted else folder
+    target.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=target / f"{name}.png", full_page=True)
+
+
+def only_toast(page: Page, sentence: str) -> None:
+    """Exactly one message is shown, and it is this one."""
+    body = page.locator(".toast-body")
+    expect(body.filter(has_text=sentence)).to_be_visible()
+    page.wait_for_timeout(500)
+    assert body.count() == 1, body.all_inner_texts()
+    assert "Traceback" not in body.inner_text() and str(ROOT) not in body.inner_text()
+
+
+def resample(page: Page) -> None:
+    page.get_by_label("Seed", exact=True).locator("visible=true").first.fill("5")
+    press(page, "Sample")
+
+
+ACTIONS = {"dcgan": resample, "vae": lambda page: press(page, "New seed")}
+"""Room -> what its main control does."""
+
+
+# ---- every room -------------------------------------------------------------------------------------------------------
+
+
+def test_every_room_has_a_main_control_here():
+    assert ROOMS and set(ACTIONS) == set(SHOWN) == set(ROOMS)
+
+
+@pytest.mark.parametrize("size, dark", [(WIDE, False), (NARROW, True), (NARROW, False), (WIDE, True)])
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_opens_shows_a_picture_and_answers(visit, tmp_path, room, size, dark):
+    page = visit(f"?room={room}", size, dark)
+    expect(page.locator(".room-header:visible h2")).to_contain_text(catalog.about(room)["title"])
+    assert page.evaluate("document.body.classList.contains('dark')") is dark
+    picture = main_picture(page, room)
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 1
+    assert picture.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
+    before = source(picture)
+    ACTIONS[room](page)
+    changed(picture, before)
+    photograph(page, tmp_path, f"{room}-{size[0]}-{'dark' if dark else 'light'}")
+    wide = page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
+    assert max(wide) <= size[0], "the page scrolls sideways"
+    assert page.locator(".toast-body").count() == 0
+
+
+@pytest.mark.parametrize("query", ["?room=nobody", "?room=vae&state={", "?room=dcgan&state=" + "x" * 9000, "?state=7"], ids=len)
+def test_a_damaged_link_still_opens_the_page(visit, query):
+    page = visit(query)
+    page.wait_for_timeout(300)
+    assert page.locator(".toast-body").count() <= 1
+
+
+# ---- VAE --------------------------------------------------------------------------------------------------------------
+
+
+def test_vae_a_slider_changes_the_picture_while_it_is_dragged(visit):
+    page = visit("?room=vae")
+    picture = main_picture(page, "vae")
+    for value in (-2.5, 2.5):
+        before = source(picture)
+        page.locator("input[type=range]:visible").first.evaluate(
+            "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input', {bubbles: true})); }", value
+        )
+        changed(picture, before)
+
+
+def test_vae_looks_at_an_example_a_drawing_and_a_photo(visit, tmp_path):
+    page = visit("?room=vae")
+    show_tab(page, "Examples")
+    picture = main_picture(page, "vae")
+    before = source(picture)
+    page.locator('button[aria-label="example 1"]:visible').click()
+    table = page.locator("table.facts:visible")
+    expect(table).to_contain_text("Evidence lower bound")
+    assert re.search(r"Evidence lower bound\s+[-−]?[\d,]+\.\d nats", table.inner_text())
+    before = changed(picture, before)
+    told = table.inner_text()
+
+    show_tab(page, "Draw")
+    canvas = page.locator("canvas:visible").first
+    expect(canvas).to_be_visible()
+    canvas.scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)
+    box = canvas.bounding_box()
+    middle, top = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2 - 70
+    page.mouse.move(middle, top)
+    page.mouse.down()
+    page.mouse.move(middle + 10, top + 60, steps=8)
+    page.mouse.move(middle, top + 130, steps=8)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    press(page, "Look at my drawing")
+    expect(table).not_to_have_text(told, use_inner_text=True)
+    seen = page.locator(".tile:visible", has_text="what it sees").locator("img")
+    rebuilt = page.locator(".tile:visible", has_text="its reconstruction").locator("img")
+    drawn = pixels(source(seen))
+    assert drawn.max() > 150 and drawn.mean() < 128, "the stroke did not arrive"
+    assert source(rebuilt) != source(seen)
+    before = changed(picture, before)
+    photograph(page, tmp_path, "vae-drawing")
+
+    show_tab(page, "Upload")
+    photo = tmp_path / "holiday.jpg"
+    across = np.broadcast_to(np.linspace(0, 255, 640, dtype=np.uint8), (480, 640))
+    PIL.Image.fromarray(np.stack([across, across // 2, 255 - across], axis=-1)).save(photo)
+    page.locator(".image-container input[type=file]").last.set_input_files(photo)
+    changed(picture, before)
+    assert page.locator(".toast-body").count() == 0
+
+
+def pixels(address: str) -> np.ndarray:
+    """A data URI's picture as grey values."""
+    import base64
+
+    return np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("L"))
+
+
+def test_vae_refuses_a_text_file_with_one_sentence(visit, tmp_path):
+    page = visit("?room=vae")
+    show_tab(page, "Upload")
+    (tmp_path / "list.png").write_text("milk, bread, a picture frame\n" * 30)
+    page.locator(".image-container input[type=file]").last.set_input_files(tmp_path / "list.png")
+    only_toast(page, "This file is not a picture that can be read")
+
+
+def test_vae_the_map_is_dragged(visit, tmp_path):
+    page = visit("?room=vae")
+    show_tab(page, "Map")
+    press(page, "Draw the map")
+    pad = page.locator(".pad:visible")
+    expect(pad).to_be_visible()
+    pad.scroll_into_view_if_needed()
+    picture = main_picture(page, "vae")
+    before = source(picture)
+    box = pad.bounding_box()
+    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.2 * box["height"])
+    page.mouse.down()
+    first = changed(picture, before)
+    page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.7 * box["height"], steps=5)
+    changed(picture, first)
+    page.mouse.up()
+    assert page.locator(".pad i").evaluate("knob => parseFloat(knob.style.left)") == pytest.approx(80, abs=2)
+    photograph(page, tmp_path, "vae-map")
+
+
+def test_vae_keeps_two_pictures_and_walks(visit, tmp_path):
+    page = visit("?room=vae")
+    show_tab(page, "Walk from A to B")
+    press(page, "Walk")
+    only_toast(page, "Keep a picture as A and another as B first.")
+    picture = main_picture(page, "vae")
+    press(page, "Keep as A")
+    expect(page.locator(".tile:visible", has_text=re.compile("^A$"))).to_be_visible()
+    before = source(picture)
+    enter_seed(page, 4242)
+    changed(picture, before)
+    press(page, "Keep as B")
+    expect(page.locator(".tile:visible", has_text=re.compile("^B$"))).to_be_visible()
+    press(page, "Walk")
+    moving = page.locator('img[alt^="the walk from A to B"]:visible')
+    expect(moving).to_be_visible()
+    assert moves(source(moving))
+    expect(page.locator('button[aria-label^="step"]:visible')).to_have_count(8)
+    photograph(page, tmp_path, "vae-walk")
+
+
+def moves(address: str) -> bool:
+    """Whether a data URI holds an animation whose pictures differ."""
+    import base64
+
+    with PIL.Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
+        count = getattr(image, "n_frames", 1)
+        first = image.convert("RGB").tobytes()
+        image.seek(count // 2)
+        return count > 20 and image.convert("RGB").tobytes() != first
+
+
+# ---- DCGAN ------------------------------------------------------------------------------------------------------------
+
+
+def test_dcgan_picks_walks_adds_judges(visit, tmp_path):
+    page = visit("?room=dcgan")
+    tiles = {place: page.locator(f'button[aria-label="sample {place}"]:visible').first for place in (9, 12)}
+    tiles[9].click()
+    expect(page.locator(".tile:visible", has_text="A · 9")).to_be_visible()
+    tiles[12].click()
+    expect(page.locator(".tile:visible", has_text="B · 12")).to_be_visible()
+
+    press(page, "Walk")
+    moving = page.locator('img[alt^="the walk from A to B"]:visible')
+    expect(moving).to_be_visible()
+    assert moves(source(moving))
+    expect(page.locator('button[aria-label^="step"]:visible')).to_have_count(8)
+
+    show_tab(page, "A − B + C")
+    press(page, "Calculate")
+    result = page.locator(".tile:visible", has_text="= A − B + C")
+    expect(result).to_be_visible()
+    photograph(page, tmp_path, "dcgan-arithmetic")
+
+    show_tab(page, "The discriminator's eye")
+    press(page, "Judge")
+    scored = page.locator(".tabitem .tile:visible", has_text=re.compile(r"^[+-]\d+\.\d\d$"))
+    expect(scored).to_have_count(24)
+    scores = [float(text) for text in scored.all_inner_texts()]
+    assert scores == sorted(scores, reverse=True)
+    number = scored.first.get_attribute("data-index")
+    scored.first.click()
+    expect(page.locator(".tile:visible", has_text="what moves its score")).to_be_visible()
+    expect(page.locator(".tile:visible", has_text=f"sample {number}")).to_be_visible()
+    photograph(page, tmp_path, "dcgan-judge")
+
+    show_tab(page, "Nearest training pictures")
+    press(page, "Search")
+    only_toast(page, "start the app with GALLERY_DATA")
+
+
+# ---- saving, links ----------------------------------------------------------------------------------------------------
+
+
+def save(page: Page, room: str, target: Path) -> dict:
+    """Save the room's picture through its button; returns the recipe."""
+    with page.expect_download() as waiting:
+        press(page, {"dcgan": "Save the grid", "vae": "Save picture"}[room])
+    assert waiting.value.suggested_filename == f"{catalog_choice(room)}.png"
+    waiting.value.save_as(target)
+    return _room.read_recipe(target)
+
+
+def catalog_choice(room: str) -> str:
+    """The weights that a room starts with."""
+    names = catalog.trained(room)
+    return next((name for name in names if name.endswith("-fashion")), names[0])
+
+
+def at_seed(page: Page, room: str, seed: int) -> str:
+    """Take the room to a seed; returns its picture."""
+    picture = main_picture(page, room)
+    before = source(picture)
+    enter_seed(page, seed)
+    return changed(picture, before)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_saved_picture_and_a_link_restore_the_room(visit, tmp_path, room):
+    page = visit(f"?room={room}")
+    made = at_seed(page, room, 31)
+    recipe = save(page, room, tmp_path / "saved.png")
+    assert (recipe["room"], recipe["controls"]["seed"], recipe["controls"]["weights"]) == (room, 31, catalog_choice(room))
+    assert catalog.config_of(catalog_choice(room))["sha256"].startswith(recipe["sha256"]) and recipe["sha256"]
+
+    press(page, "Copy link")
+    expect(page).to_have_url(re.compile("state="))
+    link = page.url
+    assert json.loads(httpx.URL(link).params["state"])["seed"] == 31
+
+    other = visit()
+    with other.expect_navigation(url=re.compile("state=")):
+        other.locator('input[type=file][accept*="png"]').first.set_input_files(tmp_path / "saved.png")
+    restored(other, room, made)
+    fresh = visit("?" + link.partition("?")[2])
+    restored(fresh, room, made)
+
+
+def restored(page: Page, room: str, made: str) -> None:
+    expect(page.locator(".room-header:visible h2")).to_contain_text(catalog.about(room)["title"])
+    expect(main_picture(page, room)).to_have_attribute("src", made)
+    expect(page.get_by_label("Seed", exact=True).locator("visible=true").first).to_have_value("31")
+    assert page.locator(".toast-body").count() == 0
+
+
+def test_a_picture_without_a_recipe_is_told_once(visit, tmp_path):
+    page = visit()
+    PIL.Image.new("RGB", (20, 20), "red").save(tmp_path / "plain.png")
+    page.locator('input[type=file][accept*="png"]').first.set_input_files(tmp_path / "plain.png")
+    only_toast(page, "This picture carries no recipe")
+
+
+# ---- the verbs over HTTP ----------------------------------------------------------------------------------------------
+
+
+def call(server: str, verb: str, *values) -> tuple[str, object]:
+    """A queued verb over plain HTTP: how it ended, and what it said."""
+    posted = httpx.post(f"{server}/gradio_api/call/{verb}", json={"data": values}, timeout=PATIENCE)
+    assert posted.status_code == 200, posted.text
+    events = httpx.get(f"{server}/gradio_api/call/{verb}/{posted.json()['event_id']}", timeout=PATIENCE).text
+    kind, data = re.findall(r"event: (\w+)\ndata: (.*)", events)[-1]
+    return kind, json.loads(data)
+
+
+@pytest.mark.parametrize("room", ["dcgan", "vae"])
+def test_a_seed_decides_the_answer_over_http(server, room):
+    name = catalog.trained(room)[0]
+    rest = [1.0] if room == "dcgan" else []
+    kind, first = call(server, f"{room}_sample", name, 7, 3, *rest)
+    assert kind == "complete" and len(first[0]) == 3 and len(set(first[0])) == 3
+    assert all(pixels(picture).size >= 28 * 28 for picture in first[0])
+    assert call(server, f"{room}_sample", name, 7, 3, *rest) == (kind, first)
+    assert call(server, f"{room}_sample", name, 8, 3, *rest)[1] != first
+
+
+def test_decoding_over_http(server):
+    name = catalog.trained("vae")[0]
+    kind, middle = call(server, "vae_decode", name, "")
+    assert kind == "complete" and pixels(middle[0]).shape[0] >= 28
+    assert call(server, "vae_decode", name, "") == (kind, middle)
+
+
+@pytest.mark.parametrize(
+    "verb, values, sentence",
+    [
+        ("dcgan_sample", ("nobody", 7, 3, 1.0), "Trained on must be one of"),
+        ("dcgan_sample", (None, "seven", 3, 1.0), "Seed must be a number"),
+        ("vae_sample", (None, 7, 10**6), "Pictures must be a number"),
+        ("vae_decode", (None, "a,b"), "The latents must be numbers"),
+    ],
+)
+def test_a_bad_value_over_http_is_told(server, verb, values, sentence):
+    values = [catalog.trained(verb.partition("_")[0])[0] if value is None else value for value in values]
+    kind, told = call(server, verb, *values)
+    assert kind == "error" and sentence in json.dumps(told)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "app.py", "../app.py", "weights/vae-mnist/config.json"])
+def test_no_file_of_the_server_is_given_away(server, name):
+    address = f"{server}/gradio_api/file={name if name.startswith('/') else ROOT / name}"
+    assert httpx.get(address, timeout=PATIENCE).status_code in (403, 404)
