@@ -93,6 +93,11 @@ def train(given: argparse.Namespace) -> Path:
         run.resume()
     elif accelerator.is_main_process and (out / CHECKPOINT).exists():
         raise DataError(f"{out} holds a run already; go on with --resume, or name another folder with --out")
+    command = "python -m gen_models.train " + shlex.join(_shared_arguments(given))
+    if not run.commands:
+        run.commands = [command]
+    elif run.commands[-1].removesuffix(" --resume") != command:  # other settings from here on: the card must say so
+        run.commands.append(f"{command} --resume")
     run.go(given.checkpoint_minutes, given.sample_every)
     if not accelerator.is_main_process:
         return out / "weights"
@@ -108,7 +113,7 @@ def train(given: argparse.Namespace) -> Path:
         "classes": {task: list(labels) for task, labels in data.classes.items()},
         "value_range": "training batches in [-1, 1], pictures in and out in [0, 1]",
         "preprocessing": f"middle square, {size} x {size} pixels, {'colour' if channels == 3 else 'grey'}",
-        "training": run.facts(given),
+        "training": run.facts(),
     }  # fmt: skip
     catalog.save(published, out / "weights", record)
     run.sample_grid(out / "weights" / "samples.png")
@@ -143,6 +148,8 @@ class Run:
         self.optimizers = model.optimizers()
         self.rates = {name: [group["lr"] for group in o.param_groups] for name, o in self.optimizers.items()}
         self.step, self.seconds = 0, 0.0
+        self.commands: list[str] = []
+        """What was typed for this run, once per change of settings."""
         self.unchecked: list[tuple[int, str, torch.Tensor]] = []
 
     def go(self, checkpoint_minutes: float = 3.0, sample_every: int = 1000) -> None:
@@ -260,7 +267,7 @@ class Run:
             return
         self.out.mkdir(parents=True, exist_ok=True)
         state = {
-            **self.settings(), "step": self.step, "seconds": self.seconds, "config": self.model.config,
+            **self.settings(), "commands": self.commands, "step": self.step, "seconds": self.seconds, "config": self.model.config,
             "model": self.model.state_dict(), "average": self.average.state_dict(),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
         }  # fmt: skip
@@ -297,7 +304,7 @@ class Run:
             if isinstance(error, catalog.WeightsError):
                 raise
             raise catalog.WeightsError(f"{file} cannot be read ({error}); delete it and start again") from error
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.step, self.seconds, self.commands = state["step"], state["seconds"], state.get("commands", [])
 
     def sample_grid(self, file: Path | None = None) -> None:
         """64 samples of the published weights (seed 0) as one picture, by default ``samples-<step>.png``."""
@@ -308,11 +315,11 @@ class Run:
         self.model.train()
         save_grid(pictures, file or self.out / f"samples-{self.step:06d}.png")
 
-    def facts(self, given: argparse.Namespace) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """What the card says of the training."""
         gpu = self.accelerator.device.type == "cuda"
         return {
-            "command": "python -m gen_models.train " + shlex.join(_shared_arguments(given)),
+            "command": " && ".join(self.commands),
             "commit": _commit(), "steps": self.step, "batch_size": self.recipe.batch_size,
             "training_pictures": len(self.batches.data), "minutes": round(self.seconds / 60, 1),
             "precision": self.recipe.precision, "ema": self.recipe.ema,
