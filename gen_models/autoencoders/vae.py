@@ -104,7 +104,7 @@ class VAE(GenerativeModel):
             ),
         ),
         "faces": Recipe(
-            steps=6_000, mirror=True, decay_from=0.3,
+            steps=4_500, mirror=True, decay_from=0.3,
             arguments=dict(size=64, channels=3, binary=False, width=32, latent_dim=64),
             large=Recipe(
                 steps=80_000, batch_size=128, mirror=True, decay_from=0.3,

@@ -89,7 +89,7 @@ class DCGAN(GenerativeModel):
     averaged = ("generator",)
     recipes = {
         "mnist": Recipe(
-            steps=7_000,
+            steps=5_000,
             arguments=dict(size=28, channels=1, width=48),
             large=Recipe(steps=60_000, batch_size=128, arguments=dict(size=28, channels=1, width=64)),
         ),
