@@ -215,6 +215,8 @@ class CheckedImage(gr.Image):
 
     is_template = True
 
+    # Gradio sends the page those settings that the constructor's signature names
+    @functools.wraps(gr.Image.__init__)
     def __init__(self, **settings: Any) -> None:
         super().__init__(
             **({"type": "pil", "image_mode": "RGB", "sources": ["upload", "clipboard"], "buttons": ["fullscreen"], "height": 280}

@@ -10,7 +10,7 @@ import gradio as gr
 import numpy as np
 import PIL.Image
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from demos import _room
@@ -40,8 +40,12 @@ $$\log p(x) \;\ge\; \mathbb{E}_{q(z|x)}\left[\log p(x|z)\right] - \mathrm{KL}\le
 @lru_cache(maxsize=16)
 def latent_kl(weights: str) -> Tensor:
     """Mean KL of every latent on validation pictures, (latent_dim,) nats; read from the file, without the model."""
-    with safe_open(catalog.folder_of(weights) / "model.safetensors", "pt") as file:
-        return file.get_tensor("latent_kl").float()
+    try:
+        with safe_open(catalog.folder_of(weights) / "model.safetensors", "pt") as file:
+            return file.get_tensor("latent_kl").float()
+    except (OSError, SafetensorError) as error:
+        cure = f"restore weights/{weights} or train again"
+        raise catalog.WeightsError(f"the weights {weights} are missing or damaged; {cure}") from error
 
 
 def order(weights: str) -> list[int]:
@@ -88,8 +92,9 @@ def decoded(weights: str, z: Tensor) -> Tensor:
 
 
 def shown(weights: str, z: Tensor) -> str:
-    """The picture of one place."""
-    return _room.picture_html(decoded(weights, z[None])[0], "the decoder's picture of these latents")
+    """The picture of one place, to the digits that a link or a saved picture keeps, so that these restore the very same."""
+    kept = from_text(weights, to_text(z))
+    return _room.picture_html(decoded(weights, kept[None])[0], "the decoder's picture of these latents")
 
 
 def slider_updates(weights: str, z: Tensor) -> list:
@@ -377,8 +382,11 @@ def room() -> Room:
             weights = _room.weights_choice(MODEL)
             seed, dice = _room.seed_row(0)
             # the first sight is sample 0 of seed 0, made when the weights were published, and the sliders say so
-            here = of_seed(weights.value, 0) if weights.value else torch.zeros(0)
-            told = slider_settings(weights.value, here) if weights.value else [{}] * SLIDERS
+            try:
+                here = of_seed(weights.value or "", 0)
+                told = slider_settings(weights.value, here)
+            except (catalog.WeightsError, KeyError):  # the page opens all the same, and the first click says what is wrong
+                here, told = torch.zeros(0), [{"label": f"Latent of rank {rank + 1}"} for rank in range(SLIDERS)]
             sliders = [gr.Slider(-LIMIT, LIMIT, step=0.05, **settings) for settings in told[:VISIBLE]]
             with gr.Accordion("More latents", open=False):
                 sliders += [gr.Slider(-LIMIT, LIMIT, step=0.05, **settings) for settings in told[VISIBLE:]]

@@ -202,6 +202,13 @@ def test_no_picture_is_none():
     assert _room.CheckedImage().preprocess(None) is None
 
 
+def test_the_page_learns_the_settings_of_the_picture_input():
+    """Settings that are missing from what the page is sent stop the whole page."""
+    told, stock = _room.CheckedImage(label="A picture").get_config(), gr.Image().get_config()
+    assert set(stock) <= set(told)
+    assert told["sources"] == ["upload", "clipboard"] and told["buttons"] == ["fullscreen"] and told["label"] == "A picture"
+
+
 def test_only_uploads_are_opened(tmp_path, hand_in):
     secret = tmp_path / "secret.png"
     secret.write_bytes(noise())
@@ -542,6 +549,7 @@ def test_latents_survive_the_text():
     name = catalog.trained("vae")[0]
     z = vae.of_seed(name, 11)
     assert (vae.from_text(name, vae.to_text(z)) - z).abs().max() <= 0.0005 + 1e-6
+    assert vae.from_prior(name, 11)[0] == vae.place(name, vae.from_prior(name, 11)[1])[0]
 
 
 # ---- recipes ----------------------------------------------------------------------------------------------------------

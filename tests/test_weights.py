@@ -1,0 +1,72 @@
+"""Promises about the shipped weights: every one loads, is the one on its card, and paints the pictures on its card."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gen_models import Draws, catalog
+from gen_models.evaluate import samples_pictures
+from gen_models.publish import card
+
+SHIPPED = sorted(catalog.table())
+SAMPLERS = [name for name in SHIPPED if samples_pictures(catalog.model_class(catalog.split_name(name)[0]))]
+
+
+def levels(pictures: torch.Tensor) -> np.ndarray:
+    """(N, C, H, W) in [0, 1] -> 8-bit levels as int (N, H, W, C)."""
+    return (pictures * 255).round().to(torch.int16).permute(0, 2, 3, 1).numpy()
+
+
+def tiles(name: str) -> np.ndarray:
+    """The 64 pictures of ``samples.png``, int (64, H, W, 3)."""
+    with Image.open(catalog.WEIGHTS / name / "samples.png") as file:
+        sheet = np.asarray(file.convert("RGB"), np.int16)
+    side = sheet.shape[0] // 8
+    return sheet.reshape(8, side, 8, side, 3).transpose(0, 2, 1, 3, 4).reshape(64, side, side, 3)
+
+
+def test_there_are_weights_to_test():
+    assert len(SAMPLERS) >= 2
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_it_paints_the_pictures_on_its_card(name):
+    with torch.inference_mode():
+        made = levels(catalog.load(name).sample(Draws(0, 64)))
+    difference = np.abs(made - tiles(name))
+    # another processor rounds otherwise: a level here and there, never a picture
+    assert difference.max() <= 3
+    assert difference.mean() < 0.05
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_seed_7_is_the_same_in_one_batch_of_16_and_in_16_of_one(name):
+    model = catalog.load(name)
+    with torch.inference_mode():
+        together = model.sample(Draws(7, 16))
+        alone = torch.cat([model.sample(Draws(7, 1, first=index)) for index in range(16)])
+    assert torch.allclose(together, alone, atol=1e-5)
+    assert np.abs(levels(together) - levels(alone)).max() <= 1
+    assert levels(together).std(axis=0).max() > 5, "sixteen times the same picture"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_card_is_of_these_weights(name):
+    folder = catalog.WEIGHTS / name
+    assert (folder / "README.md").read_text(encoding="utf-8") == card(name)
+    measured = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    assert measured["sha256"] == catalog.table()[name]["sha256"]
+    assert measured["measures"]
+    for number in measured["measures"]:
+        assert np.isfinite(number["value"])
+        assert number["protocol"]
+        assert number["error"] > 0
+
+
+def test_a_clone_stays_small():
+    sizes = {name: entry["bytes"] for name, entry in catalog.table().items()}
+    assert max(sizes.values()) <= 8 * 10**6
+    assert sum(sizes.values()) <= 120 * 10**6
