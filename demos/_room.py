@@ -77,12 +77,13 @@ def guarded(handler: Callable) -> Callable:
 
 def _told(error: Exception, handler: Callable) -> gr.Error:
     if isinstance(error, gr.Error):
+        error.print_exception = False  # the visitor was told; the log is for what nobody expected
         return error
     if isinstance(error, catalog.WeightsError | DataError):
-        return gr.Error(str(error), title="Not available")
+        return gr.Error(str(error), title="Not available", print_exception=False)
     number = uuid.uuid4().hex[:8]
     log.error("%s failed, id %s", handler.__qualname__, number, exc_info=error)
-    return gr.Error(f"Something went wrong here. If you report it, name the id {number}.")
+    return gr.Error(f"Something went wrong here. If you report it, name the id {number}.", print_exception=False)
 
 
 def is_number(value: Any, low: float, high: float) -> bool:

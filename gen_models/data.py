@@ -227,8 +227,8 @@ def square(image: Image.Image, size: int, mode: str = "RGB") -> Image.Image:
     """
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, np.float32)
-        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        values = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
+        low, high = float(values.min()), float(values.max())
         image = Image.fromarray(((values - low) / max(high - low, 1e-9) * 255).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
