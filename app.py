@@ -105,7 +105,8 @@ def build() -> gr.Blocks:
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         with gr.Row(elem_classes=["masthead"]):
             gr.HTML(f"<h1>{TITLE}</h1><p>Play the classics: every picture here is made by a model while you watch.</p>", scale=4)
-            dropped = gr.UploadButton("Open a saved picture", file_types=[".png"], size="sm", scale=0, min_width=180)
+            dropped = gr.UploadButton("Open a saved picture", file_types=[".png"], size="sm", scale=0, min_width=180,
+                                      elem_classes=["open-saved"])  # fmt: skip
         link = gr.Textbox(visible="hidden", show_label=False)
         built: dict[str, _room.Room] = {}
         families: dict[str, gr.Tabs] = {}
@@ -133,7 +134,8 @@ def build() -> gr.Blocks:
 def launch_settings() -> dict[str, Any]:
     """Arguments of ``launch``: look, limits, nothing asked of the outside world."""
     return dict(
-        theme=theme(), css_paths=DEMOS / "_page.css", show_error=False, max_file_size="8mb", state_session_capacity=200,
+        theme=theme(), css_paths=DEMOS / "_page.css", js=(DEMOS / "_page.js").read_text(),
+        show_error=False, max_file_size="8mb", state_session_capacity=200,
         ssr_mode=False, strict_cors=True, enable_monitoring=False, run_history=False, share=False,
         footer_links=["api"], app_kwargs={"middleware": [Middleware(GZipMiddleware, minimum_size=1000)]},
     )  # fmt: skip

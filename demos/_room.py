@@ -425,11 +425,11 @@ def header(model: str) -> None:
     )
 
 
-def weights_choice(model: str) -> gr.Radio:
-    """Which trained weights of a model to use; a user's own appear by their name."""
+def weights_choice(model: str, first: str) -> gr.Radio:
+    """Which trained weights of a model to use, those of the data set ``first`` at first; a user's own appear by their name."""
     names = catalog.trained(model)
     choices = [(DATA_TITLES.get(name.partition("-")[2], name.partition("-")[2]), name) for name in names]
-    preferred = next((name for name in names if name.endswith("-fashion")), names[0] if names else None)
+    preferred = next((name for name in names if name == f"{model}-{first}"), names[0] if names else None)
     return gr.Radio(choices, value=preferred, label="Trained on", elem_classes=["chips"])
 
 

@@ -199,7 +199,7 @@ def room() -> Room:
     _room.header(MODEL)
     with gr.Row(elem_classes=["room"]):
         with gr.Column(scale=2, min_width=300):
-            weights = _room.weights_choice(MODEL)
+            weights = _room.weights_choice(MODEL, "fashion")
             seed, dice = _room.seed_row(0)
             truncation = gr.Slider(0.1, 1.2, 1.0, step=0.05, label="Truncation", info="Smaller: safer and more alike")
             count = gr.Slider(8, MAX_COUNT, 24, step=8, label="Pictures")

@@ -379,7 +379,7 @@ def room() -> Room:
     _room.header(MODEL)
     with gr.Row(elem_classes=["room"]):
         with gr.Column(scale=3, min_width=300):
-            weights = _room.weights_choice(MODEL)
+            weights = _room.weights_choice(MODEL, "mnist")
             seed, dice = _room.seed_row(0)
             # the first sight is sample 0 of seed 0, made when the weights were published, and the sliders say so
             try:
