@@ -23,7 +23,6 @@ from torchvision import transforms
 
 from benchmarks._report import Bar, report
 from gen_models.data import Batches, load_data
-from gen_models.gans._augment import augment
 from gen_models.gans.dcgan import DCGAN
 from gen_models.losses import hinge_fake, hinge_real
 from gen_models.train import Run
@@ -60,7 +59,7 @@ class Plain:
     """The common style."""
 
     def __init__(self, folder: Path) -> None:
-        model = DCGAN()
+        model = DCGAN(**DCGAN.recipes["faces"].arguments)
         self.generator, self.discriminator = model.generator, model.discriminator
         self.g = torch.optim.Adam(self.generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
         self.d = torch.optim.Adam(self.discriminator.parameters(), lr=4e-4, betas=(0.5, 0.999))
@@ -76,11 +75,11 @@ class Plain:
             real = next(self.batches)
         fake = self.generator(torch.randn(BATCH, 100))
         self.d.zero_grad()
-        loss = hinge_real(self.discriminator(augment(real))) + hinge_fake(self.discriminator(augment(fake.detach())))
+        loss = hinge_real(self.discriminator(real)) + hinge_fake(self.discriminator(fake.detach()))
         loss.backward()
         self.d.step()
         self.g.zero_grad()
-        (-self.discriminator(augment(fake)).mean()).backward()
+        (-self.discriminator(fake).mean()).backward()
         self.g.step()
 
 
@@ -104,7 +103,7 @@ def main() -> int:
         draw_pictures(folder, 500 if quick else 2000)
         recipe = DCGAN.recipes["faces"]
         data = load_data(f"folder:{folder}", "train", 64)
-        run = Run(DCGAN(), recipe, Accelerator(mixed_precision=recipe.precision, cpu=True),
+        run = Run(DCGAN(**recipe.arguments), recipe, Accelerator(mixed_precision=recipe.precision, cpu=True),
                   Batches(data, BATCH, mirror=True), folder / "run")  # fmt: skip
         plain = Plain(folder)
         found: dict[str, list[float]] = {"plain": [], "gallery": []}

@@ -97,3 +97,8 @@ def test_augment_only_shifts():
     shifted.sum().backward()
     assert images.grad.max() == 1
     assert set(images.grad.unique().tolist()) <= {0.0, 1.0}
+
+
+def test_no_shift_leaves_the_pictures_alone():
+    images = torch.rand(4, 3, 16, 16)
+    assert torch.equal(augment(images, 0.0), images)

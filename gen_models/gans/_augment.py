@@ -10,13 +10,14 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 
-def augment(images: Tensor) -> Tensor:
-    """Shift every picture by its own random amount, up to an eighth of the side (the paper's "translation" policy).
+def augment(images: Tensor, shift: float = 0.125) -> Tensor:
+    """Shift every picture by its own random amount, up to the fraction ``shift`` of the side (the paper's "translation" policy).
 
     (B, C, H, W) in [-1, 1] -> the same shape; gradients flow through to the pictures.
     """
     _, _, height, width = images.shape
-    return _shift(images, height // 8, width // 8)
+    down, right = int(height * shift), int(width * shift)
+    return _shift(images, down, right) if down or right else images
 
 
 def _shift(images: Tensor, down: int, right: int) -> Tensor:
