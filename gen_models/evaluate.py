@@ -10,6 +10,7 @@ one with ``log_likelihood`` is asked for it, one with ``evidence`` for its lower
 | ``precision``, ``recall`` | share of one set among the other's neighbourhoods | Kynkaanniemi 2019, arXiv 1904.06991 |
 | ``memorisation`` | distance to the nearest training picture, against that of unseen pictures | |
 | ``nll``, ``bits``, ``elbo`` | negative log-likelihood, the same per dimension, lower bound | Burda 2015, arXiv 1509.00519 |
+| ``nll-other`` | ``nll`` of pictures of another kind (fashion for mnist and the reverse) | Nalisnick 2019, arXiv 1810.09136 |
 | ``accuracy-<task>`` | hits of a classifier | |
 
 Distances between finite sets grow as the sets shrink, so numbers from few pictures do not compare with numbers from many. A full
@@ -47,6 +48,8 @@ FEWEST = 50
 NEIGHBOURS = 3
 BAR = 3.0
 """``--check`` accepts this many standard errors of both numbers together."""
+OTHERS = {"mnist": "fashion", "fashion": "mnist"}
+"""Pictures of the same shape and of another kind."""
 UNREPORTED = "not comparable: no paper's number for these pictures under this protocol"
 FOREIGN_FEATURES = "not comparable: papers use Inception features, these come from a small network trained here"
 
@@ -230,6 +233,9 @@ def measure(
     for effort, numbers in zip(efforts, lists, strict=True):
         if hasattr(model, "log_likelihood"):
             numbers += likelihood_measures(model, test, effort, name)
+            if "samples" not in inspect.signature(model.log_likelihood).parameters and data in OTHERS:
+                other = _part(OTHERS[data], "test", size, data_dir, channels)
+                numbers.append(other_measure(model, other, effort, name))
         if hasattr(model, "evidence"):
             numbers.append(bound_measure(model, test, effort, name))
         if hasattr(model, "predict"):
@@ -253,6 +259,8 @@ class Sets:
     sha256: str
     foreign: bool
     """Whether the network was trained on another data set."""
+    levels: int = 256
+    """Grey levels to which real pictures were rounded, because the model knows no others."""
 
     @classmethod
     def of(cls, model: Model, data: str, data_dir: str | None, effort: Effort, name: str) -> Sets:
@@ -261,12 +269,12 @@ class Sets:
         network, foreign = feature_network(data, channels)
         judge = catalog.load(network)
         digest = catalog.config_of(network)["sha256"]
-        wanted = max(effort.training, effort.samples)
+        wanted, levels = max(effort.training, effort.samples), getattr(model, "levels", 256)
         return cls(
             sampled_features(model, judge, effort.samples, name),
-            real_features(network, digest, data, "test", size, data_dir, channels, effort.real),
-            real_features(network, digest, data, "train", size, data_dir, channels, wanted),
-            _short(data), network, digest, foreign,
+            real_features(network, digest, data, "test", size, data_dir, channels, effort.real, levels),
+            real_features(network, digest, data, "train", size, data_dir, channels, wanted, levels),
+            _short(data), network, digest, foreign, levels,
         )  # fmt: skip
 
     def first(self, effort: Effort) -> Sets:
@@ -278,6 +286,7 @@ class Sets:
     def judge(self) -> str:
         """The feature network for a protocol."""
         origin = ", trained on another data set" if self.foreign else ""
+        origin += f", real pictures rounded to the model's {self.levels} grey levels" if self.levels < 256 else ""
         return f"{self.samples.shape[1]} features of {self.network} (SHA-256 {self.sha256[:8]}{origin})"
 
 
@@ -306,7 +315,7 @@ def sampled_features(model: Model, judge: Model, count: int, name: str = "") -> 
 
 @lru_cache(maxsize=6)
 def real_features(
-    network: str, digest: str, data: str, split: str, size: int, data_dir: str | None, channels: int, count: int
+    network: str, digest: str, data: str, split: str, size: int, data_dir: str | None, channels: int, count: int, levels: int = 256
 ) -> Tensor:
     """Features of up to ``count`` pictures of one part, drawn with seed 0, float64 (N, F); ``digest`` keeps the cache honest."""
     part = _part(data, split, size, data_dir, channels)
@@ -314,6 +323,8 @@ def real_features(
     rows = []
     for images in _pictures(part, count, f"{network} on {split}"):
         with runtime.forward_pass():
+            if levels < 256:
+                images = (images * (levels - 1)).round() / (levels - 1)
             rows.append(judge(images.to(runtime.device())).cpu())
     return torch.cat(rows).double()
 
@@ -455,7 +466,7 @@ def likelihood_measures(model: Model, test: DataSet, effort: Effort, name: str =
     values = _over_pictures(test, effort.likelihoods, f"{name} likelihood",
                             lambda images, draws: -model.log_likelihood(images, **_draws(options, draws), **extra))  # fmt: skip
     mean, error = _mean(values)
-    pixels = _pixels(binary, "draws" in options)
+    pixels = _pixels(model, "draws" in options)
     way = f"importance sampling from q(z|x) with k = {effort.importance} draws (seed 0), an upper bound that tightens with k"
     protocol = (
         f"{len(values)} pictures of the test part of {_short(test.name)}, {pixels}; {way if estimated else 'exact'}; "
@@ -486,7 +497,7 @@ def bound_measure(model: Model, test: DataSet, effort: Effort, name: str = "") -
 
     values = _over_pictures(test, effort.bounds, f"{name} bound", bound)
     mean, error = _mean(values)
-    pixels = _pixels(getattr(model, "binary", False), hasattr(model, "seen"))
+    pixels = _pixels(model, hasattr(model, "seen"))
     draws = f", {options['samples'].default} draws of the latent a picture (seed 0)" if "samples" in options else ""
     return Measure(
         "Evidence lower bound", "elbo", mean, error, "nats",
@@ -517,10 +528,25 @@ def accuracy_measures(model: Model, test: DataSet, effort: Effort, classes: dict
     ]  # fmt: skip
 
 
-def _pixels(binary: bool, by_chance: bool) -> str:
+def other_measure(model: Model, other: DataSet, effort: Effort, name: str = "") -> Measure:
+    """Negative log-likelihood of pictures of another kind; it can be lower than that of the model's own."""
+    options = inspect.signature(model.log_likelihood).parameters
+    values = _over_pictures(other, effort.likelihoods, f"{name} other pictures",
+                            lambda images, draws: -model.log_likelihood(images, **_draws(options, draws)))  # fmt: skip
+    mean, error = _mean(values)
+    return Measure(
+        "Negative log-likelihood of other pictures", "nll-other", mean, error, "nats",
+        f"{len(values)} pictures of the test part of {_short(other.name)}, of which the model has seen none, "
+        f"{_pixels(model, 'draws' in options)}; exact; mean and standard error over pictures.",
+        UNREPORTED, "higher",
+    )  # fmt: skip
+
+
+def _pixels(model: Model, by_chance: bool) -> str:
     """What a likelihood is the likelihood of, for a protocol."""
-    if not binary:
-        return "8-bit pictures"
+    if not getattr(model, "binary", False):
+        levels = getattr(model, "levels", 256)
+        return "8-bit pictures" if levels == 256 else f"rounded to {levels} grey levels"
     if by_chance:
         return "made black and white by chance, the grey value being the probability (dynamic binarisation, seed 0)"
     return "made black and white at the threshold 0.5"

@@ -1,0 +1,170 @@
+"""The measures against cases whose answer is known, and the command on tiny weights and data."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+from conftest import build
+
+from gen_models import catalog, evaluate, publish, train
+from gen_models.base import Draws
+
+
+def gaussian(count: int, mean: float = 0.0, spread: float = 1.0, seed: int = 0, size: int = 4) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return mean + spread * torch.randn(count, size, generator=generator, dtype=torch.float64)
+
+
+# ---- distances --------------------------------------------------------------------------------------------------------
+
+
+def test_the_frechet_distance_is_that_of_the_formula():
+    # two isotropic Gaussians: |m1 - m2|^2 + size (s1 - s2)^2
+    distance = evaluate.frechet(gaussian(20_000, seed=1), gaussian(20_000, mean=2.0, spread=3.0, seed=2))
+    assert distance == pytest.approx(4 * 2.0**2 + 4 * (1 - 3) ** 2, rel=0.03)
+    same = gaussian(500)
+    assert abs(evaluate.frechet(same, same.clone())) < 1e-3
+
+
+def test_the_kernel_distance_is_zero_for_equals_and_grows():
+    real = gaussian(1000, seed=1)
+    zero, error = evaluate.kernel(real, gaussian(1000, seed=2))
+    near, _ = evaluate.kernel(real, gaussian(1000, mean=0.5, seed=3))
+    far, _ = evaluate.kernel(real, gaussian(1000, mean=1.0, seed=3))
+    assert abs(zero) < 4 * error
+    assert zero < near < far
+
+
+def test_precision_and_recall_tell_a_narrow_set_from_a_wide_one():
+    real, narrow, wide = gaussian(1000, seed=1), gaussian(1000, spread=0.3, seed=2), gaussian(1000, spread=4.0, seed=3)
+    precision, recall = evaluate.precision_recall(real, narrow)
+    assert precision > 0.95 > 0.7 > recall
+    precision, recall = evaluate.precision_recall(real, wide)
+    assert precision < 0.5 < 0.9 < recall
+    assert evaluate.precision_recall(real, real.clone()) == (1.0, 1.0)
+
+
+def test_memorisation_finds_copies():
+    known, unseen = gaussian(800, seed=1), gaussian(400, seed=2)
+    honest, error = evaluate.memorisation(gaussian(400, seed=3), unseen, known)
+    copied, _ = evaluate.memorisation(known[:400] + 1e-3, unseen, known)
+    assert abs(honest - 1) < 4 * error
+    assert copied < 0.05
+
+
+def test_nearest_counts_ranks():
+    points = torch.tensor([[0.0]], dtype=torch.float64)
+    others = torch.tensor([[3.0], [1.0], [2.0]], dtype=torch.float64)
+    assert [float(evaluate.nearest(points, others, rank)) for rank in (1, 2, 3)] == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [(12.345, 0.0678, "12.345 ± 0.068"), (100.0, 12.0, "100 ± 12"), (0.5, 0.0, "0.500 ± 0.000"), (88.88, 0.25, "88.88 ± 0.25")],
+)
+def test_numbers_have_two_digits_of_their_error(value, error, text):
+    assert evaluate.shown(value, error) == text
+
+
+# ---- likelihood -------------------------------------------------------------------------------------------------------
+
+
+class Coin(torch.nn.Module):
+    """Every pixel is white with probability 1/4, whatever the others are."""
+
+    binary, levels = True, 2
+
+    def log_likelihood(self, images, draws=None):
+        limit = draws.uniform(*images.shape[1:]) if draws is not None else 0.5
+        white = (images > limit).sum(dim=(1, 2, 3))
+        return white * math.log(0.25) + (images[0].numel() - white) * math.log(0.75)
+
+
+def test_an_exact_likelihood_is_averaged_over_pictures(data_folder):
+    test = evaluate.load_data("mnist", "test", 28, str(data_folder), 1)
+    (number,) = evaluate.likelihood_measures(Coin(), test, evaluate.FULL)
+    share = float(test.unit().mean())
+    expected = -784 * (share * math.log(0.25) + (1 - share) * math.log(0.75))
+    assert number.value == pytest.approx(expected, rel=0.01)
+    assert "exact" in number.protocol
+    assert "dynamic binarisation" in number.protocol
+    assert "60 pictures" in number.protocol
+
+
+def test_a_protocol_names_the_grey_levels(data_folder):
+    test = evaluate.load_data("fashion", "test", 16, str(data_folder), 1)
+    model = build("pixelcnn")
+    nll, bits = evaluate.likelihood_measures(model, test, evaluate.FULL)
+    assert "rounded to 4 grey levels" in nll.protocol
+    assert bits.value == pytest.approx(nll.value / 256 / math.log(2))
+    other = evaluate.other_measure(model, test, evaluate.FULL)
+    assert other.value == pytest.approx(nll.value)
+    assert "has seen none" in other.protocol
+
+
+# ---- the commands -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def published(shelf, small_dcgan, data_folder, tmp_path, monkeypatch):
+    """A tiny DCGAN and a tiny feature network, trained for six steps and published on the shelf."""
+    from accelerate.state import AcceleratorState
+
+    monkeypatch.setattr(evaluate, "FEWEST", 20)
+    features = catalog.model_class("features")
+    recipe = features.recipes["fashion"]
+    small = type(recipe)(steps=4, batch_size=8, arguments=features.recipes["fashion"].arguments | {"width": 4}, precision="no")
+    monkeypatch.setattr(features, "recipes", {"fashion": small})
+    for name in ("dcgan-fashion", "features-fashion"):
+        AcceleratorState._reset_state(reset_partial_state=True)
+        arguments = [name, "--data-dir", str(data_folder), "--out", str(tmp_path / name), "--sample-every", "0", "--cpu"]
+        assert train.main(arguments) == 0
+        assert publish.main([name, "--from", str(tmp_path / name)]) == 0
+    evaluate.real_features.cache_clear()
+    return ["dcgan-fashion", "--data-dir", str(data_folder), "--samples", "60"]
+
+
+def test_numbers_are_written_checked_and_shown_on_the_card(published, shelf, capsys):
+    assert evaluate.main(published) == 0
+    stored = json.loads((shelf / "dcgan-fashion" / "evaluation.json").read_text())
+    assert [number["key"] for number in stored["measures"]] == ["frechet", "kernel", "precision", "recall", "memorisation"]
+    assert all("features-fashion" in number["protocol"] for number in stored["measures"])
+    assert evaluate.main([*published, "--check"]) == 0
+    assert evaluate.main([*published, "--check", "--quick"]) == 0
+    assert publish.main(["dcgan-fashion"]) == 0
+    shown = (shelf / "dcgan-fashion" / "README.md").read_text()
+    assert evaluate.shown(stored["measures"][0]["value"], stored["measures"][0]["error"]) in shown
+    # a number that somebody bettered by hand is found out
+    stored["measures"][0]["value"] = 0.001
+    stored["measures"][0]["error"] = 1e-6
+    (shelf / "dcgan-fashion" / "evaluation.json").write_text(json.dumps(stored))
+    capsys.readouterr()
+    assert evaluate.main([*published, "--check"]) == 1
+    assert "OUTSIDE" in capsys.readouterr().out
+
+
+def test_what_cannot_be_measured_is_one_sentence(published, capsys):
+    cases = [
+        (["dcgan-fashion", "--data-dir", "/nowhere"], "nowhere"),
+        (["dcgan-mnist"], "dcgan-mnist"),
+        (["dcgan-fashion", "--check"], "measure first"),
+        (["dcgan-fashion", "--samples", "3"], "too few"),
+        (["dcgan-fashion", "--weights", "/nowhere"], "no weights"),
+    ]
+    for arguments, word in cases:
+        assert evaluate.main(arguments) == 1
+        said = capsys.readouterr().err.strip()
+        assert said.startswith("error: ")
+        assert word in said
+        assert "\n" not in said
+
+
+def test_samples_are_the_rows_of_seed_0(published):
+    model, judge = catalog.load("dcgan-fashion"), catalog.load("features-fashion")
+    features = evaluate.sampled_features(model, judge, 30)
+    with torch.inference_mode():
+        pictures = (model.sample(Draws(0, 30)) * 255).round() / 255
+        assert torch.allclose(features, judge(pictures).double(), atol=1e-4)
