@@ -81,7 +81,7 @@ class DCGAN(GenerativeModel):
         "Spectral normalisation (Miyato 2018) replaces batch normalisation in the discriminator.",
         "The hinge loss (Lim and Ye 2017) replaces the binary cross-entropy.",
         "The latent vector is Gaussian instead of uniform, and its moving average generator (decay 0.999) is published.",
-        "Except on faces, the discriminator sees every picture shifted at random by up to an eighth (Zhao 2020).",
+        "On clothes and users' pictures the discriminator sees each picture shifted at random by up to an eighth (Zhao 2020).",
         "The networks are narrower than the paper's 128 channels, and the learning rates are 2e-4 and 4e-4.",
     )
     limits = (
@@ -92,8 +92,9 @@ class DCGAN(GenerativeModel):
     averaged = ("generator",)
     recipes = {
         "mnist": Recipe(
-            steps=5_000,
-            arguments=dict(size=28, channels=1, width=48),
+            steps=15_000,
+            decay_from=0.7,
+            arguments=dict(size=28, channels=1, width=48, shift=0.0),
             large=Recipe(steps=60_000, batch_size=128, arguments=dict(size=28, channels=1, width=64)),
         ),
         "fashion": Recipe(
