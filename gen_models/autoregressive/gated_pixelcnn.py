@@ -84,14 +84,14 @@ class GatedPixelCNN(Autoregressive):
     }
     recipes = {
         "mnist": Recipe(
-            steps=20_000, decay_from=0.2, arguments=dict(size=28, levels=2, width=40, layers=9, classes=10),
+            steps=27_000, batch_size=32, decay_from=0.2, arguments=dict(size=28, levels=2, width=32, layers=9, classes=10),
             large=Recipe(
                 steps=150_000, batch_size=128, decay_from=0.2,
                 arguments=dict(size=28, levels=2, width=96, layers=14, classes=10),
             ),
         ),
         "fashion": Recipe(
-            steps=14_000, decay_from=0.2, arguments=dict(size=28, levels=8, width=40, layers=9, classes=10),
+            steps=20_000, batch_size=32, decay_from=0.2, arguments=dict(size=28, levels=8, width=32, layers=9, classes=10),
             large=Recipe(
                 steps=150_000, batch_size=128, decay_from=0.2,
                 arguments=dict(size=28, levels=16, width=96, layers=14, classes=10),
@@ -101,7 +101,7 @@ class GatedPixelCNN(Autoregressive):
     tiny = dict(size=16, levels=4, width=6, layers=3, classes=3)
 
     def __init__(
-        self, size: int = 28, channels: int = 1, levels: int = 2, width: int = 40, layers: int = 9, kernel: int = 3,
+        self, size: int = 28, channels: int = 1, levels: int = 2, width: int = 32, layers: int = 9, kernel: int = 3,
         classes: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()

@@ -56,13 +56,13 @@ class PixelCNN(Autoregressive):
     }
     recipes = {
         "mnist": Recipe(
-            steps=30_000, decay_from=0.2, arguments=dict(size=28, levels=2, width=64, blocks=8),
+            steps=36_000, batch_size=32, decay_from=0.2, arguments=dict(size=28, levels=2, width=64, blocks=8),
             large=Recipe(
                 steps=150_000, batch_size=128, decay_from=0.2, arguments=dict(size=28, levels=2, width=128, blocks=12),
             ),
         ),
         "fashion": Recipe(
-            steps=14_000, decay_from=0.2, arguments=dict(size=28, levels=8, width=64, blocks=8),
+            steps=24_000, batch_size=32, decay_from=0.2, arguments=dict(size=28, levels=8, width=64, blocks=8),
             large=Recipe(
                 steps=150_000, batch_size=128, decay_from=0.2,
                 arguments=dict(size=28, levels=16, width=128, blocks=12),

@@ -85,7 +85,7 @@ class DCGAN(GenerativeModel):
         "The networks are narrower than the paper's 128 channels, and the learning rates are 2e-4 and 4e-4.",
     )
     limits = (
-        "About one face in four is warped or washed out, and there are fewer kinds of faces than in the data (see recall).",
+        "About one face in five is warped or washed out, and there are fewer kinds of faces than in the data (see recall).",
         "Backgrounds are smears, and glasses come with one side fainter than the other.",
         "It says nothing about how likely a picture is, and it cannot find the numbers behind a given picture.",
     )
