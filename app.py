@@ -123,7 +123,11 @@ def build() -> gr.Blocks:
         def on_load(request: gr.Request):
             return restore(request, built, families) or {link: ""}
 
-        page.load(_room.guarded(on_load), None, [link, *outputs], show_progress="hidden", api_visibility="private")
+        # the browser looks after the progress of every output at every later event, and with it after all that lies in its tab;
+        # so the whole page must not be among them
+        page.load(
+            _room.guarded(on_load), None, [link, *outputs], show_progress="hidden", show_progress_on=link, api_visibility="private"
+        )
         dropped.upload(link_of, dropped, link, show_progress="hidden", api_visibility="private").success(
             None, link, None, js="(query) => { if (query) window.location.search = query; }"
         )
@@ -137,7 +141,7 @@ def launch_settings() -> dict[str, Any]:
         theme=theme(), css_paths=DEMOS / "_page.css", js=(DEMOS / "_page.js").read_text(),
         show_error=False, max_file_size="8mb", state_session_capacity=200,
         ssr_mode=False, strict_cors=True, enable_monitoring=False, run_history=False, share=False,
-        footer_links=["api"], app_kwargs={"middleware": [Middleware(GZipMiddleware, minimum_size=1000)]},
+        footer_links=["api"], app_kwargs={"middleware": [Middleware(GZipMiddleware, minimum_size=4000)]},
     )  # fmt: skip
 
 

@@ -3,8 +3,9 @@
 Baselines, measured in turns with the gallery in the same run:
 
 - start: a bare Gradio page that also imports torch, process start to first HTTP 200;
-- slider: a Gradio page whose slider sends back one of two constant pictures the same way (``input``, always the last value, no
-  queue, an image as a data URI), from the input event to the picture loaded in Chromium.
+- slider: a Gradio page of four components whose slider sends back one of two constant pictures the same way (``input``, always the
+  last value, no queue, the same three inputs and two outputs, an image as a data URI as large on the page), from the input event
+  to the picture loaded in Chromium.
 
 Needs Chromium on the PATH. Close other programs first: two busy cores double every figure.
 """
@@ -46,14 +47,18 @@ def picture(level):
     return '<img class="picture" src="data:image/png;base64,' + base64.b64encode(stream.getvalue()).decode() + '">'
 constant = [picture(40), picture(200)]
 turn = [0]
-def echo(value):
+def echo(choice, text, value):
     turn[0] ^= 1
-    return constant[turn[0]]
+    return constant[turn[0]], text
 with gr.Blocks() as demo:
+    choice = gr.Radio(["a", "b"], value="a")
     slider = gr.Slider(-4, 4, 0, step=0.05)
-    shown = gr.HTML(constant[0])
-    slider.input(echo, slider, shown, queue=False, trigger_mode="always_last", show_progress="hidden")
-demo.launch(server_port=int(sys.argv[1]), ssr_mode=False)
+    text = gr.Textbox("0.123," * 40, visible="hidden")
+    shown = gr.HTML(picture(120))
+    slider.input(echo, [choice, text, slider], [shown, text], queue=False, trigger_mode="always_last", show_progress="hidden")
+demo.launch(
+    server_port=int(sys.argv[1]), ssr_mode=False, css=".picture { width: 100%; max-width: 420px; image-rendering: pixelated; }"
+)
 """
 DRAG = """([value]) => new Promise((resolve, reject) => {
   const slider = document.querySelector('input[type=range]');
@@ -129,7 +134,7 @@ def use_every_room(page: Page, address: str) -> None:
             for choice in page.locator(".chips:visible input[type=radio]").all():
                 choice.check(force=True)
                 page.wait_for_timeout(800)
-            for tab in page.locator(".views > .tab-wrapper button[role=tab]").all():
+            for tab in page.locator(".views > .tab-wrapper button[role=tab]:visible").all():
                 tab.click(force=True)
                 for button in page.locator(".views button.primary:visible").all():
                     button.click()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import gradio as gr
@@ -60,7 +61,7 @@ def of_seed(weights: str, seed: int) -> Tensor:
 
 def to_text(z: Tensor) -> str:
     """(latent_dim,) -> the numbers as text, for links and saved pictures."""
-    return ",".join(f"{float(value):.3f}" for value in z)
+    return ",".join([f"{value:.3f}" for value in z.tolist()])
 
 
 def from_text(weights: str, text: str) -> Tensor:
@@ -93,7 +94,7 @@ def decoded(weights: str, z: Tensor) -> Tensor:
 
 def shown(weights: str, z: Tensor) -> str:
     """The picture of one place, to the digits that a link or a saved picture keeps, so that these restore the very same."""
-    kept = from_text(weights, to_text(z))
+    kept = (z * 1000).round() / 1000
     return _room.picture_html(decoded(weights, kept[None])[0], "the decoder's picture of these latents")
 
 
@@ -119,12 +120,21 @@ def slider_settings(weights: str, z: Tensor) -> list[dict]:
 # ---- handlers ---------------------------------------------------------------------------------------------------------
 
 
-def drag(weights: str, text: str, *values: float) -> tuple[str, str]:
-    """Picture and latents after a slider moved."""
-    z = from_text(known(weights), text)
-    for latent, value in zip(order(weights), values, strict=False):
-        z[latent] = real(value, -LIMIT, LIMIT, "A latent")
-    return shown(weights, z), to_text(z)
+def dragger(rank: int) -> Callable[[str, str, float], tuple[str, str]]:
+    """The handler of one slider, that of the latent of this rank; the most telling latent has rank 0."""
+
+    def drag(weights: str, text: str, value: float) -> tuple[str, str]:
+        """Picture and latents after the slider moved.
+
+        The other sliders are not asked: every input costs the page a part of a millisecond, and ``text`` knows their values.
+        """
+        z = from_text(known(weights), text)
+        places = order(weights)
+        if rank < len(places):
+            z[places[rank]] = real(value, -LIMIT, LIMIT, "A latent")
+        return shown(weights, z), to_text(z)
+
+    return drag
 
 
 def place(weights: str, text: str) -> list:
@@ -408,7 +418,10 @@ def room() -> Room:
     with gr.Tabs(elem_classes=["views"]):
         with gr.Tab("Your picture"), gr.Row():
             with gr.Column(scale=2, min_width=300), gr.Tabs():
-                with gr.Tab("Draw"):
+                with gr.Tab("Examples"):
+                    gr.Markdown("Pictures that a GAN of this gallery made; click one.")
+                    examples = _room.tiles(examples_html(weights.value) if weights.value else "")
+                with gr.Tab("Draw"):  # not the first: a drawing board repaints all the time, and only an open tab is in the page
                     board = gr.Sketchpad(
                         black_board(), type="pil", show_label=False, layers=False, canvas_size=(280, 280), height=380,
                         brush=gr.Brush(default_size=18, colors=["#ffffff", "#b0b0b0", "#606060"], color_mode="fixed"),
@@ -418,9 +431,6 @@ def room() -> Room:
                 with gr.Tab("Upload"):
                     upload = CheckedImage(label="A picture; the middle square is used")
                     upload_button = gr.Button("Look at my picture", variant="primary")
-                with gr.Tab("Examples"):
-                    gr.Markdown("Pictures that a GAN of this gallery made; click one.")
-                    examples = _room.tiles(examples_html(weights.value) if weights.value else "")
             with gr.Column(scale=3, min_width=300):
                 seen = _room.tiles("")
                 facts = gr.HTML(js_on_load=None)
@@ -453,8 +463,8 @@ def room() -> Room:
 
     whole_room = [picture, z, *sliders]
     looked = [seen, facts, where, *whole_room]
-    for slider in sliders:
-        slider.input(guarded(drag), [weights, z, *sliders], [picture, z], **_room.QUICK)
+    for rank, slider in enumerate(sliders):
+        slider.input(guarded(dragger(rank)), [weights, z, slider], [picture, z], show_progress_on=z, **_room.QUICK)
     dice.click(None, None, seed, js=_room.ROLL_JS, api_visibility="private").then(
         guarded(from_prior), [weights, seed], whole_room, **_room.QUICK
     )

@@ -96,9 +96,11 @@ def split_name(name: str) -> tuple[str, str]:
 
 def trained(model: str | None = None) -> list[str]:
     """Names of all weights at hand or known of, a user's own included; optionally those of one model only."""
-    here = {file.parent.name for file in WEIGHTS.glob("*-*/config.json")}
-    known = sorted(here | set(table()))
-    return [name for name in known if model is None or name.partition("-")[0] == model]
+    try:  # asked for at every move of a slider, hence no glob
+        here = {entry.name for entry in os.scandir(WEIGHTS) if "-" in entry.name and os.path.isfile(f"{entry.path}/config.json")}
+    except OSError:
+        here = set()
+    return sorted(name for name in here | set(table()) if model is None or name.partition("-")[0] == model)
 
 
 @lru_cache(maxsize=1)

@@ -416,7 +416,7 @@ VERBS = [
     (dcgan._grid_sheet, (W, SEED, TRUNCATION, COUNT)),
     (dcgan._sum_sheet, (W, SEED, TRUNCATION, INDEX, INDEX, INDEX)),
     (dcgan.dcgan_sample, (W, SEED, COUNT, TRUNCATION)),
-    (vae.drag, (W, TEXT, LATENT, LATENT)),
+    (vae.dragger(0), (W, TEXT, LATENT)),
     (vae.place, (W, TEXT)),
     (vae.from_prior, (W, SEED)),
     (vae.middle, (W,)),
