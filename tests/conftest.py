@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 NAMES = sorted(catalog.names())
 SAMPLERS = [name for name in NAMES if issubclass(catalog.model_class(name), GenerativeModel)]
 TRAINED = [name for name in NAMES if catalog.model_class(name).training_step is not Model.training_step]
-TINY = dict(size=16, channels=1, width=4, latent_dim=8)
+TINY = dict(size=16, channels=1, width=4, latent_dim=8, shift=0.125)
 """Constructor arguments of the DCGAN that the training tests train."""
 
 
