@@ -66,7 +66,7 @@ def restore(request: gr.Request, built: dict[str, _room.Room], families: dict[st
         if component is not None and _fits(component, value):
             updates[component] = value
     digest, name = query.get("sha", ""), state.get("weights")
-    if digest and name in catalog.trained(room.model) and not catalog.config_of(name)["sha256"].startswith(digest):
+    if digest and name in catalog.trained() and not catalog.config_of(name)["sha256"].startswith(digest):
         gr.Warning("These weights were trained anew since this picture was saved; it may look different.")
     if state and room.show is not None:
         values = [updates.get(component, component.value) for component in room.controls.values()]

@@ -15,7 +15,7 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -333,7 +333,7 @@ def recipe_of(room: str, keys: Sequence[str], values: Sequence[Any]) -> dict[str
     """What to write into a saved picture: room, controls, and the hash of the weights used."""
     controls = dict(zip(keys, values, strict=True))
     name = controls.get("weights")
-    known = name in catalog.trained(room)
+    known = name in catalog.trained()
     return {"room": room, "controls": controls, "sha256": catalog.config_of(name)["sha256"][:16] if known else ""}
 
 
@@ -414,22 +414,33 @@ def link_button(room: Room) -> gr.Button:
 # ---- the parts of a room ----------------------------------------------------------------------------------------------
 
 
-def header(model: str) -> None:
-    """Title, year, authors, paper and the one sentence, read from the model's file without importing it."""
-    facts = catalog.about(model)
-    gr.HTML(
-        f'<header class="room-header"><h2>{html.escape(facts["title"])} <small>{facts["year"]}</small></h2>'
-        f"<p>{html.escape(facts['summary'])}</p>"
-        f'<p class="byline">{html.escape(facts["authors"])} · <a href="{html.escape(facts["paper"])}" target="_blank" '
-        'rel="noopener">the paper</a></p></header>'
-    )
+def header(*models: str) -> None:
+    """Title, year, authors, paper and the one sentence of each model, read from its file without importing it."""
+    parts = []
+    for model in models:
+        facts = catalog.about(model)
+        parts.append(
+            f'<h2>{html.escape(facts["title"])} <small>{facts["year"]}</small></h2>'
+            f"<p>{html.escape(facts['summary'])}</p>"
+            f'<p class="byline">{html.escape(facts["authors"])} · <a href="{html.escape(facts["paper"])}" target="_blank" '
+            'rel="noopener">the paper</a></p>'
+        )
+    gr.HTML(f'<header class="room-header">{"".join(parts)}</header>')
 
 
-def weights_choice(model: str, first: str) -> gr.Radio:
-    """Which trained weights of a model to use, those of the data set ``first`` at first; a user's own appear by their name."""
-    names = catalog.trained(model)
-    choices = [(DATA_TITLES.get(name.partition("-")[2], name.partition("-")[2]), name) for name in names]
-    preferred = next((name for name in names if name == f"{model}-{first}"), names[0] if names else None)
+def weights_choice(models: str | Mapping[str, str], first: str) -> gr.Radio:
+    """Which trained weights to use, those of the data set ``first`` at first; a user's own appear by their name.
+
+    ``models``: a model's name, or several, each with the word that tells it from the others.
+    """
+    kinds = {models: ""} if isinstance(models, str) else models
+    choices = []
+    for kind, word in kinds.items():
+        for name in catalog.trained(kind):
+            data = name.partition("-")[2]
+            choices.append((" · ".join(filter(None, (DATA_TITLES.get(data, data), word))), name))
+    names = [name for _, name in choices]
+    preferred = next((name for name in names if name.partition("-")[2] == first), names[0] if names else None)
     return gr.Radio(choices, value=preferred, label="Trained on", elem_classes=["chips"])
 
 
@@ -444,17 +455,22 @@ def seed_row(value: int = 7) -> tuple[gr.Number, gr.Button]:
 ROLL_JS = "() => Math.floor(Math.random() * 1000000)"
 
 
-def explanation(model: str, text: str) -> None:
+def explanation(models: str | Sequence[str], text: str) -> None:
     """"How it works" with its formula, what is done differently, and the measured numbers, in closed accordions."""
-    facts = catalog.about(model)
-    differences = "\n".join(f"- {line}" for line in facts["differences"])
+    models = [models] if isinstance(models, str) else models
+    parts = [text]
+    for model in models:
+        facts = catalog.about(model)
+        where = "the paper" if len(models) == 1 else f"the paper: {facts['title']}"
+        differences = "\n".join(f"- {line}" for line in facts["differences"])
+        parts.append(f"**What we do differently from {where}**\n\n{differences}")
     with gr.Accordion("How it works", open=False):
         gr.Markdown(
-            f"{text}\n\n**What we do differently from the paper**\n\n{differences}",
+            "\n\n".join(parts),
             latex_delimiters=[{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}],
         )
     with gr.Accordion("Measured", open=False):
-        gr.Markdown("\n\n".join(measured(name) for name in catalog.trained(model)) or "Nothing is trained yet.")
+        gr.Markdown("\n\n".join(measured(name) for model in models for name in catalog.trained(model)) or "Nothing is trained yet.")
 
 
 def measured(name: str) -> str:
