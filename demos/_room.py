@@ -175,7 +175,8 @@ TILE_JS = """element.addEventListener('click', event => {
 
 def tiles(value: str = "", **settings: Any) -> gr.HTML:
     """A grid from :func:`tiles_html`; its ``pick`` event carries ``index``."""
-    return gr.HTML(value, js_on_load=TILE_JS, elem_classes=["result"], **settings)
+    classes = ["result", *settings.pop("elem_classes", [])]
+    return gr.HTML(value, js_on_load=TILE_JS, elem_classes=classes, **settings)
 
 
 def strip_image(pictures: Sequence[PIL.Image.Image], scale: int = 1, columns: int | None = None) -> PIL.Image.Image:
@@ -420,10 +421,10 @@ def header(*models: str) -> None:
     for model in models:
         facts = catalog.about(model)
         parts.append(
-            f'<h2>{html.escape(facts["title"])} <small>{facts["year"]}</small></h2>'
+            f'<div><h2>{html.escape(facts["title"])} <small>{facts["year"]}</small></h2>'
             f"<p>{html.escape(facts['summary'])}</p>"
             f'<p class="byline">{html.escape(facts["authors"])} · <a href="{html.escape(facts["paper"])}" target="_blank" '
-            'rel="noopener">the paper</a></p>'
+            'rel="noopener">the paper</a></p></div>'
         )
     gr.HTML(f'<header class="room-header">{"".join(parts)}</header>')
 
@@ -439,6 +440,7 @@ def weights_choice(models: str | Mapping[str, str], first: str) -> gr.Radio:
         for name in catalog.trained(kind):
             data = name.partition("-")[2]
             choices.append((" · ".join(filter(None, (DATA_TITLES.get(data, data), word))), name))
+    choices.sort(key=lambda choice: choice[1].partition("-")[2] != first)
     names = [name for _, name in choices]
     preferred = next((name for name in names if name.partition("-")[2] == first), names[0] if names else None)
     return gr.Radio(choices, value=preferred, label="Trained on", elem_classes=["chips"])

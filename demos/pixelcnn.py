@@ -34,8 +34,8 @@ GROUP = 16
 """Pictures written together; more are written by turns, so that no step takes long."""
 SLICE = 0.02
 """Seconds of computing before the next visitor may."""
-FRAMES, FRAME = 24, 1 / 30
-"""A picture grows in so many steps of so many seconds, however fast the processor is: one should see it."""
+FRAME, FRAME_PIXELS = 1 / 30, 16
+"""Pictures grow by at most so many pixels in so many seconds, however fast the processor is: one should see it."""
 MASKS = {"lower half": (14, 0, 28, 28), "right half": (0, 14, 28, 28), "hole": (9, 9, 19, 19), "everything": (0, 0, 28, 28)}
 """Top, left, bottom, right of what is unknown."""
 ORDERED, WEIGHTED = MODES = ("In reading order", "Weighted proposals")
@@ -183,7 +183,8 @@ def class_names(weights: str | None) -> list[str]:
 def class_choice(weights: str | None, value: str = ANY) -> dict[str, Any]:
     """Settings of the field for the class."""
     told = class_names(weights)
-    choices = [("Any", ANY), *((name, str(index)) for index, name in enumerate(told))]
+    # where there are none the field is hidden; but a link for other weights must find its number among the choices
+    choices = [("Any", ANY), *((name, str(index)) for index, name in enumerate(told or "0123456789"))]
     return dict(choices=choices, value=value if value in [number for _, number in choices] else ANY, visible=bool(told))
 
 
@@ -416,7 +417,7 @@ def complete(*controls: Any) -> Iterator[list]:
     task = task_of(*controls)
     total = int(task.unknown.sum())
     due, fresh, last = time.perf_counter(), True, None
-    for growth in grown(task, controls, quota=math.ceil(total / FRAMES)):
+    for growth in grown(task, controls, quota=min(FRAME_PIXELS, math.ceil(total / 8))):
         if growth is None:
             yield [gr.skip()] * 4
             continue
@@ -532,8 +533,13 @@ def surprise_of_board(weights: str, board: str, label: str) -> str:
     return surprise(weights, as_tensor(unpack(board)[0]), label_of(weights, label), "the board")
 
 
-def surprise_of_pick(event: gr.EventData, weights: str, label: str, growth: Growth | None) -> str:
-    """:func:`surprise` of the clicked completion, or of the clicked sample of the first sight."""
+def surprise_of_pick(event: gr.EventData, weights: str, label: str, growth: Growth | None) -> list:
+    """:func:`surprise` of the clicked completion, or of the clicked sample of the first sight; and its tab."""
+    return [picked(event, weights, label, growth), gr.Tabs(selected="surprise")]
+
+
+def picked(event: gr.EventData, weights: str, label: str, growth: Growth | None) -> str:
+    """:func:`surprise` of one of the tiles."""
     known(weights)
     if growth is None:
         pictures = [np.asarray(picture.convert("L")) for picture in _room.sheet_tiles(weights, 8)]
@@ -585,7 +591,7 @@ def heat(share: np.ndarray) -> PIL.Image.Image:
 
 # ---- what a pixel sees ------------------------------------------------------------------------------------------------
 
-SEEN, BLIND, LATER, HERE = (96, 94, 224), (238, 122, 38), (40, 38, 36), (255, 255, 255)
+SEEN, BLIND, FAR, LATER, HERE = (96, 94, 224), (238, 122, 38), (120, 116, 110), (36, 34, 32), (255, 255, 255)
 
 
 @lru_cache(maxsize=8)
@@ -615,23 +621,33 @@ def sees(weights: str, board: str, row: float = 15, column: float = 11) -> str:
     for kind in KINDS:
         field = skeleton(kind, shape_of(kind, data_of(weights))).receptive_field(row, column).numpy()
         title = catalog.about(kind)["title"]
-        blind = before & ~field
+        blind = before & ~field & reached(field)
         alt = f"what the {title} sees for row {row}, column {column}"
         figures.append(
-            f'<figure><div class="map" tabindex="0"><img src="{_room.png_uri(field_picture(grey, field, before, row, column))}" '
-            f'alt="{alt}"></div><figcaption><b>{title}</b>: sees {int(field.sum())} of the {int(before.sum())} pixels before it; '
-            f"{int(blind.sum())} in its blind spot</figcaption></figure>"
+            f'<figure><div class="map" tabindex="0"><img src="{_room.png_uri(field_picture(grey, field, blind, before, row, column))}" '
+            f'alt="{alt}"></div><figcaption><b>{title}</b>: sees {int(field.sum())} of the {int(before.sum())} pixels before it, '
+            f"{int(blind.sum())} are in its blind spot, {int((before & ~field & ~blind).sum())} too far away</figcaption></figure>"
         )
     legend = "".join(
         f'<span><i style="background:rgb{colour}"></i>{words}</span>'
-        for colour, words in ((SEEN, "seen"), (BLIND, "before it, but not seen: the blind spot"), (LATER, "not written yet"))
+        for colour, words in (
+            (SEEN, "seen"), (BLIND, "the blind spot: near enough, never seen"), (FAR, "too far away"), (LATER, "not written yet"),
+        )
     )
     return f'<div class="maps">{"".join(figures)}</div><p class="legend">{legend}</p>'
 
 
-def field_picture(grey: np.ndarray, field: np.ndarray, before: np.ndarray, row: int, column: int) -> PIL.Image.Image:
-    """The picture (28, 28) uint8 coloured by what is seen, the blind spot and what comes later."""
-    colours = np.where(field[..., None], SEEN, np.where(before[..., None], BLIND, LATER)).astype(np.float32)
+def reached(field: np.ndarray) -> np.ndarray:
+    """The rows and columns over which a receptive field (28, 28) extends: what is outside is too far away to be a blind spot."""
+    return field.any(axis=1)[:, None] & field.any(axis=0)[None]
+
+
+def field_picture(
+    grey: np.ndarray, field: np.ndarray, blind: np.ndarray, before: np.ndarray, row: int, column: int
+) -> PIL.Image.Image:
+    """The picture (28, 28) uint8 coloured by what is seen, the blind spot, what is too far away and what comes later."""
+    kinds = [part[..., None] for part in (field, blind, before)]
+    colours = np.select(kinds, [np.array(colour, np.float32) for colour in (SEEN, BLIND, FAR)], np.array(LATER, np.float32))
     strength = np.where(before, 0.62, 0.85)[..., None]
     values = strength * colours + (1 - strength) * grey[..., None]
     values[row, column] = HERE
@@ -900,7 +916,7 @@ const arrived = () => { if (props.value && props.value !== text) { if (text) rem
 watch('value', arrived);
 arrived();""".replace("THE_MASKS", json.dumps(MASKS))
 
-START_JS = """const start = () => { if (props.value) trigger('start'); };
+START_JS = """const start = () => { if (props.value) trigger('submit'); };
 watch('value', start);
 start();"""
 
@@ -944,7 +960,7 @@ element.addEventListener('keydown', event => {
   show(Math.min(783, Math.max(0, here + step)));
 });
 const first = () => { const shown = element.querySelector('.surprise'); if (shown) show(Number(shown.dataset.first)); };
-watch('value', first);
+watch('value', () => { first(); if (props.value) element.scrollIntoView({block: 'nearest', behavior: 'smooth'}); });
 first();"""
 
 LOOK_JS = """let down = false, told = '';
@@ -969,7 +985,7 @@ def room() -> Room:
         with gr.Column(scale=4, min_width=300):
             weights = _room.weights_choice(KINDS, "mnist")
             board = gr.HTML(first_board(weights.value), html_template=BOARD_HTML, js_on_load=BOARD_JS)
-            examples = _room.tiles(examples_html(weights.value))
+            examples = _room.tiles(examples_html(weights.value), elem_classes=["strip"])
             with gr.Accordion("Upload a picture", open=False):
                 upload = CheckedImage(label="A drawing, a digit, a piece of clothing", height=180)
         with gr.Column(scale=5, min_width=300):
@@ -997,8 +1013,8 @@ def room() -> Room:
                 _room.save_button(room_, sheet, [growth])
                 _room.save_button(room_, animation, [growth], label="Save the growth", view="growth")
                 _room.link_button(room_)
-    with gr.Tabs(elem_classes=["views"]):
-        with gr.Tab("Surprise"):
+    with gr.Tabs(elem_classes=["views"]) as views:
+        with gr.Tab("Surprise", id="surprise"):
             gr.Markdown("How many bits each pixel cost. Click a completion above, or measure the board; then point at a pixel.")
             measure = gr.Button("Measure the board", size="sm", elem_classes=["quiet"])
             costs = gr.HTML("", js_on_load=SURPRISE_JS)
@@ -1014,7 +1030,7 @@ def room() -> Room:
 
     inputs, outputs = list(controls.values()), [grid, step, note, growth]
     runs = [
-        gr.on([run.click, seed.submit, begin.start], guarded(complete), inputs, outputs, **COMPLETING),
+        gr.on([run.click, seed.submit, begin.submit], guarded(complete), inputs, outputs, **COMPLETING),
         examples.pick(guarded(take_example), [weights, board], board, **_room.QUICK).success(
             guarded(complete), inputs, outputs, **COMPLETING
         ),
@@ -1033,7 +1049,7 @@ def room() -> Room:
     )
     room_.show, room_.shown = restored, [*outputs, label, examples, begin]
     measure.click(guarded(surprise_of_board), [weights, board, label], costs, **_room.HEAVY)
-    grid.pick(guarded(surprise_of_pick), [weights, label, growth], costs, **_room.HEAVY)
+    grid.pick(guarded(surprise_of_pick), [weights, label, growth], [costs, views], **_room.HEAVY)
     sight.select(guarded(sees), [weights, board], fields, **_room.QUICK)
     fields.look(guarded(look), [weights, board], fields, **_room.QUICK)
     compare.click(guarded(others), [weights, label], histogram, **COMPLETING)
