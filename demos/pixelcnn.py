@@ -264,6 +264,8 @@ class Growth:
     indices: tuple[int, ...] = ()
     """Number of each picture before they were ranked."""
     note: str = ""
+    done: bool = False
+    """Whether they are complete and ranked."""
 
     @property
     def total(self) -> int:
@@ -354,7 +356,7 @@ def ranked(task: Task, growth: Growth, scores: Sequence[float]) -> Growth:
             "guided by those before it only. Weighted proposals take all of them into account."
         )
     return replace(
-        growth, pictures=growth.pictures[order], indices=tuple(int(index) for index in order), note=note,
+        growth, done=True, pictures=growth.pictures[order], indices=tuple(int(index) for index in order), note=note,
         captions=tuple(nats(scores[index]) for index in order),
     )  # fmt: skip
 
@@ -374,7 +376,7 @@ def weighed(task: Task, growth: Growth, pictures: np.ndarray, first: np.ndarray,
     else:
         note += "No known pixel comes after the unknown ones, so all proposals weigh the same: reading order is exact here."
     return replace(
-        growth, pictures=pictures[order], indices=tuple(int(first[index]) for index in order), note=note,
+        growth, done=True, pictures=pictures[order], indices=tuple(int(first[index]) for index in order), note=note,
         captions=tuple(percent(shares[index]) for index in order),
     )  # fmt: skip
 
@@ -398,13 +400,14 @@ def finished(task: Task, controls: tuple = ()) -> Growth:
 # ---- handlers ---------------------------------------------------------------------------------------------------------
 
 
-def growth_html(growth: Growth, step: int, busy: bool = False) -> str:
-    """The completions once ``step`` pixels were written."""
+def growth_html(growth: Growth, step: int, stopped: bool = False) -> str:
+    """The completions once ``step`` pixels were written; as long as they grow, the page is told that they are busy."""
     count = len(growth.pictures)
     tiles = _room.tiles_html(
         growth.at(step), growth.captions, columns=min(4, max(2, count)), words="completion", indices=growth.indices
     )
-    return f'<div class="written" aria-busy="{str(busy).lower()}">{tiles}</div>'
+    busy = "false" if growth.done or stopped else "true"
+    return f'<div class="written" aria-busy="{busy}">{tiles}</div>'
 
 
 def note_html(words: str) -> str:
@@ -416,34 +419,32 @@ def complete(*controls: Any) -> Iterator[list]:
     """Completions, the scrubber, the line under them and what the page remembers, again and again as they grow."""
     task = task_of(*controls)
     total = int(task.unknown.sum())
-    due, fresh, last = time.perf_counter(), True, None
+    due, fresh = time.perf_counter(), True
     for growth in grown(task, controls, quota=min(FRAME_PIXELS, math.ceil(total / 8))):
         if growth is None:
             yield [gr.skip()] * 4
             continue
-        last = growth
         # the whole setting once, then the number alone: the page has less to do
         step = gr.Slider(maximum=total, value=growth.written, interactive=True) if fresh else growth.written
         fresh = False
-        yield [growth_html(growth, growth.written, busy=True), step, note_html(growth.note), growth]
+        yield [growth_html(growth, growth.written), step, note_html(growth.note), growth]
         due = max(due + FRAME, time.perf_counter() - FRAME)
         time.sleep(max(0.0, due - time.perf_counter()))
-    yield [growth_html(last, total), total, note_html(last.note), last]
 
 
 def stopped(growth: Growth | None) -> list:
     """What is written so far."""
-    if growth is None or growth.written == growth.total:
+    if growth is None or growth.done:
         return [gr.skip()] * 2
     words = f"Stopped after {growth.written} of {growth.total} pixels."
-    return [growth_html(growth, growth.written), note_html(words)]
+    return [growth_html(growth, growth.written, stopped=True), note_html(words)]
 
 
 def scrub(step: float, growth: Growth | None) -> Any:
     """The completions as they were after ``step`` pixels."""
     if growth is None:
         return gr.skip()
-    return growth_html(growth, min(whole(step, 0, SIDE * SIDE, "Pixels"), growth.written))
+    return growth_html(growth, min(whole(step, 0, SIDE * SIDE, "Pixels"), growth.written), stopped=True)
 
 
 def samples_html(weights: str | None) -> str:
@@ -549,7 +550,7 @@ def picked(event: gr.EventData, weights: str, label: str, growth: Growth | None)
     if number not in growth.indices:
         raise gr.Error("This completion is not on the page any more.")
     if growth.written < growth.total:
-        raise gr.Error("This completion is not finished yet.")
+        raise gr.Error("This completion is not finished.")
     picture = growth.pictures[growth.indices.index(number)]
     return surprise(weights, as_tensor(picture), label_of(weights, label), f"completion {number}")
 
@@ -623,8 +624,9 @@ def sees(weights: str, board: str, row: float = 15, column: float = 11) -> str:
         title = catalog.about(kind)["title"]
         blind = before & ~field & reached(field)
         alt = f"what the {title} sees for row {row}, column {column}"
+        drawn = _room.png_uri(field_picture(grey, field, blind, before, row, column))
         figures.append(
-            f'<figure><div class="map" tabindex="0"><img src="{_room.png_uri(field_picture(grey, field, blind, before, row, column))}" '
+            f'<figure><div class="map"><img src="{drawn}" '
             f'alt="{alt}"></div><figcaption><b>{title}</b>: sees {int(field.sum())} of the {int(before.sum())} pixels before it, '
             f"{int(blind.sum())} are in its blind spot, {int((before & ~field & ~blind).sum())} too far away</figcaption></figure>"
         )
@@ -704,7 +706,7 @@ def compared(weights: str, found: dict[str, list[float]]) -> str:
         else:
             words = f"Here likelihood tells them apart: {SETS[other]} are less likely than the {SETS[own]} it was trained on."
     stored = stored_other(weights)
-    return f"{histograms(found)}<table class=\"facts\">{rows}{stored}</table><p>{words}</p>"
+    return f"{histograms(found)}<table class='facts'>{rows}{stored}</table><p>{words}</p>"
 
 
 def stored_other(weights: str) -> str:
