@@ -1031,16 +1031,18 @@ def room() -> Room:
     _room.explanation(list(KINDS), EXPLANATION)
 
     inputs, outputs = list(controls.values()), [grid, step, note, growth]
+    # one who picks faster than pictures grow sees the last of them
+    chained = COMPLETING | dict(trigger_mode="always_last")
     runs = [
         gr.on([run.click, seed.submit, begin.submit], guarded(complete), inputs, outputs, **COMPLETING),
         examples.pick(guarded(take_example), [weights, board], board, **_room.QUICK).success(
-            guarded(complete), inputs, outputs, **COMPLETING
+            guarded(complete), inputs, outputs, **chained
         ),
     ]
     # a new seed ends what is being written before it begins
     runs.append(
         dice.click(None, None, seed, js=_room.ROLL_JS, cancels=runs, api_visibility="private").then(
-            guarded(complete), inputs, outputs, **COMPLETING
+            guarded(complete), inputs, outputs, **chained
         )
     )
     stop.click(guarded(stopped), growth, [grid, note], cancels=runs, **_room.QUICK)

@@ -10,6 +10,7 @@ import io
 import itertools
 import math
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import gradio as gr
 import numpy as np
@@ -256,6 +257,19 @@ def test_two_visitors_take_turns(stocked):
     pairs = list(itertools.zip_longest(first, second))
     alone = grown(controls(seed=1))[-1]
     assert np.array_equal(pairs[-1][0][3].pictures, alone.pictures)
+
+
+def test_sixteen_visitors_at_once_all_finish(stocked):
+    """Each gets the pictures that it would get alone."""
+
+    def visitor(seed: int) -> Growth:
+        return grown(controls(seed=seed, count=1))[-1]
+
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(visitor, range(16)))
+    assert all(growth.done for growth in found)
+    for seed in (0, 15):
+        assert np.array_equal(found[seed].pictures, grown(controls(seed=seed, count=1))[-1].pictures)
 
 
 @pytest.mark.parametrize(
