@@ -53,7 +53,7 @@ at once when the picture is known; that is why training is fast and writing is n
 
 $$p(x) = \prod_{t=1}^{784} p(x_t \mid x_1, \dots, x_{t-1})$$
 
-**A hole with known pixels after it.** In reading order the pixels $x_{<t}$ guide $x_t$, the known ones below and to the right do
+**A hole with known pixels after it.** In reading order the pixels $x_{\lt t}$ guide $x_t$, the known ones below and to the right do
 not. The right distribution of the hole $h$ given all known pixels $k$ is reached by drawing several proposals $h_i$ in that order
 (from $q$) and weighting each with the likelihood of the whole picture (importance sampling):
 
