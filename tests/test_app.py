@@ -113,6 +113,11 @@ def visit(server, chromium):
         page.on("console", lambda said: troubles.append(f"console: {said.text}") if said.type == "error" else None)
         page.on("pageerror", lambda error: troubles.append(f"page error: {error}"))
         arrive(page, server + "/" + query + ("&" if "?" in query else "?") + f"__theme={'dark' if dark else 'light'}")
+        wanted = re.match(r"\?room=(\w+)", query)
+        if wanted and wanted[1] in ROOMS:  # the first room is seen for a moment before the one of the link
+            title = catalog.about(wanted[1])["title"]
+            expect(page.locator(".room-header:visible h2").first).to_contain_text(title)
+            expect(page.locator(".result img:visible").first).to_be_visible()
         return page
 
     yield go
@@ -415,7 +420,6 @@ needs_pixelcnn = pytest.mark.skipif(not catalog.trained("pixelcnn"), reason="no 
 def complete(page: Page) -> Locator:
     """Press the button and wait for the last pixel and the ranks; returns the tiles."""
     press(page, "Complete")
-    expect(page.locator(".note:visible")).to_contain_text("Pixel")
     return ended(page)
 
 
@@ -472,9 +476,13 @@ def test_pixelcnn_completes_a_drawing(visit, tmp_path, size):
 def test_pixelcnn_stops_scrubs_and_completes_an_example(visit, tmp_path):
     page = visit("?room=pixelcnn")
     press(page, "Everything")
+    # a visitor is quicker than a test on a busy machine: the page itself presses Stop at the first pixel
+    page.evaluate("""() => new MutationObserver((_, watch) => {
+      if (!document.querySelector('.written[aria-busy=true]')) return;
+      watch.disconnect();
+      [...document.querySelectorAll('button')].find(button => button.innerText === 'Stop' && button.offsetParent).click();
+    }).observe(document.body, {childList: true, subtree: true, attributes: true})""")
     press(page, "Complete")
-    expect(page.locator(".note:visible")).to_contain_text("Pixel")
-    press(page, "Stop")
     expect(page.locator(".note:visible")).to_contain_text(re.compile(r"Stopped after \d+ of 784 pixels"))
     tiles = ended(page)
     hidden = pixels_with_alpha(source(tiles.first.locator("img")))[..., 1] == 0
@@ -527,7 +535,7 @@ def test_pixelcnn_shows_what_a_pixel_cost_and_sees(visit, tmp_path):
     before = source(maps.first.locator("img"))
     maps.first.click(position={"x": 200, "y": 150})
     changed(maps.first.locator("img"), before)
-    expect(page.get_by_text("0 are in its blind spot")).to_be_visible()
+    expect(page.get_by_text(", 0 are in its blind spot")).to_be_visible()
     photograph(page, tmp_path, "pixelcnn-sees")
 
     show_tab(page, "Pictures of another kind")
