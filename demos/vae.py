@@ -166,6 +166,8 @@ def picture_in(weights: str, drawn: dict | None, uploaded: PIL.Image.Image | Non
             if max(image.size) > 2000:
                 raise gr.Error("The drawing is too large.")
             image = _room.upright_rgb(image)
+            if all(low == high for low, high in image.getextrema()):
+                raise gr.Error("The picture is empty: draw or upload something first.")
     if image is None:
         raise gr.Error("Draw or upload a picture first.")
     model = load(weights)
