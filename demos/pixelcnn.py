@@ -34,7 +34,7 @@ GROUP = 16
 """Pictures written together; more are written by turns, so that no step takes long."""
 SLICE = 0.02
 """Seconds of computing before the next visitor may."""
-FRAME, FRAME_PIXELS = 1 / 30, 16
+FRAME, FRAME_PIXELS = 1 / 25, 20
 """Pictures grow by at most so many pixels in so many seconds, however fast the processor is: one should see it."""
 MASKS = {"lower half": (14, 0, 28, 28), "right half": (0, 14, 28, 28), "hole": (9, 9, 19, 19), "everything": (0, 0, 28, 28)}
 """Top, left, bottom, right of what is unknown."""
@@ -332,7 +332,7 @@ def grown(task: Task, controls: tuple = (), quota: int = SIDE * SIDE) -> Iterato
             yield None
             continue
         pictures, done = part
-        note = f"Pixel {done} of {int(unknown.sum())}." + (f" {shown} of {task.proposals} proposals are shown." * task.weighted)
+        note = f"Writing {int(unknown.sum())} pixels." + f" {shown} of {task.proposals} proposals are shown." * task.weighted
         growth = Growth(pictures[:shown], unknown, done, controls, (blank,) * shown, tuple(range(shown)), note)
         yield growth
     # equal pictures are weighed once; together they count as often as they were drawn
@@ -426,18 +426,19 @@ def complete(*controls: Any) -> Iterator[list]:
             continue
         # the whole setting once, then the number alone: the page has less to do
         step = gr.Slider(maximum=total, value=growth.written, interactive=True) if fresh else growth.written
+        words = note_html(growth.note) if fresh or growth.done else gr.skip()
         fresh = False
-        yield [growth_html(growth, growth.written), step, note_html(growth.note), growth]
+        yield [growth_html(growth, growth.written), step, words, growth]
         due = max(due + FRAME, time.perf_counter() - FRAME)
         time.sleep(max(0.0, due - time.perf_counter()))
 
 
 def stopped(growth: Growth | None) -> list:
-    """What is written so far."""
+    """What is written so far, where the scrubber stands, and the line under them."""
     if growth is None or growth.done:
-        return [gr.skip()] * 2
+        return [gr.skip()] * 3
     words = f"Stopped after {growth.written} of {growth.total} pixels."
-    return [growth_html(growth, growth.written, stopped=True), note_html(words)]
+    return [growth_html(growth, growth.written, stopped=True), growth.written, note_html(words)]
 
 
 def scrub(step: float, growth: Growth | None) -> Any:
@@ -1045,11 +1046,14 @@ def room() -> Room:
             guarded(complete), inputs, outputs, **chained
         )
     )
-    stop.click(guarded(stopped), growth, [grid, note], cancels=runs, **_room.QUICK)
+    # the page goes through the listeners of a click one by one; what ends the computation comes first
+    stop.click(None, None, None, cancels=runs, api_visibility="private")
+    stop.click(guarded(stopped), growth, [grid, step, note], **_room.QUICK)
     step.input(guarded(scrub), [step, growth], grid, **_room.QUICK)
     upload.upload(guarded(take_upload), [weights, board, upload], board, **_room.QUICK)
+    weights.input(None, None, None, cancels=runs, api_visibility="private")
     weights.input(
-        guarded(switch), [weights, board], [*outputs, label, board, examples, costs, fields, histogram], cancels=runs, **_room.QUICK
+        guarded(switch), [weights, board], [*outputs, label, board, examples, costs, fields, histogram], **_room.QUICK
     )
     room_.show, room_.shown = restored, [*outputs, label, examples, begin]
     measure.click(guarded(surprise_of_board), [weights, board, label], costs, **_room.HEAVY)

@@ -487,6 +487,7 @@ def test_pixelcnn_stops_scrubs_and_completes_an_example(visit, tmp_path):
     tiles = ended(page)
     hidden = pixels_with_alpha(source(tiles.first.locator("img")))[..., 1] == 0
     assert 0 < hidden.sum() < 784
+    assert page.locator("input[type=range]:visible").first.input_value() == str(784 - hidden.sum())
     photograph(page, tmp_path, "pixelcnn-stopped")
     press(page, "Lower half")
     page.locator('button[aria-label="example 2"]:visible').click()

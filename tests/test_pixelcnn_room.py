@@ -164,7 +164,7 @@ def test_an_empty_upload_is_refused(stocked):
 def test_completions_grow_and_end_as_the_trajectory_does(stocked, weights, label):
     values = controls(weights, label=label)
     growths = grown(values)
-    assert [growth.written for growth in growths[:2]] == [1, 17] and growths[-1].written == 392
+    assert [growth.written for growth in growths[:2]] == [1, 21] and growths[-1].written == 392
     assert all(a.written <= b.written for a, b in itertools.pairwise(growths))
     model = load(weights)
     start, unknown = unpack(values[1])
@@ -236,13 +236,14 @@ def test_stop_leaves_what_is_written(stocked):
     steps.close()
     growth = seen[-1][3]
     assert 0 < growth.written < growth.total
-    tiles, words = pixelcnn.stopped(growth)
+    tiles, step, words = pixelcnn.stopped(growth)
+    assert step == growth.written
     assert 'aria-busy="false"' in tiles and f"Stopped after {growth.written} of 392 pixels" in words
     assert pixelcnn.scrub(300, growth) == tiles
     assert pixelcnn.scrub(0, growth) == pixelcnn.waiting(values[0], values[1], 3).replace('busy="true"', 'busy="false"')
     assert len(pixelcnn.animation(*values, growth)) > 12
     untouched = pixelcnn.stopped(None)
-    assert [update["__type__"] for update in untouched] == ["update"] * 2
+    assert [update["__type__"] for update in untouched] == ["update"] * 3
 
 
 def test_the_door_is_open_whenever_the_page_is_told(stocked):
