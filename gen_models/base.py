@@ -24,8 +24,9 @@ class Recipe:
 
     ``arguments`` go to the model's constructor. ``ema`` is the decay of the exponential moving average whose weights are
     published (0: the last weights). The learning rate is constant up to the fraction ``decay_from`` of the steps and
-    falls linearly to zero from there. ``mirror`` flips half of the training pictures left to right. ``large`` is the same
-    training with a GPU's budget (``--large`` on the command line).
+    falls linearly to zero from there. ``mirror`` flips half of the training pictures left to right. ``jitter``: training pictures
+    are read this many times as large and cut at random to the size of training. ``large`` is the same training with a GPU's
+    budget (``--large`` on the command line).
     """
 
     steps: int
@@ -34,6 +35,7 @@ class Recipe:
     ema: float = 0.999
     decay_from: float = 0.5
     mirror: bool = False
+    jitter: float = 1.0
     precision: str = "bf16"
     large: Recipe | None = None
 
@@ -100,6 +102,8 @@ class Model(nn.Module):
     """Constructor arguments of a version small enough for a unit test."""
     averaged: ClassVar[tuple[str, ...] | None] = None
     """Children whose moving average is published (None: the whole model); of the others, the last weights are."""
+    scaffold: ClassVar[tuple[str, ...]] = ()
+    """Children that only training needs, such as a critic that no verb asks; published weights come without them."""
 
     config: dict[str, Any]
 
@@ -120,6 +124,17 @@ class Model(nn.Module):
     def image_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of the pictures; every model here is configured by ``channels`` and ``size``."""
         return self.config["channels"], self.config["size"], self.config["size"]
+
+    @property
+    def training_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of a training batch's pictures; of a pair, A's channels come before B's."""
+        return self.image_shape
+
+    def without_scaffold(self) -> Model:
+        """This model after its ``scaffold`` is taken away, for good: its verbs work, training does not."""
+        for name in self.scaffold:
+            delattr(self, name)
+        return self
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """Optimizer name -> optimizer; the names are those that ``training_step`` yields."""
@@ -142,3 +157,37 @@ class GenerativeModel(Model):
     def sample(self, draws: Draws) -> Tensor:
         """One picture per row of ``draws``."""
         raise NotImplementedError(f"{type(self).__name__} does not sample")
+
+
+class Translator(Model):
+    """A model that turns pictures of one kind, A, into pictures of another, B; it learns from a set of pairs.
+
+    All verbs take and return pictures in [0, 1], (B, C, H, W), float32. The pictures of a training batch are (B, 2C, H, W).
+    """
+
+    sheet: ClassVar[str] = "rows of inputs, their translations and the true pictures, in turns"
+    """What :meth:`examples` shows."""
+
+    @property
+    def training_shape(self) -> tuple[int, int, int]:
+        channels, height, width = self.image_shape
+        return 2 * channels, height, width
+
+    def translate(self, images: Tensor) -> Tensor:
+        """The picture of kind B for each picture of kind A."""
+        raise NotImplementedError(f"{type(self).__name__} does not translate")
+
+    def examples(self, inputs: Tensor, partners: Tensor) -> Tensor:
+        """A sheet to look at, eight to a row: pictures of kind A, under them their translations, under these the true ones."""
+        return rows_of_eight(inputs, self.translate(inputs), partners)
+
+
+def rows_of_eight(*kinds: Tensor) -> Tensor:
+    """Pictures (N, C, H, W) of several kinds in turns, eight of each, so that what belongs together stands one under the other.
+
+    A row with fewer than eight is filled with white.
+    """
+    rows = []
+    for groups in zip(*(pictures.float().cpu().split(8) for pictures in kinds), strict=True):
+        rows += [torch.cat([group, torch.ones(8 - len(group), *group.shape[1:])]) for group in groups]
+    return torch.cat(rows)

@@ -158,7 +158,7 @@ def read(folder: Path, name: str | None = None) -> Model:
         )
     try:
         with torch.device("meta"):
-            model = model_class(config["model"])(**config["arguments"])
+            model = model_class(config["model"])(**config["arguments"]).without_scaffold()
         state = {key: value.float() if value.is_floating_point() else value for key, value in load_file(file).items()}
         model.load_state_dict(state, strict=True, assign=True)
     except (KeyError, TypeError, RuntimeError, ValueError, SafetensorError) as error:
@@ -167,12 +167,16 @@ def read(folder: Path, name: str | None = None) -> Model:
 
 
 def save(model: Model, folder: Path, config: dict[str, Any]) -> str:
-    """Write ``model.safetensors`` in half precision and ``config.json``; returns the SHA-256.
+    """Write ``model.safetensors`` in half precision, without the scaffold, and ``config.json``; returns the SHA-256.
 
     ``config`` is what to record beside the constructor's arguments: data set, value range, training.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state = {key: _half(value.detach().cpu()).contiguous() for key, value in model.state_dict().items()}
+    state = {
+        key: _half(value.detach().cpu()).contiguous()
+        for key, value in model.state_dict().items()
+        if key.partition(".")[0] not in model.scaffold
+    }
     written = folder / "model.safetensors"
     save_file(state, f"{written}.part", metadata={"format": "pt"})
     os.replace(f"{written}.part", written)

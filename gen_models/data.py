@@ -6,8 +6,21 @@
 | ``faces`` | 64 x 64 colour, from 128 x 128 | a fixed tenth tests, a fixed twentieth validates |
 | ``folder:PATH`` | a user's own, squared and resized | as for ``faces`` |
 
-A picture's part depends on the SHA-256 of its own bytes alone, so it does not change with the order of the files, and
-a copy of a picture falls into the same part as the original.
+Sets of pairs, for models that translate pictures of kind A into kind B:
+
+| name | A | B | |
+| --- | --- | --- | --- |
+| ``facades`` | label map | photograph | paired, 256 pixels |
+| ``edges2shoes``, ``edges2bags`` | line drawing (``edges.py``) | shop photograph on white | paired, 128 pixels |
+| ``monet2photo`` | painting by Monet | photograph of a landscape | unpaired, 256 pixels |
+| ``faces2portraits`` | photograph of a face | portrait in the style of a game | unpaired, 128 pixels |
+| ``paired:PATH`` | ``PATH/A/x.png``, or the left half of ``PATH/x.png`` | ``PATH/B/x.jpg``, or the right half | a user's own |
+| ``unpaired:PATH`` | ``PATH/A/*`` | ``PATH/B/*`` | a user's own |
+
+They are small, so 15 percent test and 5 validate.
+
+A picture's part depends on the SHA-256 of its own bytes alone (of a pair: of A's; of line drawings: of the photograph's; of both
+halves: of the file's), so it does not change with the order of the files, and a copy falls into the same part as the original.
 
 The data folder is the argument ``data_dir`` or the environment variable ``GALLERY_DATA``; its files are read in place
 (IDX ``.gz`` and zips). Without one, ``mnist`` and ``fashion`` come through torchvision's download.
@@ -22,9 +35,10 @@ import os
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +47,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from gen_models.base import Batch
+from gen_models.edges import framed, line_drawing
 
 SPLITS = ("train", "validation", "test")
 MAX_PIXELS = 100_000_000
@@ -53,7 +68,8 @@ class DataSet:
     """Pictures and labels of one part of a data set.
 
     ``images``: uint8 (N, C, H, W). ``labels``: int64 (N, T), one column per task. ``classes``: per task the class names; empty for
-    a folder without labels.
+    a folder without labels. A set of pairs has its pictures of kind A as ``images``, those of kind B as ``partners``, uint8
+    (M, C, H, W), and what the two kinds are called as ``domains``; if ``paired``, M = N and picture *i* goes with partner *i*.
     """
 
     name: str
@@ -61,6 +77,9 @@ class DataSet:
     images: Tensor
     labels: Tensor
     classes: dict[str, tuple[str, ...]]
+    partners: Tensor | None = None
+    domains: tuple[str, ...] = ()
+    paired: bool = False
 
     def __len__(self) -> int:
         return len(self.images)
@@ -73,39 +92,69 @@ class DataSet:
 class Batches:
     """Training batches; batch number ``step`` is a function of (seed, step) alone, so a resumed run sees the same ones.
 
-    With several processes each takes its own rows of the same global batch.
+    With several processes each takes its own rows of the same global batch. Pictures larger than ``side`` are cut to it at random
+    places. The pictures of a set of pairs are (B, 2C, H, W), A's channels first: cut and mirrored alike if they are paired, else
+    each on its own and the pictures of kind B in an order of their own.
     """
 
     def __init__(
-        self, data: DataSet, batch_size: int, seed: int = 0, mirror: bool = False, rank: int = 0, world: int = 1
-    ) -> None:
+        self, data: DataSet, batch_size: int, seed: int = 0, mirror: bool = False, rank: int = 0, world: int = 1,
+        side: int | None = None,
+    ) -> None:  # fmt: skip
         if batch_size % world:
             raise ValueError(f"a batch of {batch_size} cannot be shared evenly by {world} processes")
         self.data, self.batch_size, self.seed, self.mirror = data, batch_size, seed, mirror
         self.rows = slice(rank * batch_size // world, (rank + 1) * batch_size // world)
+        self.side = side
 
     def batch(self, step: int) -> Batch:
         """(pictures in [-1, 1] float32, labels int64) of one process for ``step``."""
         order = np.random.Generator(np.random.Philox(key=[self.seed, step]))
-        start = step * self.batch_size
-        places = np.arange(start, start + self.batch_size)
-        epochs, positions = np.divmod(places, len(self.data))
-        indices = np.empty_like(places)
-        for epoch in np.unique(epochs):
-            chosen = epochs == epoch
-            indices[chosen] = _permutation(self.seed, int(epoch), len(self.data))[positions[chosen]]
-        flips = order.random(self.batch_size) < 0.5
-        picked = torch.from_numpy(indices[self.rows])
-        images = self.data.images[picked].float().div_(127.5).sub_(1.0)
-        if self.mirror:
-            flip = torch.from_numpy(flips[self.rows])
-            images[flip] = images[flip].flip(-1)
+        picked = self._indices(step, len(self.data), 2**62)
+        augment = self._augmentation(order, self.data.images)
+        images = augment(self.data.images[picked])
+        if self.data.partners is not None:
+            others = picked
+            if not self.data.paired:
+                others = self._indices(step, len(self.data.partners), 2**61)
+                augment = self._augmentation(order, self.data.partners)
+            images = torch.cat([images, augment(self.data.partners[others])], dim=1)
         return images, self.data.labels[picked]
+
+    def _indices(self, step: int, count: int, stream: int) -> Tensor:
+        """Which of ``count`` pictures stand in this process' rows."""
+        start = step * self.batch_size
+        epochs, positions = np.divmod(np.arange(start, start + self.batch_size)[self.rows], count)
+        return torch.tensor(
+            [_permutation(self.seed, int(epoch), count, stream)[place] for epoch, place in zip(epochs, positions, strict=True)]
+        )
+
+    def _augmentation(self, order: np.random.Generator, images: Tensor) -> Callable[[Tensor], Tensor]:
+        """What happens to bytes (B, C, H, W) on their way into a batch: cut and mirrored as drawn from ``order``, in [-1, 1]."""
+        flips = order.random(self.batch_size)[self.rows] < 0.5
+        height, width = images.shape[-2:]
+        side = self.side
+        places = order.random((self.batch_size, 2))[self.rows] if side and (height, width) != (side, side) else None
+
+        def augment(pictures: Tensor) -> Tensor:
+            if places is not None:
+                corners = (places * (height - side + 1, width - side + 1)).astype(int)
+                pictures = torch.stack(
+                    [picture[:, top : top + side, left : left + side]
+                     for picture, (top, left) in zip(pictures, corners, strict=True)]
+                )  # fmt: skip
+            ready = pictures.float().div_(127.5).sub_(1.0)
+            if self.mirror:
+                flip = torch.from_numpy(flips)
+                ready[flip] = ready[flip].flip(-1)
+            return ready
+
+        return augment
 
 
 @lru_cache(maxsize=4)
-def _permutation(seed: int, epoch: int, count: int) -> np.ndarray:
-    return np.random.Generator(np.random.Philox(key=[seed, 2**62 + epoch])).permutation(count)
+def _permutation(seed: int, epoch: int, count: int, stream: int = 2**62) -> np.ndarray:
+    return np.random.Generator(np.random.Philox(key=[seed, stream + epoch])).permutation(count)
 
 
 def data_dir(given: str | os.PathLike | None = None) -> Path | None:
@@ -128,9 +177,9 @@ def load_data(name: str, split: str = "train", size: int | None = None, folder: 
     """One part of a data set in memory.
 
     Args:
-        name: ``mnist``, ``fashion``, ``faces`` or ``folder:PATH``.
+        name: one of the tables at the top of this file.
         split: ``train``, ``validation`` or ``test``.
-        size: side of the pictures; None: the data set's own (28, 28, 64; 64 for a folder).
+        size: side of the pictures; None: the data set's own (28, 28, 64; 64 for a folder, 128 for folders of pairs).
         folder: the data folder, see :func:`data_dir`.
         channels: 1 or 3, for a user's folder only.
 
@@ -143,7 +192,11 @@ def load_data(name: str, split: str = "train", size: int | None = None, folder: 
         return _READERS[name](split, size, data_dir(folder))
     if name.startswith("folder:"):
         return _read_folder(Path(name.removeprefix("folder:")).expanduser(), split, size or 64, channels)
-    raise DataError(f"there is no data set {name!r}; choose from {', '.join(_READERS)} or folder:PATH")
+    if name.startswith(("paired:", "unpaired:")):
+        return _read_folders(name, split, size or 128, channels)
+    raise DataError(
+        f"there is no data set {name!r}; choose from {', '.join(_READERS)}, folder:PATH, paired:PATH or unpaired:PATH"
+    )
 
 
 def split_of(content: bytes, test: int = 10, validation: int = 5) -> str:
@@ -220,7 +273,9 @@ def _grey_reader(name: str, dataset: str, task: str, classes: tuple[str, ...]) -
 # ---- colour -----------------------------------------------------------------------------------------------------------
 
 
-def square(image: Image.Image, size: int, mode: str = "RGB") -> Image.Image:
+def square(
+    image: Image.Image, size: int, mode: str = "RGB", method: Image.Resampling = Image.Resampling.LANCZOS
+) -> Image.Image:
     """Turn upright, lay transparency on white, crop the middle square, resize, convert.
 
     16-bit and float pictures are scaled by their own range.
@@ -233,7 +288,7 @@ def square(image: Image.Image, size: int, mode: str = "RGB") -> Image.Image:
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return ImageOps.fit(image.convert(mode), (size, size), Image.Resampling.LANCZOS)
+    return ImageOps.fit(image.convert(mode), (size, size), method)
 
 
 def _faces(split: str, size: int | None, folder: Path | None) -> DataSet:
@@ -290,8 +345,201 @@ def _pictures(files: Iterable[Path], split: str, size: int, mode: str) -> Iterab
             warnings.warn(f"skipped {file.name}: {error}", stacklevel=2)
 
 
+# ---- pairs ------------------------------------------------------------------------------------------------------------
+
+PAIR_SHARES = {"test": 15, "validation": 5}
+"""In percent."""
+Files = dict[str, Callable[[], bytes]]
+"""A picture's name without its ending -> a function that reads the file."""
+
+
+def _archive_reader(
+    name: str, archive: str, kinds: tuple[str, str], domains: tuple[str, str], size: int, paired: bool
+) -> Callable[..., DataSet]:
+    """Reader of a zip with the pictures of kind A and B in the folders ``kinds``."""
+
+    def read(split: str, wanted: int | None, folder: Path | None) -> DataSet:
+        with _archive(name, archive, folder) as files:
+            sides = [_members(files, [kind]) for kind in kinds]
+            if paired:
+                both = _read_paired(name, *sides, split, wanted or size, "RGB", strict=True)
+            else:
+                both = [_read_side(side, split, wanted or size, "RGB", strict=True) for side in sides]
+        return _pair_set(name, split, both, domains, paired)
+
+    return read
+
+
+def _drawing_reader(name: str, folders: tuple[str, ...], thing: str) -> Callable[..., DataSet]:
+    """Reader of shop photographs in ``folders`` of the fashion products, each with its line drawing."""
+
+    def read(split: str, size: int | None, folder: Path | None) -> DataSet:
+        drawings, photos = [], []
+        with _archive(name, "fashion_products_128.zip", folder) as files:
+            for content in (member() for member in _members(files, [f"train/{part}/" for part in folders]).values()):
+                if split_of(content, **PAIR_SHARES) == split:
+                    photo = framed(Image.open(io.BytesIO(content)).convert("RGB"), size or 128)
+                    photos.append(np.asarray(photo))
+                    drawings.append(np.asarray(line_drawing(photo)))
+        return _pair_set(name, split, (drawings, photos), ("line drawings", f"photographs of {thing}"), paired=True)
+
+    return read
+
+
+@contextmanager
+def _archive(name: str, archive: str, folder: Path | None) -> Iterator[zipfile.ZipFile]:
+    if folder is None or not (folder / archive).is_file():
+        raise DataError(f"{archive} is needed for {name}; name the folder that holds it with --data-dir or GALLERY_DATA")
+    try:
+        with zipfile.ZipFile(folder / archive) as files:
+            yield files
+    except (zipfile.BadZipFile, zlib.error, OSError, SyntaxError) as error:
+        raise DataError(f"{archive} is cut short or damaged ({error}); fetch it again") from error
+
+
+def _members(files: zipfile.ZipFile, folders: list[str]) -> Files:
+    """The pictures below some folders of a zip, by their names within these folders."""
+    return {
+        str(Path(name.removeprefix(folder)).with_suffix("")): partial(files.read, name)
+        for folder in folders
+        for name in sorted(files.namelist())
+        if name.startswith(folder) and Path(name).suffix.lower() in PICTURE_SUFFIXES
+    }
+
+
+def _read_folders(name: str, split: str, size: int, channels: int) -> DataSet:
+    """``paired:PATH`` and ``unpaired:PATH``."""
+    layout, _, given = name.partition(":")
+    path, mode, paired = Path(given).expanduser(), "RGB" if channels == 3 else "L", layout == "paired"
+    if not path.is_dir():
+        raise DataError(f"the folder {path} does not exist")
+    if (path / "A").is_dir() and (path / "B").is_dir():
+        sides = [_files(path / kind) for kind in "AB"]
+        if paired:
+            both = _read_paired(str(path), *sides, split, size, mode)
+        else:
+            both = tuple(_read_side(side, split, size, mode) for side in sides)
+    elif paired:
+        both = _read_halves(path, split, size, mode)
+    else:
+        raise DataError(f"the folder {path} needs two folders, A/ and B/, one for each kind of picture")
+    return _pair_set(name, split, both, ("A", "B"), paired)
+
+
+def _files(folder: Path) -> Files:
+    """The pictures below a folder, by their names within it."""
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in PICTURE_SUFFIXES)
+    return {str(file.relative_to(folder).with_suffix("")): file.read_bytes for file in files}
+
+
+def _read_paired(
+    place: str, first: Files, second: Files, split: str, size: int, mode: str, strict: bool = False
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Pictures of the same name from two places."""
+    alone = sorted(first.keys() ^ second.keys())
+    if alone:
+        shown = ", ".join(f"{'A' if stem in first else 'B'}/{stem}" for stem in alone[:3]) + (", ..." if len(alone) > 3 else "")
+        raise DataError(
+            f"{len(alone)} pictures in {place} have no partner of the same name in the other folder ({shown}); "
+            "name both alike, take them out, or train on unpaired pictures"
+        )
+    found = []
+    for stem, read in first.items():
+        content = read()
+        if split_of(content, **PAIR_SHARES) == split:
+            with _skipping(stem, strict):
+                found.append((_picture(content, size, mode), _picture(second[stem](), size, mode)))
+    return [one for one, _ in found], [other for _, other in found]
+
+
+def _read_halves(path: Path, split: str, size: int, mode: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Left and right halves of pictures."""
+    found = []
+    for stem, read in _files(path).items():
+        content = read()
+        narrow = None
+        with _skipping(stem):
+            image = ImageOps.exif_transpose(_opened(content))
+            narrow = image.width % 2 == 1 or image.width < 1.2 * image.height
+            if not narrow and split_of(content, **PAIR_SHARES) == split:
+                middle = image.width // 2
+                halves = image.crop((0, 0, middle, image.height)), image.crop((middle, 0, image.width, image.height))
+                found.append(tuple(_squared(half, size, mode) for half in halves))
+        if narrow:
+            raise DataError(
+                f"{stem} in {path} is {image.width} x {image.height} pixels, which is not two pictures side by side; "
+                "a paired set is two folders A/ and B/ with pictures of the same names, or pictures with both halves"
+            )
+    return [left for left, _ in found], [right for _, right in found]
+
+
+def _read_side(files: Files, split: str, size: int, mode: str, strict: bool = False) -> list[np.ndarray]:
+    """The pictures of one kind, for an unpaired set."""
+    found = []
+    for stem, read in files.items():
+        content = read()
+        if split_of(content, **PAIR_SHARES) == split:
+            with _skipping(stem, strict):
+                found.append(_picture(content, size, mode))
+    return found
+
+
+@contextmanager
+def _skipping(name: str, strict: bool = False) -> Iterator[None]:
+    """Whatever a decoder raises, one bad file must not end a training on a user's own pictures."""
+    try:
+        yield
+    except Exception as error:
+        if strict:
+            raise
+        warnings.warn(f"skipped {name}: {error}", stacklevel=3)
+
+
+def _opened(content: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(content))
+    if image.width * image.height > MAX_PIXELS:
+        raise DataError(f"more than {MAX_PIXELS} pixels")
+    return image
+
+
+def _picture(content: bytes, size: int, mode: str) -> np.ndarray:
+    return _squared(_opened(content), size, mode)
+
+
+def _squared(image: Image.Image, size: int, mode: str) -> np.ndarray:
+    """As :func:`square`; the colours of a label map are not mixed where two labels meet."""
+    colours = image.convert("RGB").getcolors(32)  # None: more than that
+    labels = colours is not None and len(colours) > 2  # two are a drawing, whose lines may be soft
+    return np.asarray(square(image, size, mode, Image.Resampling.NEAREST if labels else Image.Resampling.LANCZOS))
+
+
+def _pair_set(
+    name: str, split: str, both: tuple[list[np.ndarray], list[np.ndarray]], domains: tuple[str, str], paired: bool
+) -> DataSet:
+    for kind, images in zip("AB", both, strict=True):
+        if not images:
+            raise DataError(f"{name} holds no readable picture of kind {kind} for the part {split!r}; put more of them there")
+    stacked = [torch.from_numpy(np.stack(images)) for images in both]
+    stacked = [images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous() for images in stacked]
+    labels = torch.zeros(len(stacked[0]), 1, dtype=torch.int64)
+    return DataSet(name, split, stacked[0], labels, {}, stacked[1], domains, paired)
+
+
 _READERS: dict[str, Callable[[str, int | None, Path | None], DataSet]] = {
     "mnist": _grey_reader("mnist", "MNIST", "digit", tuple("0123456789")),
     "fashion": _grey_reader("fashion", "FashionMNIST", "garment", FASHION_CLASSES),
     "faces": _faces,
-}
+    "facades": _archive_reader(
+        "facades", "facades_256.zip", ("train/B/", "train/A/"), ("label maps", "photographs of facades"), 256, paired=True
+    ),
+    "edges2shoes": _drawing_reader("edges2shoes", ("shoes", "sandal", "flip_flops"), "shoes"),
+    "edges2bags": _drawing_reader("edges2bags", ("bags", "wallets"), "bags"),
+    "monet2photo": _archive_reader(
+        "monet2photo", "monet2photo_256.zip", ("train/A/", "train/B/"), ("paintings by Monet", "photographs of landscapes"), 256,
+        paired=False,
+    ),
+    "faces2portraits": _archive_reader(
+        "faces2portraits", "face2genshin_128.zip", ("train/A/", "train/B/"), ("photographs of faces", "game portraits"), 128,
+        paired=False,
+    ),
+}  # fmt: skip

@@ -1,7 +1,8 @@
 """The numbers on the cards: ``python -m gen_models.evaluate dcgan-fashion``.
 
 It knows no model. What is measured follows from the verbs that a model has: one that samples is held against unseen real pictures,
-one with ``log_likelihood`` is asked for it, one with ``evidence`` for its lower bound, one with ``predict`` for its hits.
+one with ``log_likelihood`` is asked for it, one with ``evidence`` for its lower bound, one with ``predict`` for its hits, a
+translator is held against its own input.
 
 | key | measure | from |
 | --- | --- | --- |
@@ -12,6 +13,12 @@ one with ``log_likelihood`` is asked for it, one with ``evidence`` for its lower
 | ``nll``, ``bits``, ``elbo`` | negative log-likelihood, the same per dimension, lower bound | Burda 2015, arXiv 1509.00519 |
 | ``nll-other`` | ``nll`` of pictures of another kind (fashion for mnist and the reverse) | Nalisnick 2019, arXiv 1810.09136 |
 | ``accuracy-<task>`` | hits of a classifier | |
+| ``l1``, ``ssim``, ``psnr`` | a translation against the true picture | Isola 2017, 1611.07004; Wang 2004 |
+| ``kernel-gain`` | how much closer to the target a translation is than its input | |
+| ``cycle`` | what a translation there and back changes | Zhu 2017, arXiv 1703.10593 |
+| ``labels-pixels``, ``-classes``, ``-overlap`` | labels that a segmenter finds again in a translation | Isola 2017, section 4.1 |
+
+Of a translator, ``-input`` and ``-colours`` are the same numbers for two baselines, and ``-back`` those of the other direction.
 
 Distances between finite sets grow as the sets shrink, so numbers from few pictures do not compare with numbers from many. A full
 measurement therefore stores, beside each number, the one of ``--quick``, and ``--quick --check`` compares with that one.
@@ -28,7 +35,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +44,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from gen_models import catalog, runtime
-from gen_models.base import Draws, GenerativeModel, Model
+from gen_models.base import Draws, GenerativeModel, Model, Translator
 from gen_models.data import DataError, DataSet, load_data
 
 EVALUATION = "evaluation.json"
@@ -45,6 +52,11 @@ CHUNK = 250
 """Pictures in one forward pass."""
 FEWEST = 50
 """A test part with fewer pictures says nothing about a distribution."""
+FEWEST_PAIRS = 24
+"""The same for a set of pairs: eight for each split."""
+SPLITS_OF_PAIRS = 3
+FEW = 8
+"""Pictures in one forward pass of a translator."""
 NEIGHBOURS = 3
 BAR = 3.0
 """``--check`` accepts this many standard errors of both numbers together."""
@@ -72,10 +84,11 @@ class Effort:
     """Importance samples a picture."""
     bounds: int = 2_000
     predictions: int = 10**9
+    translations: int = 10**9
 
 
 FULL = Effort()
-QUICK = Effort(500, 500, 500, 500, 5_000, 200, 100, 200, 500)
+QUICK = Effort(500, 500, 500, 500, 5_000, 200, 100, 200, 500, 60)
 
 
 @dataclass(frozen=True)
@@ -217,14 +230,20 @@ def measure(
         WeightsError: if the feature network is missing.
     """
     data = data or config["data"]
-    if data == "folder":
-        raise DataError("these weights were trained on a user's own pictures; name their folder with --data folder:PATH")
+    if data in ("folder", "paired", "unpaired"):
+        raise DataError(f"these weights were trained on a user's own pictures; name their folder with --data {data}:PATH")
     channels, size, _ = model.image_shape
     test = _part(data, "test", size, data_dir, channels)
-    if len(test) < FEWEST:
-        raise DataError(f"the test part of {data} holds {len(test)} pictures; {FEWEST} are needed to measure anything")
+    count, needed = (len(test), FEWEST) if test.partners is None else (min(len(test), len(test.partners)), FEWEST_PAIRS)
+    if count < needed:
+        raise DataError(f"the test part of {data} holds {count} pictures; {needed} are needed to measure anything")
     lists: list[list[Measure]] = [[] for _ in efforts]
     judge = None
+    if isinstance(model, Translator):
+        translations = Translations.of(model, data, data_dir, efforts[0], name)
+        judge = {"name": translations.network, "sha256": translations.sha256}
+        for effort, numbers in zip(efforts, lists, strict=True):
+            numbers += translations.measures(effort.translations)
     if samples_pictures(type(model)):
         sets = Sets.of(model, data, data_dir, efforts[0], name)
         judge = {"name": sets.network, "sha256": sets.sha256}
@@ -240,6 +259,10 @@ def measure(
             numbers.append(bound_measure(model, test, effort, name))
         if hasattr(model, "predict"):
             numbers += accuracy_measures(model, test, effort, config.get("classes") or test.classes)
+        if hasattr(model, "segment"):
+            count = min(effort.translations, len(test))
+            counts = found_labels(model, test.images[:count], test.partners[:count])
+            numbers += label_measures(counts, f"{count} real pairs of the test part of {_short(data)}")
     reported = getattr(type(model), "reported", {})
     return [[_with_paper(number, reported, test.name) for number in numbers] for numbers in lists], judge
 
@@ -552,6 +575,310 @@ def _pixels(model: Model, by_chance: bool) -> str:
     return "made black and white at the threshold 0.5"
 
 
+# ---- translations -------------------------------------------------------------------------------------------------------
+
+LABELS = {"pixels": "pixels", "classes": "mean over labels", "overlap": "overlap (IoU), mean over labels"}
+
+
+@dataclass(frozen=True)
+class Way:
+    """One direction of a translator: test pictures, bytes (N, C, H, W), and their features, float64 (N, F), in the same order."""
+
+    ending: str
+    """What the keys of its numbers end with: nothing, or ``-back``."""
+    title: str
+    pictures: dict[str, Tensor]
+    """``result``, ``input``, and if the set is paired ``colours`` and ``true``."""
+    features: dict[str, Tensor]
+    """Of the pictures, and of the kind that is aimed at: ``target`` (test part) and ``train``."""
+    cycle: Tensor | None
+    """What there and back changes, one number a picture."""
+    labels: dict[str, Tensor]
+    """Of ``result`` and ``true``: see :func:`found_labels`; empty without a segmenter for this set."""
+
+
+@dataclass(frozen=True)
+class Translations:
+    """All directions of a translator."""
+
+    ways: list[Way]
+    data: str
+    network: str
+    sha256: str
+    foreign: bool
+
+    @classmethod
+    def of(cls, model: Translator, data: str, data_dir: str | None, effort: Effort, name: str) -> Translations:
+        """Translate the test part and compute everything that ``effort`` and smaller ones need."""
+        channels, size, _ = model.image_shape
+        network, foreign = feature_network(data, channels)
+        judge = catalog.load(network)
+        test, train = (_part(data, part, size, data_dir, channels) for part in ("test", "train"))
+        both = "backwards" in inspect.signature(model.translate).parameters
+        kinds = test.domains or ("A", "B")
+        ways = []
+        for backwards in (False, True) if both else (False,):
+            options = {"backwards": backwards} if both else {}
+            sides = [(test.images, train.images), (test.partners, train.partners)]
+            (inputs, _), (targets, known) = reversed(sides) if backwards else sides
+            inputs, targets, known = (_drawn(pictures, effort.translations) for pictures in (inputs, targets, known))
+            title = f"{kinds[backwards]} to {kinds[not backwards]}"
+            pictures = {"input": inputs, "result": translated(partial(model.translate, **options), inputs, f"{name} {title}")}
+            labels = {}
+            if test.paired:
+                pictures |= {"true": targets, "colours": ColourMeans(train)(inputs)}
+                if f"segmenter-{data}" in catalog.trained("segmenter"):
+                    segmenter = catalog.load(f"segmenter-{data}")
+                    labels = {key: found_labels(segmenter, inputs, pictures[key]) for key in ("result", "true")}
+            features = {key: _features(judge, value) for key, value in pictures.items() if key != "true"}
+            features |= {"target": _features(judge, targets), "train": _features(judge, known[: len(targets)])}
+            cycle = None
+            if hasattr(model, "cycle"):
+                returned = translated(lambda images, options=options: model.cycle(images, **options)[1], inputs, f"{name} back")
+                cycle = _differences(returned, inputs)
+            ways.append(Way("-back" if backwards else "", title, pictures, features, cycle, labels))
+        return cls(ways, _short(data), network, catalog.config_of(network)["sha256"], foreign)
+
+    def measures(self, count: int) -> list[Measure]:
+        """The numbers of all directions by the first ``count`` pictures."""
+        return [number for way in self.ways for number in self._of_way(way, count)]
+
+    def _of_way(self, way: Way, count: int) -> list[Measure]:
+        pictures = {key: value[:count] for key, value in way.pictures.items()}
+        features = {key: value[:count] for key, value in way.features.items()}
+        inputs = len(pictures["input"])
+        suffix = f", {way.title}" if len(self.ways) > 1 else ""
+        names = {"result": ("", "")} | {
+            key: (f"-{key}", text)
+            for key, text in (("input", " of the input itself"), ("colours", " of the mean picture per colour"))
+            if key in pictures
+        }
+        protocol = f"{inputs} {way.title.replace(' to ', ' translated to ', 1)}, the test part of {self.data}, rounded to 8 bits"
+        meaning = {"colours": "at each pixel the mean of the training pictures whose input has the same colour there; "}
+        numbers = []
+        for key, (ending, text) in names.items():
+            if "true" not in pictures:
+                break
+            for measure, title, unit, best, function in (
+                ("l1", "L1 distance to the true picture", "", "lower", _differences),
+                ("ssim", "Structural similarity with the true picture", "", "higher", similarities),
+                ("psnr", "Peak signal-to-noise ratio", "dB", "higher", noise_ratios),
+            ):
+                mean, error = _mean(function(pictures[key], pictures["true"]))
+                numbers.append(
+                    Measure(
+                        f"{title}{text}", f"{measure}{ending}{way.ending}", mean, error, unit,
+                        f"{meaning.get(key, '')}{protocol}; values from 0 to 1; mean and standard error over pictures.",
+                        UNREPORTED, best,
+                    )
+                )  # fmt: skip
+        origin = ", trained on another data set" if self.foreign else ""
+        against = (
+            f"{protocol}; against {len(features['target'])} pictures of the kind that is aimed at, of the test part; "
+            f"{features['target'].shape[1]} features of {self.network} (SHA-256 {self.sha256[:8]}{origin})"
+        )
+        over = f"mean and standard error over {SPLITS_OF_PAIRS} splits of both"
+        floor = f"real pictures: {len(features['train'])} training pictures of the kind that is aimed at"
+        few = "so few pictures raise it, for real ones as well"
+        for key, (ending, text) in names.items():
+            own = key == "result"
+            numbers.append(
+                Measure(
+                    f"Frechet distance{text}{suffix}", f"frechet{ending}{way.ending}", frechet(features["target"], features[key]),
+                    frechet_error(features["target"], features[key]), "",
+                    f"{meaning.get(key, '')}{against}; {few}; error: standard deviation over 10 bootstraps; {floor}.",
+                    FOREIGN_FEATURES, "lower",
+                    frechet(features["target"], features["train"]) if own else None,
+                    frechet_error(features["target"], features["train"]) if own else None,
+                )
+            )  # fmt: skip
+            mean, error = _mean(kernel_splits(features["target"], features[key]))
+            real, real_error = _mean(kernel_splits(features["target"], features["train"])) if own else (None, None)
+            numbers.append(
+                Measure(
+                    f"Kernel distance{text}{suffix}", f"kernel{ending}{way.ending}", mean, error, "",
+                    f"{meaning.get(key, '')}{against}; {over}; {floor}.", FOREIGN_FEATURES, "lower", real, real_error,
+                )
+            )  # fmt: skip
+        far, near = (kernel_splits(features["target"], features[key]) for key in ("input", "result"))
+        gain, error = _mean(far - near)
+        numbers.append(
+            Measure(
+                f"Kernel distance, input less result{suffix}", f"kernel-gain{way.ending}", gain, error, "",
+                f"above zero: closer to what is aimed at than the input; {against}; {over}.", "not in the paper", "higher",
+            )
+        )  # fmt: skip
+        if way.cycle is not None:
+            mean, error = _mean(way.cycle[:count])
+            numbers.append(
+                Measure(
+                    f"Cycle error{suffix}", f"cycle{way.ending}", mean, error, "",
+                    f"mean absolute difference of a picture and what comes back, values from 0 to 1; {protocol}; "
+                    "mean and standard error over pictures.", UNREPORTED, "lower",
+                )
+            )  # fmt: skip
+        if way.labels:
+            numbers += label_measures(way.labels["result"][:count], protocol, way.labels["true"][:count])
+        return numbers
+
+
+class ColourMeans:
+    """The mean training picture B per colour of A, pixel by pixel: what can be said without looking at any neighbour.
+
+    Colours of A are counted in eight steps a channel; all but the ``most`` frequent count as the nearest of these. Where a colour
+    never stood in training, its mean over all places stands in.
+    """
+
+    def __init__(self, train: DataSet, most: int = 16) -> None:
+        channels = train.images.shape[1]
+        self.steps = 8 ** torch.arange(channels)[:, None, None]
+        frequent = torch.zeros(8**channels, dtype=torch.int64)
+        for images in train.images.split(FEW):
+            frequent += torch.bincount(self.codes(images).flatten(), minlength=len(frequent))
+        kept = frequent.argsort(descending=True, stable=True)[: min(most, int((frequent > 0).sum()))]
+        places = torch.arange(len(frequent))[:, None] // self.steps.flatten() % 8
+        self.nearest = torch.cdist(places.double(), places[kept].double()).argmin(dim=1)
+        sums = torch.zeros(len(kept), *train.partners.shape[1:])
+        counts = torch.zeros(len(kept), 1, *train.partners.shape[2:])
+        for images, partners in zip(train.images.split(FEW), train.partners.split(FEW), strict=True):
+            found = self.nearest[self.codes(images)]
+            for colour in found.unique().tolist():
+                there = (found == colour)[:, None]
+                sums[colour] += (partners * there).sum(dim=0)
+                counts[colour] += there.sum(dim=0)
+        overall = sums.sum(dim=(2, 3), keepdim=True) / counts.sum(dim=(2, 3), keepdim=True).clamp_min(1)
+        self.means = ((sums + overall) / (counts + 1)).round().to(torch.uint8)
+
+    def codes(self, images: Tensor) -> Tensor:
+        """Bytes (B, C, H, W) -> a number per pixel and colour, (B, H, W)."""
+        return ((images >> 5).long() * self.steps).sum(dim=1)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Bytes (B, C, H, W) of kind A -> of kind B."""
+        found = self.nearest[self.codes(images)][:, None, None].expand(-1, 1, self.means.shape[1], -1, -1)
+        return torch.stack([self.means.gather(0, places)[0] for places in found])
+
+
+def translated(translate: Callable[[Tensor], Tensor], inputs: Tensor, title: str = "") -> Tensor:
+    """Bytes (N, C, H, W) -> their translations, rounded to bytes as a PNG of them would be.
+
+    Raises:
+        WeightsError: if a picture holds a value that is no number.
+    """
+    made = []
+    for images in _progress(inputs.split(FEW), title):
+        with runtime.forward_pass():
+            results = translate(images.to(runtime.device()).float() / 255)
+        if not torch.isfinite(results).all():
+            raise catalog.WeightsError("the weights make pictures that are no numbers; train them again")
+        made.append((results * 255).round().to(torch.uint8).cpu())
+    return torch.cat(made)
+
+
+def kernel_splits(real: Tensor, fake: Tensor, splits: int = SPLITS_OF_PAIRS) -> Tensor:
+    """Kernel distance of each of some splits of two sets of features, whatever their sizes, (splits,)."""
+    return torch.stack([
+        squared_discrepancy(one, other) for one, other in zip(real.tensor_split(splits), fake.tensor_split(splits), strict=True)
+    ])  # fmt: skip
+
+
+def squared_discrepancy(real: Tensor, fake: Tensor) -> Tensor:
+    """Unbiased squared maximum mean discrepancy under the kernel (x y / F + 1)^3 (Binkowski 2018, section 3 and eq. 4)."""
+
+    def similar(one: Tensor, other: Tensor) -> Tensor:
+        return (one @ other.T / one.shape[1] + 1) ** 3
+
+    def within(features: Tensor) -> Tensor:
+        kernels = similar(features, features)
+        return (kernels.sum() - kernels.diagonal().sum()) / (len(features) * (len(features) - 1))
+
+    return within(real) + within(fake) - 2 * similar(real, fake).mean()
+
+
+def similarities(one: Tensor, other: Tensor) -> Tensor:
+    """Structural similarity (Wang 2004) of each pair of byte pictures (N, C, H, W), float64 (N,)."""
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    few = zip(one.split(FEW), other.split(FEW), strict=True)
+    return torch.cat([
+        structural_similarity_index_measure(a.float() / 255, b.float() / 255, data_range=1.0, reduction="none").reshape(-1)
+        for a, b in few
+    ]).double()  # fmt: skip
+
+
+def noise_ratios(one: Tensor, other: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio of each pair of byte pictures in decibels, float64 (N,)."""
+    squares = torch.stack([((a.double() - b.double()) / 255).square().mean() for a, b in zip(one, other, strict=True)])
+    return -10 * squares.clamp_min(1e-10).log10()
+
+
+def _differences(one: Tensor, other: Tensor) -> Tensor:
+    """Mean absolute difference of each pair of byte pictures, from 0 to 1, float64 (N,)."""
+    return torch.stack([(a.double() - b.double()).abs().mean() / 255 for a, b in zip(one, other, strict=True)])
+
+
+def found_labels(segmenter: Any, maps: Tensor, photos: Tensor) -> Tensor:
+    """How many pixels of each label (rows) a segmenter takes for which (columns), int64 (N, labels, labels), from bytes."""
+    tables = []
+    for wanted, given in zip(maps.split(FEW), photos.split(FEW), strict=True):
+        with runtime.forward_pass():
+            true = segmenter.labels(wanted.float() / 255).cpu()
+            found = segmenter.segment(given.float() / 255).cpu()
+        kinds = len(segmenter.palette)
+        tables += [torch.bincount(row, minlength=kinds**2).view(kinds, kinds) for row in (true * kinds + found).flatten(1)]
+    return torch.stack(tables)
+
+
+def label_shares(table: Tensor) -> Tensor:
+    """Of counts (..., labels, labels): pixels found, mean over labels of the same, mean overlap, in percent, (..., 3)."""
+    hits = table.diagonal(dim1=-2, dim2=-1).double()
+    true, said = table.sum(dim=-1), table.sum(dim=-2)
+    there = (true > 0).double()  # a label that nobody asked for has no share
+
+    def mean(shares: Tensor) -> Tensor:
+        return (shares * there).sum(dim=-1) / there.sum(dim=-1)
+
+    pixels = hits.sum(dim=-1) / true.sum(dim=-1)
+    return 100 * torch.stack([pixels, mean(hits / true.clamp_min(1)), mean(hits / (true + said - hits).clamp_min(1))], dim=-1)
+
+
+def label_measures(counts: Tensor, protocol: str, real: Tensor | None = None) -> list[Measure]:
+    """Labels found, from the counts of :func:`found_labels`; ``real``: the same for the true photographs."""
+
+    def with_errors(tables: Tensor) -> list[tuple[float, float]]:
+        chance = torch.Generator().manual_seed(0)
+        again = [tables[torch.randint(len(tables), (len(tables),), generator=chance)].sum(dim=0) for _ in range(100)]
+        errors = label_shares(torch.stack(again)).std(dim=0)
+        return list(zip(label_shares(tables.sum(dim=0)).tolist(), errors.tolist(), strict=True))
+
+    found = with_errors(counts)
+    floors = with_errors(real) if real is not None else [(None, None)] * len(found)
+    beside = "; real pictures: the true photographs" if real is not None else ""
+    return [
+        Measure(
+            f"Labels found, {text}", f"labels-{key}", value, error, "%",
+            f"{protocol}; a segmenter trained on real pairs looks for the labels{beside}; "
+            "error: standard deviation over 100 bootstraps of the pictures.",
+            "not comparable: the paper's FCN score is of Cityscapes", "higher", floor, floor_error,
+        )
+        for (key, text), (value, error), (floor, floor_error) in zip(LABELS.items(), found, floors, strict=True)
+    ]  # fmt: skip
+
+
+def _features(judge: Model, pictures: Tensor) -> Tensor:
+    """Features of byte pictures, float64 (N, F)."""
+    rows = []
+    for images in pictures.split(CHUNK):
+        with runtime.forward_pass():
+            rows.append(judge(images.to(runtime.device())).cpu())
+    return torch.cat(rows).double()
+
+
+def _drawn(pictures: Tensor, count: int) -> Tensor:
+    """Up to ``count`` pictures in an order drawn with seed 0, the same for pictures and partners of one length."""
+    return pictures[torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0))[:count]]
+
+
 # ---- pictures in portions -----------------------------------------------------------------------------------------------
 
 
@@ -593,7 +920,7 @@ def _draws(options: Any, draws: Draws) -> dict[str, Draws]:
 
 def _short(data: str) -> str:
     """A data set's name without the path of this machine."""
-    return "the user's folder" if data.startswith("folder:") else data
+    return "the user's folder" if ":" in data else data
 
 
 def _progress(portions: Any, title: str) -> Any:

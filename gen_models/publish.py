@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gen_models import catalog, runtime
-from gen_models.base import Draws, Model
+from gen_models.base import Draws, Model, Translator
 from gen_models.data import DataError
 from gen_models.evaluate import EVALUATION, samples_pictures, shown, weights_folder
 
@@ -38,6 +38,45 @@ DATA: dict[str, dict[str, str]] = {
         "title": "faces", "hub": "UTKFace", "license": "license: other\nlicense_name: non-commercial-research",
         "what": "UTKFace, aligned and cropped, here 64 x 64 colour (Zhang, Song, Qi, CVPR 2017, https://susanqq.github.io/UTKFace/)",
         "terms": "non-commercial research only; the photos belong to their owners",
+    },
+    "facades": {
+        "title": "facades", "hub": "", "license": "license: other\nlicense_name: research-only",
+        "what": "photographs of house fronts with their label maps, 256 x 256: CMP Facade Database in the version of Pix2Pix "
+                "(Tylecek, Sara 2013, https://cmp.felk.cvut.cz/~tylecr1/facade/)",
+        "terms": "academic data set, cite its authors; no licence is stated where the copy comes from",
+    },
+    "edges2shoes": {
+        "title": "shoes", "hub": "", "license": "license: other\nlicense_name: research-only",
+        "what": "shop photographs of shoes, sandals and slippers on white, 128 x 128, from Fashion Product Images (P. Aggarwal), "
+                "with line drawings made from them",
+        "terms": "not stated; retailers' photographs, for research and teaching only",
+    },
+    "edges2bags": {
+        "title": "bags", "hub": "", "license": "license: other\nlicense_name: research-only",
+        "what": "shop photographs of bags and wallets on white, 128 x 128, from Fashion Product Images (P. Aggarwal), with line "
+                "drawings made from them",
+        "terms": "not stated; retailers' photographs, for research and teaching only",
+    },
+    "monet2photo": {
+        "title": "Monet's paintings and landscape photographs", "hub": "",
+        "license": "license: other\nlicense_name: research-only",
+        "what": "a part of the unpaired set of CycleGAN (Zhu et al. 2017), 256 x 256",
+        "terms": "the paintings are in the public domain; the photographs (Flickr) belong to their photographers, for research and "
+                 "teaching only",
+    },
+    "faces2portraits": {
+        "title": "faces and game portraits", "hub": "", "license": "license: other\nlicense_name: research-only",
+        "what": "face2genshin: photographs of faces and portraits in the style of a game, from the web, unpaired, 128 x 128",
+        "terms": "not stated; photographs of unknown people and art whose characters are HoYoverse's, for research only, not to be "
+                 "spread widely",
+    },
+    "paired": {
+        "title": "a folder of pairs", "hub": "", "license": "license: other\nlicense_name: as-the-pictures",
+        "what": "the user's own pictures", "terms": "the user's own",
+    },
+    "unpaired": {
+        "title": "two folders of pictures", "hub": "", "license": "license: other\nlicense_name: as-the-pictures",
+        "what": "the user's own pictures", "terms": "the user's own",
     },
     "folder": {
         "title": "a folder of pictures", "hub": "", "license": "license: other\nlicense_name: as-the-pictures",
@@ -102,7 +141,7 @@ def adopt(name: str, source: Path) -> None:
     if source.resolve() == target.resolve():
         return
     target.mkdir(parents=True, exist_ok=True)
-    for file in ("model.safetensors", "config.json", EVALUATION):
+    for file in ("model.safetensors", "config.json", EVALUATION, SAMPLES):
         if (source / file).is_file():
             shutil.copyfile(source / file, target / f"{file}.part")
             os.replace(target / f"{file}.part", target / file)
@@ -110,6 +149,8 @@ def adopt(name: str, source: Path) -> None:
 
 def publish(name: str) -> Path:
     """Check what is in ``weights/<name>/``, write table, ``samples.png`` and card; returns the folder.
+
+    A translator's ``samples.png`` is the one that its training wrote, since making one needs the data.
 
     Raises:
         WeightsError: if the weights are missing or not the ones that their ``config.json`` describes.
@@ -176,6 +217,8 @@ def card(name: str) -> str:
     ]
     if samples_pictures(kind):
         parts.append(f"![64 samples]({SAMPLES})\n\nNot picked: rows 0 to 63 of seed 0.")
+    elif issubclass(kind, Translator) and (catalog.WEIGHTS / name / SAMPLES).is_file():
+        parts.append(f"![Translations]({SAMPLES})\n\nNot picked: the first pictures of the validation part; {kind.sheet}.")
     parts += [
         "## Measured", numbers_table(name), "## Training", _training(name, config, kind),
         "## Data", f"{data['title'][0].upper()}{data['title'][1:]}: {data['what']}. Terms: {data['terms']}.",
@@ -229,7 +272,8 @@ def _front_matter(config: dict[str, Any], kind: type[Model], data: dict[str, str
     if samples_pictures(kind):
         task = "unconditional-image-generation"
     else:
-        task = "image-to-image" if hasattr(kind, "translate") else "image-feature-extraction"
+        tasks = {"translate": "image-to-image", "segment": "image-segmentation"}
+        task = next((task for verb, task in tasks.items() if hasattr(kind, verb)), "image-feature-extraction")
     lines = [
         "---", data["license"], "library_name: pytorch", f"pipeline_tag: {task}", "tags:", f"- {config['model']}",
         f"- {catalog.names()[config['model']]}", "- deep-generative-gallery",
@@ -248,7 +292,7 @@ def _usage(name: str, config: dict[str, Any], kind: type[Model]) -> str:
             f"pictures = model.sample(Draws(seed=7, count=16))  # (16, {shape}), values in [0, 1]",
         ]  # fmt: skip
     else:
-        verb = next((verb for verb in ("translate", "predict", "encode") if hasattr(kind, verb)), "__call__")
+        verb = next((verb for verb in ("translate", "segment", "predict", "encode") if hasattr(kind, verb)), "__call__")
         call = "model" if verb == "__call__" else f"model.{verb}"
         lines = [
             "from gen_models import load", f'model = load("{name}")',

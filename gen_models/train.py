@@ -30,10 +30,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from gen_models import catalog
-from gen_models.base import Draws, GenerativeModel, Model, Recipe
-from gen_models.data import Batches, DataError, load_data
+from gen_models.base import Draws, GenerativeModel, Model, Recipe, Translator
+from gen_models.data import Batches, DataError, DataSet, load_data
 
 CHECKPOINT = "checkpoint.pt"
+SHEET = 128
+"""Side of a translated picture on a sheet; larger ones are reduced."""
 
 
 class TrainingStopped(RuntimeError):
@@ -60,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("name", help="<model>-<data>, such as dcgan-fashion; for your own pictures any name, with --data folder:PATH")
     make.add_argument("--steps", type=int, help="training steps in all (default: the recipe's)")
     make.add_argument("--batch-size", type=int, help="pictures in a step over all processes (default: the recipe's)")
-    make.add_argument("--data", help="data set: mnist, fashion, faces or folder:PATH (default: from the name)")
+    make.add_argument("--data", help="data set, or folder:PATH, paired:PATH, unpaired:PATH (default: from the name)")
     make.add_argument("--data-dir", help="folder of the data sets (default: GALLERY_DATA)")
     make.add_argument("--out", type=Path, help="folder of the run (default: runs/<name>)")
     make.add_argument("--resume", action="store_true", help="go on from the run's checkpoint, if there is one")
@@ -84,11 +86,16 @@ def train(given: argparse.Namespace) -> Path:
     torch.manual_seed(given.seed)
     model: Model = kind(**recipe.arguments)
     channels, size, _ = model.image_shape
-    data = load_data(data_name, "train", size, given.data_dir, channels)
+    data = load_data(data_name, "train", round(size * recipe.jitter), given.data_dir, channels)
     batches = Batches(
-        data, recipe.batch_size, given.seed, recipe.mirror, accelerator.process_index, accelerator.num_processes
-    )
-    run = Run(model, recipe, accelerator, batches, out, given.seed)
+        data, recipe.batch_size, given.seed, recipe.mirror, accelerator.process_index, accelerator.num_processes,
+        model.training_shape[-1],
+    )  # fmt: skip
+    try:
+        validation = load_data(data_name, "validation", size, given.data_dir, channels)
+    except DataError:  # so few pictures of a user's own that none of them validates
+        validation = load_data(data_name, "train", size, given.data_dir, channels)
+    run = Run(model, recipe, accelerator, batches, out, given.seed, validation)
     if given.resume:
         run.resume()
     elif accelerator.is_main_process and (out / CHECKPOINT).exists():
@@ -102,15 +109,12 @@ def train(given: argparse.Namespace) -> Path:
     if not accelerator.is_main_process:
         return out / "weights"
     published = run.published()
-    try:
-        validation = load_data(data_name, "validation", size, given.data_dir, channels)
-    except DataError:  # so few pictures of a user's own that none of them validates
-        validation = data
     with torch.no_grad():
         published.finish(validation.unit().to(accelerator.device))
     record = {
-        "model": model_name, "data": data_name if not data_name.startswith("folder:") else "folder",
+        "model": model_name, "data": data_name.partition(":")[0],
         "classes": {task: list(labels) for task, labels in data.classes.items()},
+        **({"domains": list(data.domains)} if data.domains else {}),
         "value_range": "training batches in [-1, 1], pictures in and out in [0, 1]",
         "preprocessing": f"middle square, {size} x {size} pixels, {'colour' if channels == 3 else 'grey'}",
         "training": run.facts(),
@@ -126,7 +130,7 @@ def recipe_for(kind: type[Model], data_name: str, given: argparse.Namespace) -> 
     Raises:
         KeyError: if the model has no recipe for it.
     """
-    key = "folder" if data_name.startswith("folder:") else data_name
+    key = data_name.partition(":")[0]
     if key not in kind.recipes:
         raise KeyError(f"{kind.title} has no recipe for {key!r}; it has {', '.join(kind.recipes)}; give --data")
     recipe = kind.recipes[key]
@@ -140,8 +144,11 @@ class Run:
     """The state of one training: model, moving average, optimizers, step."""
 
     def __init__(
-        self, model: Model, recipe: Recipe, accelerator: Accelerator, batches: Batches, out: Path, seed: int = 0
-    ) -> None:
+        self, model: Model, recipe: Recipe, accelerator: Accelerator, batches: Batches, out: Path, seed: int = 0,
+        validation: DataSet | None = None,
+    ) -> None:  # fmt: skip
+        self.validation = validation
+        """What a translator's sheets show."""
         self.recipe, self.accelerator, self.batches, self.out, self.seed = recipe, accelerator, batches, out, seed
         self.model = model.to(accelerator.device, memory_format=torch.channels_last).train()
         self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
@@ -307,11 +314,20 @@ class Run:
         self.step, self.seconds, self.commands = state["step"], state["seconds"], state.get("commands", [])
 
     def sample_grid(self, file: Path | None = None) -> None:
-        """64 samples of the published weights (seed 0) as one picture, by default ``samples-<step>.png``."""
-        if not self.accelerator.is_main_process or not isinstance(self.model, GenerativeModel):
+        """What the published weights make, by default as ``samples-<step>.png``.
+
+        64 samples (seed 0); of a translator, the first 16 pictures of the validation part and their translations.
+        """
+        if not self.accelerator.is_main_process or not isinstance(self.model, GenerativeModel | Translator):
             return
         with torch.no_grad():
-            pictures = self.published().sample(Draws(0, 64, device=self.accelerator.device))
+            if isinstance(self.model, Translator):
+                if self.validation is None:
+                    return
+                pictures = self.published().examples(self.validation.unit(0, 16), self.validation.partners[:16].float() / 255)
+                pictures = nn.functional.adaptive_avg_pool2d(pictures, min(pictures.shape[-1], SHEET))
+            else:
+                pictures = self.published().sample(Draws(0, 64, device=self.accelerator.device))
         self.model.train()
         save_grid(pictures, file or self.out / f"samples-{self.step:06d}.png")
 
@@ -348,7 +364,8 @@ def _shared_arguments(given: argparse.Namespace) -> list[str]:
         if getattr(given, option) is not None:
             words += [f"--{option.replace('_', '-')}", str(getattr(given, option))]
     if given.data:
-        words += ["--data", "folder:PATH" if given.data.startswith("folder:") else given.data]
+        layout, colon, _ = given.data.partition(":")
+        words += ["--data", f"{layout}:PATH" if colon else given.data]
     if given.large:
         words.append("--large")
     if given.seed:

@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from gen_models import catalog
-from gen_models.base import GenerativeModel, Model, Recipe
+from gen_models.base import GenerativeModel, Model, Recipe, Translator
 
 ROOT = Path(__file__).parent.parent
 NAMES = sorted(catalog.names())
 SAMPLERS = [name for name in NAMES if issubclass(catalog.model_class(name), GenerativeModel)]
+TRANSLATORS = [name for name in NAMES if issubclass(catalog.model_class(name), Translator)]
 TRAINED = [name for name in NAMES if catalog.model_class(name).training_step is not Model.training_step]
 TINY = dict(size=16, channels=1, width=4, latent_dim=8, shift=0.125)
 """Constructor arguments of the DCGAN that the training tests train."""
@@ -39,7 +40,7 @@ def build(name: str) -> Model:
 def training_batch(model: Model, count: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
     """A batch as the trainer makes it, with more label columns than any model reads."""
     generator = torch.Generator().manual_seed(1)
-    images = torch.rand(count, *model.image_shape, generator=generator) * 2 - 1
+    images = torch.rand(count, *model.training_shape, generator=generator) * 2 - 1
     return images, torch.randint(0, 2, (count, 3), generator=generator)
 
 
@@ -97,7 +98,52 @@ def data_folder(tmp_path_factory) -> Path:
             stream = io.BytesIO()
             smooth(generator, 128).save(stream, "JPEG")
             archive.writestr(f"faces/{2 * number}_{number % 2}_{number % 5}_{number:04d}.jpg", stream.getvalue())
+    write_pair_sets(folder, generator)
     return folder
+
+
+def encoded(image: Image.Image, kind: str) -> bytes:
+    """A picture file."""
+    stream = io.BytesIO()
+    image.save(stream, kind)
+    return stream.getvalue()
+
+
+def blocks(generator: np.random.Generator, size: int) -> Image.Image:
+    """A label map: squares in four of the colours of the facades."""
+    colours = np.array([(0, 0, 221), (0, 48, 255), (0, 127, 255), (255, 80, 0)], np.uint8)
+    coarse = Image.fromarray(colours[generator.integers(0, 4, (4, 4))]).resize((size, size), Image.Resampling.NEAREST)
+    return coarse.convert("P", palette=Image.Palette.ADAPTIVE, colors=4)
+
+
+def bag(generator: np.random.Generator, size: int) -> Image.Image:
+    """A dark rectangle with a handle on white."""
+    image = Image.new("RGB", (size, size), "white")
+    brush = ImageDraw.Draw(image)
+    top, dark = int(generator.integers(size // 2, 2 * size // 3)), tuple(generator.integers(0, 120, 3).tolist())
+    brush.arc((size // 3, size // 5, 2 * size // 3, top + size // 4), 180, 360, dark, width=size // 16)
+    brush.rectangle((size // 5, top, 4 * size // 5, 9 * size // 10), dark)
+    return image
+
+
+def write_pair_sets(folder: Path, generator: np.random.Generator) -> None:
+    """The archives of pairs: 60 pictures of each kind, unpaired ones 120 and 100."""
+    with zipfile.ZipFile(folder / "facades_256.zip", "w") as archive:
+        for number in range(60):
+            archive.writestr(f"train/A/{number}.jpg", encoded(smooth(generator, 48), "JPEG"))
+            archive.writestr(f"train/B/{number}.png", encoded(blocks(generator, 48), "PNG"))
+    for name in ("monet2photo_256.zip", "face2genshin_128.zip"):
+        with zipfile.ZipFile(folder / name, "w") as archive:
+            for number in range(120):
+                archive.writestr(f"train/A/{number}.jpg", encoded(smooth(generator, 48), "JPEG"))
+            for number in range(100):
+                archive.writestr(f"train/B/{number}.jpg", encoded(smooth(generator, 48), "JPEG"))
+    with zipfile.ZipFile(folder / "fashion_products_128.zip", "w") as archive:
+        archive.writestr("labels.csv", "file")
+        for number in range(60):
+            archive.writestr(f"train/bags/{number}.jpg", encoded(bag(generator, 64), "JPEG"))
+            archive.writestr(f"train/shoes/{number}.jpg", encoded(bag(generator, 64), "JPEG"))
+            archive.writestr(f"train/ties/{number}.jpg", encoded(bag(generator, 64), "JPEG"))
 
 
 @pytest.fixture(scope="session")

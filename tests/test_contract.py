@@ -6,11 +6,11 @@ import json
 
 import pytest
 import torch
-from conftest import SAMPLERS, TRAINED, build, training_batch
+from conftest import SAMPLERS, TRAINED, TRANSLATORS, build, training_batch
 
 from gen_models import catalog
-from gen_models.base import Draws, GenerativeModel, Model, Recipe
-from gen_models.data import SPLITS
+from gen_models.base import Draws, GenerativeModel, Model, Recipe, Translator
+from gen_models.data import _READERS, SPLITS
 
 
 def as_bytes(images: torch.Tensor) -> torch.Tensor:
@@ -67,13 +67,14 @@ def test_recipes_and_tiny_arguments_build_the_model(model_name):
         channels, height, width = model.image_shape
         assert channels in (1, 3)
         assert height == width
-    assert set(kind.recipes) <= {"mnist", "fashion", "faces", "folder"}
+    assert set(kind.recipes) <= {*_READERS, "folder", "paired", "unpaired"}
     for recipe in recipes:
         assert isinstance(recipe, Recipe)
         assert recipe.steps > 0
         assert recipe.batch_size > 0
         assert 0 <= recipe.ema < 1
         assert 0 <= recipe.decay_from <= 1
+        assert recipe.jitter >= 1
         assert recipe.precision in ("no", "bf16", "fp16")
 
 
@@ -84,8 +85,10 @@ def test_the_configuration_is_flat_json(model_name):
     assert not any(isinstance(value, dict) for value in model.config.values())
 
 
-def test_averaged_children_exist(tiny):
-    assert set(tiny.averaged or ()) <= {name for name, _ in tiny.named_children()}
+def test_averaged_children_and_the_scaffold_exist(tiny):
+    children = {name for name, _ in tiny.named_children()}
+    assert set(tiny.averaged or ()) <= children
+    assert set(tiny.scaffold) <= children
 
 
 def test_a_card_names_the_parts_of_the_data():
@@ -135,6 +138,40 @@ def test_sampling_leaves_the_model_as_it_was(sampler):
     with torch.no_grad():
         sampler.sample(Draws(7, 2))
     assert all(torch.equal(before[key], value) for key, value in sampler.state_dict().items())
+
+
+# ---- translating ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=TRANSLATORS)
+def translator(request) -> Translator:
+    return build(request.param)
+
+
+def test_translations_are_pictures_and_each_is_of_its_own_input(translator):
+    generator = torch.Generator().manual_seed(3)
+    inputs = torch.rand(3, *translator.image_shape, generator=generator)
+    with torch.no_grad():
+        images = translator.translate(inputs)
+        assert images.shape == inputs.shape
+        assert images.dtype == torch.float32
+        assert torch.isfinite(images).all()
+        assert images.min() >= 0
+        assert images.max() <= 1
+        for row in (0, 2):
+            alone = translator.translate(inputs[row : row + 1])
+            assert torch.allclose(alone[0], images[row], atol=1e-5)
+        torch.manual_seed(99)  # the global generator has no say
+        assert torch.equal(translator.translate(inputs), images)
+        assert (images[0] - images[1]).abs().max() > 1e-3
+
+
+def test_a_sheet_has_rows_of_eight(translator):
+    inputs, partners = torch.rand(2, 11, *translator.image_shape)
+    with torch.no_grad():
+        sheet = translator.examples(inputs, partners)
+    assert len(sheet) % 16 == 0
+    assert torch.equal(sheet[:8], inputs[:8])
 
 
 # ---- training ---------------------------------------------------------------------------------------------------------
@@ -199,7 +236,7 @@ def test_saved_and_loaded_it_is_the_same_model(model_name, tiny, shelf):
     assert loaded.config == tiny.config
     assert not loaded.training
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
-    wanted = tiny.state_dict()
+    wanted = tiny.without_scaffold().state_dict()
     assert loaded.state_dict().keys() == wanted.keys()
     for key, value in loaded.state_dict().items():
         assert value.dtype == wanted[key].dtype

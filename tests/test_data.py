@@ -186,6 +186,190 @@ def test_mirroring_flips_about_half(numbered):
     assert all(torch.allclose(picture[0, 0], plain) for picture in Batches(numbered, 8).batch(0)[0])
 
 
+# ---- pairs ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "counts", "size"),
+    [
+        ("facades", (60, 60), 256), ("edges2shoes", (60, 60), 128), ("edges2bags", (60, 60), 128), ("monet2photo", (120, 100), 256),
+        ("faces2portraits", (120, 100), 128),
+    ],
+)  # fmt: skip
+def test_sets_of_pairs(data_folder, name, counts, size):
+    every = parts(name, data_folder, 40)
+    assert (sum(map(len, every)), sum(len(part.partners) for part in every)) == counts
+    for part in every:
+        assert part.images.dtype == part.partners.dtype == torch.uint8
+        assert part.images.shape[1:] == part.partners.shape[1:] == (3, 40, 40)
+        assert part.paired == (len(part) == len(part.partners) and name not in ("monet2photo", "faces2portraits"))
+        assert len(part.domains) == 2
+        assert part.labels.shape == (len(part), 1)
+    assert load_data(name, "validation", folder=data_folder).images.shape[2:] == (size, size)
+    seen = [{pair.numpy().tobytes() for pair in part.partners} for part in every]
+    assert not seen[0] & seen[1]
+    assert not seen[0] & seen[2]
+
+
+def test_label_maps_keep_their_colours_at_any_size(data_folder):
+    for size in (48, 53, 20):
+        part = load_data("facades", "train", size, data_folder)
+        colours = part.images.permute(0, 2, 3, 1).reshape(-1, 3).unique(dim=0).tolist()
+        assert colours == [[0, 0, 221], [0, 48, 255], [0, 127, 255], [255, 80, 0]]
+
+
+def test_a_line_drawing_is_thin_black_on_white_and_closes(data_folder):
+    from skimage.measure import label
+
+    part = load_data("edges2bags", "test", 128, data_folder)
+    for drawing, photo in zip(part.images[:, 0].float() / 255, part.partners.float() / 255, strict=True):
+        assert 0.01 < (drawing < 0.5).float().mean() < 0.12
+        pieces = label((drawing > 0.5).numpy(), connectivity=1)
+        inside = photo.amax(dim=0).numpy() < 0.7
+        assert pieces[64 + 30, 64] != pieces[0, 0]  # the outline parts the bag from what is around it
+        assert inside[64 + 30, 64]
+        # a tenth of margin around the thing
+        places = (drawing < 0.5).nonzero()
+        assert min(int(places.min()), 127 - int(places.max())) == pytest.approx(0.1 * 128 / 1.2, abs=3)
+
+
+def test_a_blank_photograph_is_a_blank_drawing():
+    from gen_models.edges import framed, line_drawing
+
+    white = Image.new("RGB", (30, 20), "white")
+    assert np.asarray(framed(white, 16)).min() == 255
+    assert np.asarray(line_drawing(white)).min() == 255
+
+
+@pytest.fixture
+def numbered_pairs() -> DataSet:
+    """Ten pairs of 6 x 8 pixels: A's grey value is the number, B's is 100 more; columns count up in the first row."""
+    images = torch.arange(10, dtype=torch.uint8)[:, None, None, None].repeat(1, 1, 6, 8)
+    images[:, :, 0] = torch.arange(8, dtype=torch.uint8) + 200
+    return DataSet("pairs", "train", images, torch.zeros(10, 1, dtype=torch.int64), {}, images + 100, ("A", "B"), True)
+
+
+def test_both_of_a_pair_are_cut_and_mirrored_alike(numbered_pairs):
+    batches = Batches(numbered_pairs, 5, seed=1, mirror=True, side=4)
+    seen = set()
+    for step in range(20):
+        pictures = ((batches.batch(step)[0] + 1) * 127.5).round().to(torch.uint8)
+        assert pictures.shape == (5, 2, 4, 4)
+        first, second = pictures.chunk(2, dim=1)
+        assert torch.equal(first + 100, second)
+        seen |= {tuple(picture[0, 0].tolist()) for picture in first if picture[0, 0, 0] >= 200}
+    assert len(seen) == 2 * 5  # five places, either way round
+
+
+def test_unpaired_kinds_have_orders_of_their_own_and_each_visits_every_picture(numbered_pairs):
+    few = DataSet("u", "train", numbered_pairs.images[:, :, 1:], numbered_pairs.labels, {},
+                  numbered_pairs.partners[:7, :, 1:], ("A", "B"))  # fmt: skip
+    batches = Batches(few, 5, seed=1)
+    pictures = torch.cat([((batches.batch(step)[0] + 1) * 127.5).round()[:, :, 0, 0] for step in range(14)])
+    first, second = pictures[:, 0].tolist(), (pictures[:, 1] - 100).tolist()
+    for start in range(0, 70, 10):
+        assert sorted(first[start : start + 10]) == list(range(10))
+    for start in range(0, 70, 7):
+        assert sorted(second[start : start + 7]) == list(range(7))
+    assert first[:7] != second[:7]
+    again = Batches(few, 5, seed=1).batch(9)[0]
+    assert torch.equal(again, batches.batch(9)[0])
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_the_processes_share_one_batch_of_pairs(numbered_pairs, world):
+    for paired in (True, False):
+        data = DataSet("p", "train", numbered_pairs.images, numbered_pairs.labels, {}, numbered_pairs.partners, ("A", "B"), paired)
+        whole = Batches(data, 8, seed=5, mirror=True, side=4)
+        shares = [Batches(data, 8, seed=5, mirror=True, rank=rank, world=world, side=4) for rank in range(world)]
+        for step in range(4):
+            assert torch.equal(torch.cat([share.batch(step)[0] for share in shares]), whole.batch(step)[0])
+
+
+@pytest.fixture
+def own_pairs(tmp_path):
+    """Forty pictures in A/ and in B/, B's of the opposite brightness and another format."""
+    generator = np.random.default_rng(0)
+    for kind in "AB":
+        (tmp_path / kind).mkdir()
+    for number in range(40):
+        image = smooth(generator, 24)
+        image.save(tmp_path / "A" / f"{number}.png")
+        Image.eval(image, lambda value: 255 - value).save(tmp_path / "B" / f"{number}.bmp")
+    return tmp_path
+
+
+def test_two_folders_are_a_paired_set(own_pairs):
+    every = parts(f"paired:{own_pairs}", size=24)
+    assert sum(map(len, every)) == 40
+    for part in every:
+        assert part.paired
+        assert torch.equal(part.partners, 255 - part.images)
+    grey = load_data(f"paired:{own_pairs}", "train", 16, channels=1)
+    assert grey.images.shape[1:] == grey.partners.shape[1:] == (1, 16, 16)
+
+
+def test_both_halves_of_a_picture_are_a_paired_set(own_pairs, tmp_path):
+    folder = tmp_path / "halves"
+    folder.mkdir()
+    for number in range(40):
+        both = Image.new("RGB", (48, 24))
+        for kind, place in (("A", 0), ("B", 24)):
+            file = next((own_pairs / kind).glob(f"{number}.*"))
+            both.paste(Image.open(file), (place, 0))
+        both.save(folder / f"{number}.png")
+    every = parts(f"paired:{folder}", size=24)
+    assert sum(map(len, every)) == 40
+    assert all(torch.equal(part.partners, 255 - part.images) for part in every)
+
+
+def test_two_folders_are_an_unpaired_set(own_pairs):
+    for file in sorted((own_pairs / "B").iterdir())[:10]:
+        file.unlink()
+    every = parts(f"unpaired:{own_pairs}", size=16)
+    assert sum(map(len, every)) == 40
+    assert sum(len(part.partners) for part in every) == 30
+    assert not any(part.paired for part in every)
+
+
+def test_pairs_that_do_not_match_are_one_sentence(own_pairs, tmp_path):
+    def said(name: str) -> str:
+        with pytest.raises(DataError) as caught:
+            load_data(name)
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    (own_pairs / "A" / "3.png").unlink()
+    (own_pairs / "B" / "5.bmp").unlink()
+    assert "2 pictures" in said(f"paired:{own_pairs}")
+    assert "(B/3, A/5)" in said(f"paired:{own_pairs}")
+    lonely = tmp_path / "lonely"
+    (lonely / "A").mkdir(parents=True)
+    Image.new("RGB", (20, 20)).save(lonely / "A" / "x.png")
+    assert "two folders, A/ and B/" in said(f"unpaired:{lonely}")
+    assert "not two pictures side by side" in said(f"paired:{lonely}")
+    (lonely / "B").mkdir()
+    assert "no readable picture of kind B" in said(f"unpaired:{lonely}") or "kind A" in said(f"unpaired:{lonely}")
+    assert "does not exist" in said("paired:/nowhere/at/all")
+
+
+def test_a_broken_half_takes_its_pair_along(own_pairs):
+    (own_pairs / "B" / "7.bmp").write_text("not a picture")
+    with pytest.warns(UserWarning, match="skipped 7"):
+        every = parts(f"paired:{own_pairs}", size=16)
+    assert sum(map(len, every)) == 39
+
+
+def test_a_missing_or_damaged_archive_of_pairs(tmp_path, data_folder):
+    for name in ("facades", "edges2bags", "monet2photo"):
+        with pytest.raises(DataError, match="zip is needed"):
+            load_data(name, folder=tmp_path)
+    whole = (data_folder / "facades_256.zip").read_bytes()
+    (tmp_path / "facades_256.zip").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="damaged"):
+        load_data("facades", folder=tmp_path)
+
+
 # ---- a user's folder --------------------------------------------------------------------------------------------------
 
 

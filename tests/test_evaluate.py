@@ -11,6 +11,7 @@ from conftest import build
 
 from gen_models import catalog, evaluate, publish, train
 from gen_models.base import Draws
+from gen_models.data import DataSet
 
 
 def gaussian(count: int, mean: float = 0.0, spread: float = 1.0, seed: int = 0, size: int = 4) -> torch.Tensor:
@@ -103,6 +104,112 @@ def test_a_protocol_names_the_grey_levels(data_folder):
     other = evaluate.other_measure(model, test, evaluate.FULL)
     assert other.value == pytest.approx(nll.value)
     assert "has seen none" in other.protocol
+
+
+# ---- translations -----------------------------------------------------------------------------------------------------
+
+
+def test_the_discrepancy_is_torchmetrics_one():
+    from torchmetrics.image.kid import poly_mmd
+
+    one, other = gaussian(30, seed=1), gaussian(30, mean=0.4, seed=2)
+    assert float(evaluate.squared_discrepancy(one, other)) == pytest.approx(float(poly_mmd(one, other)), rel=1e-6)
+    splits = evaluate.kernel_splits(gaussian(90, seed=1), gaussian(60, seed=2))
+    assert splits.shape == (3,)
+    assert abs(float(splits.mean())) < 0.3
+    assert float(evaluate.kernel_splits(one, other + 3).min()) > 1
+
+
+def test_a_translation_is_held_against_the_true_picture():
+    one = torch.randint(0, 200, (10, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    other = one + 51  # a fifth of the range
+    assert evaluate._differences(one, other).tolist() == pytest.approx([0.2] * 10)
+    assert evaluate.noise_ratios(one, other).tolist() == pytest.approx([-20 * math.log10(0.2)] * 10)
+    assert evaluate.similarities(one, one).tolist() == pytest.approx([1.0] * 10)
+    assert (evaluate.similarities(one, other) < 0.99).all()
+    made = evaluate.translated(lambda images: 1 - images, one)
+    assert torch.equal(made, 255 - one)
+
+
+def pairs(maps: torch.Tensor, photos: torch.Tensor) -> DataSet:
+    return DataSet("pairs", "train", maps, torch.zeros(len(maps), 1, dtype=torch.int64), {}, photos, ("maps", "photos"), True)
+
+
+def test_the_mean_picture_per_colour():
+    maps = torch.zeros(20, 3, 4, 4, dtype=torch.uint8)
+    maps[:10, 2] = 255  # blue
+    maps[:, :, 0, 0] = torch.tensor([255, 0, 0], dtype=torch.uint8)  # red, only ever in this corner
+    photos = torch.where(maps[:, 2:] == 255, 200, 40).to(torch.uint8).expand(-1, 3, -1, -1).clone()
+    photos[:, :, 0, 0] = 120
+    means = evaluate.ColourMeans(pairs(maps, photos))
+    assert torch.equal(means(maps), photos)
+    red = maps[:1].clone()
+    red[:] = torch.tensor([255, 0, 0], dtype=torch.uint8)[:, None, None]
+    assert torch.equal(means(red), torch.full_like(red, 120))  # where red never stood, its mean elsewhere
+    nearly = maps.clone()
+    nearly[:10, 1] = 40  # a blue that never occurred
+    assert torch.equal(means(nearly)[:, :, 1:], photos[:, :, 1:])
+
+
+def test_labels_found_again():
+    table = torch.tensor([[[6, 2, 0], [1, 1, 0], [0, 0, 0]]])
+    pixels, classes, overlap = evaluate.label_shares(table)[0].tolist()
+    assert pixels == pytest.approx(100 * 7 / 10)
+    assert classes == pytest.approx(100 * (6 / 8 + 1 / 2) / 2)  # the third label was not asked for
+    assert overlap == pytest.approx(100 * (6 / 9 + 1 / 4) / 2)
+    segmenter = build("segmenter")
+    maps = (segmenter.palette[torch.randint(0, 3, (4, 32, 32))].permute(0, 3, 1, 2) * 255).to(torch.uint8)
+    counts = evaluate.found_labels(segmenter, maps, maps)
+    assert counts.shape == (4, 3, 3)
+    assert (counts.sum(dim=(1, 2)) == 32 * 32).all()
+    labels = segmenter.labels(maps / 255)
+    assert counts[0].sum(dim=1).tolist() == [int((labels[0] == label).sum()) for label in range(3)]
+    numbers = evaluate.label_measures(counts, "here", counts)
+    assert [number.key for number in numbers] == ["labels-pixels", "labels-classes", "labels-overlap"]
+    assert all(number.value == number.real for number in numbers)
+
+
+@pytest.fixture
+def translators(shelf, data_folder, monkeypatch):
+    """Untrained tiny translators of both kinds, a segmenter and the feature network of faces."""
+    monkeypatch.setattr(evaluate, "FEWEST_PAIRS", 6)
+    monkeypatch.setattr(evaluate, "frechet_error", lambda real, fake: 0.1)  # hundreds of decompositions, tested elsewhere
+    for name, arguments in (
+        ("features-faces", {"size": 16, "channels": 3, "width": 4}), ("segmenter-facades", {}),
+        ("pix2pix-facades", {"channels": 3}), ("cyclegan-monet2photo", {"channels": 3}),
+    ):  # fmt: skip
+        model, data = catalog.split_name(name)
+        kind = catalog.model_class(model)
+        torch.manual_seed(0)
+        record = {"model": model, "data": data, "domains": ["one", "other"]}
+        catalog.save(kind(**kind.tiny | arguments), shelf / name, record)
+    return ["--data-dir", str(data_folder)]
+
+
+def test_translators_are_measured_and_checked(translators, shelf, capsys):
+    keys = {}
+    for name in ("pix2pix-facades", "cyclegan-monet2photo", "segmenter-facades"):
+        assert evaluate.main([name, *translators]) == 0
+        stored = json.loads((shelf / name / "evaluation.json").read_text())
+        keys[name] = [number["key"] for number in stored["measures"]]
+        assert all(math.isfinite(number["value"]) and number["error"] >= 0 for number in stored["measures"])
+        assert evaluate.main([name, *translators, "--check"]) == 0
+        assert evaluate.main([name, *translators, "--check", "--quick"]) == 0
+        assert publish.main([name]) == 0
+        text = (shelf / name / "README.md").read_text()
+        assert evaluate.shown(stored["measures"][0]["value"], stored["measures"][0]["error"]) in text
+    paired = {f"{key}{end}" for key in ("l1", "ssim", "psnr", "frechet", "kernel") for end in ("", "-input", "-colours")}
+    labels = {"labels-pixels", "labels-classes", "labels-overlap"}
+    assert set(keys["pix2pix-facades"]) == paired | labels | {"kernel-gain"}
+    both = {"frechet", "frechet-input", "kernel", "kernel-input", "kernel-gain", "cycle"}
+    assert set(keys["cyclegan-monet2photo"]) == both | {f"{key}-back" for key in both}
+    assert set(keys["segmenter-facades"]) == labels
+
+
+def test_too_few_pairs_are_one_sentence(translators, monkeypatch, capsys):
+    monkeypatch.setattr(evaluate, "FEWEST_PAIRS", 24)
+    assert evaluate.main(["cyclegan-monet2photo", *translators]) == 1
+    assert "24 are needed" in capsys.readouterr().err
 
 
 # ---- the commands -----------------------------------------------------------------------------------------------------
