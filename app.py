@@ -129,7 +129,7 @@ def build() -> gr.Blocks:
             _room.guarded(on_load), None, [link, *outputs], show_progress="hidden", show_progress_on=link, api_visibility="private"
         )
         dropped.upload(link_of, dropped, link, show_progress="hidden", api_visibility="private").success(
-            None, link, None, js="(query) => { if (query) window.location.search = query; }"
+            None, link, None, js="(query) => { if (query) setTimeout(() => { window.location.search = query; }, 50); }"
         )
     page.queue(max_size=32, default_concurrency_limit=1, api_open=False)
     return page
