@@ -16,6 +16,8 @@ from typing import Any
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # a summary of past events is rebuilt after each event; once in a thousand is enough
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000")
+# NumPy's products are small here: a second thread gains nothing and spins for a tenth of a second after the last of them
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import gradio as gr  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402

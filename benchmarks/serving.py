@@ -7,32 +7,22 @@ Baselines, measured in turns with the gallery in the same run:
   last value, no queue, the same three inputs and two outputs, an image as a data URI as large on the page), from the input event
   to the picture loaded in Chromium.
 
-Needs Chromium on the PATH. Close other programs first: two busy cores double every figure.
+Needs Chromium. Close other programs first: two busy cores double every figure.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
+from benchmarks._page import GALLERY, chromium, megabytes, served
 from benchmarks._report import Bar, report
 
-ROOT = Path(__file__).parent.parent
 BARE = """
 import sys, torch, gradio as gr
 with gr.Blocks() as demo:
@@ -80,39 +70,6 @@ DRAG = """([value]) => new Promise((resolve, reject) => {
 })"""
 
 
-@contextmanager
-def served(command: list[str]) -> Iterator[tuple[str, float, psutil.Process]]:
-    """A server process on a free port: its address, seconds to the first HTTP 200, the process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = [str(port) if word == "PORT" else word for word in command]
-    environment = os.environ | {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
-    environment.pop("GALLERY_DATA", None)
-    start = time.perf_counter()
-    process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        while True:
-            if process.poll() is not None or time.perf_counter() - start > 120:
-                raise RuntimeError(f"the server did not start: {' '.join(words)}")
-            try:
-                with urllib.request.urlopen(address, timeout=5) as answer:
-                    if answer.status == 200:
-                        break
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
-                time.sleep(0.01)
-        yield address, time.perf_counter() - start, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def megabytes(process: psutil.Process) -> float:
-    """Resident memory of a process and its children in MB."""
-    return sum(each.memory_info().rss for each in [process, *process.children(recursive=True)]) / 2**20
-
-
 def drag_times(page: Page, count: int) -> list[float]:
     """Milliseconds of ``count`` slider movements, the first three thrown away."""
     times = []
@@ -146,29 +103,21 @@ def main() -> int:
     options = argparse.ArgumentParser("python -m benchmarks.serving", description=__doc__)
     options.add_argument("--quick", action="store_true", help="fewer repetitions, under a minute")
     quick = options.parse_args().quick
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        print("error: Chromium is not on the PATH", file=sys.stderr)
-        return 1
     with tempfile.TemporaryDirectory() as folder:
         bare, echo = Path(folder, "bare.py"), Path(folder, "echo.py")
         bare.write_text(BARE)
         echo.write_text(ECHO)
-        ours = [sys.executable, "app.py", "--port", "PORT"]
         starts: dict[str, list[float]] = {"bare": [], "gallery": []}
         for _ in range(2 if quick else 7):
-            for name, command in {"bare": [sys.executable, str(bare), "PORT"], "gallery": ours}.items():
+            for name, command in {"bare": [sys.executable, str(bare), "PORT"], "gallery": GALLERY}.items():
                 with served(command) as (_address, seconds, _process):
                     starts[name].append(seconds)
         with (
             served([sys.executable, str(echo), "PORT"]) as (echo_address, _, _),
-            served(ours) as (address, _, process),
-            sync_playwright() as playwright,
+            served(GALLERY) as (address, _, process),
+            chromium() as browser,
         ):
             rest = megabytes(process)
-            browser = playwright.chromium.launch(
-                executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-            )
             drags: dict[str, list[float]] = {"echo": [], "gallery": []}
             for _ in range(1 if quick else 3):  # in turns, so that a slow minute hits both
                 for name, target in (("echo", echo_address), ("gallery", f"{address}/?room=vae")):
@@ -183,7 +132,6 @@ def main() -> int:
                 page = browser.new_page(viewport={"width": 1280, "height": 1000})
                 use_every_room(page, address)
                 used = megabytes(process)
-            browser.close()
     start = {name: statistics.median(values) for name, values in starts.items()}
     drag = {name: statistics.median(values) for name, values in drags.items()}
     print(f"{'':34}{'baseline':>12}{'gallery':>12}")

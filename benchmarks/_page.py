@@ -1,0 +1,68 @@
+"""The page and a browser, for the benchmarks that look at what visitors see."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+GALLERY = [sys.executable, "app.py", "--port", "PORT"]
+"""The command that serves the page."""
+
+
+@contextmanager
+def served(command: list[str]) -> Iterator[tuple[str, float, psutil.Process]]:
+    """A server process on a free port: its address, seconds to the first HTTP 200, the process."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [str(port) if word == "PORT" else word for word in command]
+    environment = os.environ | {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
+    environment.pop("GALLERY_DATA", None)
+    start = time.perf_counter()
+    process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        while True:
+            if process.poll() is not None or time.perf_counter() - start > 120:
+                raise RuntimeError(f"the server did not start: {' '.join(words)}")
+            try:
+                with urllib.request.urlopen(address, timeout=5) as answer:
+                    if answer.status == 200:
+                        break
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                time.sleep(0.01)
+        yield address, time.perf_counter() - start, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def megabytes(process: psutil.Process) -> float:
+    """Resident memory of a process and its children in MB."""
+    return sum(each.memory_info().rss for each in [process, *process.children(recursive=True)]) / 2**20
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The Chromium on the PATH, or else Playwright's own."""
+    installed = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=next(filter(None, installed), None),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
