@@ -91,7 +91,7 @@ class GatedPixelCNN(Autoregressive):
             ),
         ),
         "fashion": Recipe(
-            steps=20_000, batch_size=32, decay_from=0.2, arguments=dict(size=28, levels=8, width=32, layers=9, classes=10),
+            steps=15_000, batch_size=32, decay_from=0.2, arguments=dict(size=28, levels=8, width=32, layers=9, classes=10),
             large=Recipe(
                 steps=150_000, batch_size=128, decay_from=0.2,
                 arguments=dict(size=28, levels=16, width=96, layers=14, classes=10),
