@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("--out", type=Path, help="folder of the run (default: runs/<name>)")
     make.add_argument("--resume", action="store_true", help="go on from the run's checkpoint, if there is one")
     make.add_argument("--precision", choices=("no", "bf16"), help="autocast (default: the recipe's)")
+    make.add_argument("--compile", action="store_true", help="fuse the networks' loops first; needs a C++ compiler or a GPU")
     make.add_argument("--large", action="store_true", help="the recipe for a GPU")
     make.add_argument("--cpu", action="store_true", help="do not use a GPU")
     make.add_argument("--seed", type=int, default=0)
@@ -96,6 +97,8 @@ def train(given: argparse.Namespace) -> Path:
     except DataError:  # so few pictures of a user's own that none of them validates
         validation = load_data(data_name, "train", size, given.data_dir, channels)
     run = Run(model, recipe, accelerator, batches, out, given.seed, validation)
+    if given.compile:
+        compile_networks(model)
     if given.resume:
         run.resume()
     elif accelerator.is_main_process and (out / CHECKPOINT).exists():
@@ -138,6 +141,17 @@ def recipe_for(kind: type[Model], data_name: str, given: argparse.Namespace) -> 
         recipe = recipe.large or recipe
     changes = {"steps": given.steps, "batch_size": given.batch_size, "precision": given.precision}
     return replace(recipe, **{name: value for name, value in changes.items() if value is not None})
+
+
+def compile_networks(model: Model) -> None:
+    """Have a model's networks compiled at their first use; parameters and what is published stay as they are.
+
+    The model as a whole if it is a network itself, else each of its children that learns.
+    """
+    whole = type(model).forward is not nn.Module.forward
+    for network in [model] if whole else model.children():
+        if next(network.parameters(), None) is not None:
+            network.compile(dynamic=False)
 
 
 class Run:
@@ -366,8 +380,7 @@ def _shared_arguments(given: argparse.Namespace) -> list[str]:
     if given.data:
         layout, colon, _ = given.data.partition(":")
         words += ["--data", f"{layout}:PATH" if colon else given.data]
-    if given.large:
-        words.append("--large")
+    words += [f"--{option}" for option in ("compile", "large") if getattr(given, option)]
     if given.seed:
         words += ["--seed", str(given.seed)]
     return words

@@ -110,6 +110,22 @@ def test_a_resumed_run_is_the_run_without_a_stop_to_the_last_bit(command, tmp_pa
     assert hashes[0] == hashes[1]
 
 
+def test_compiled_networks_learn_the_same(command, tmp_path, monkeypatch):
+    compiled, compile_ = [], torch.nn.Module.compile
+
+    def traced_only(network, **settings):  # what a compiler makes of the trace rounds otherwise, and takes its time
+        compiled.append(type(network).__name__)
+        compile_(network, backend="eager", **settings)
+
+    monkeypatch.setattr(torch.nn.Module, "compile", traced_only)
+    assert command("dcgan-fashion", out="plain") == command("dcgan-fashion", "--compile", out="compiled") == 0
+    assert compiled == ["Generator", "Discriminator"]
+    one, two = (checkpoint(tmp_path / name) for name in ("plain", "compiled"))
+    assert same(one["model"], two["model"])
+    assert same(one["average"], two["average"])
+    assert two["commands"] == ["python -m gen_models.train dcgan-fashion --precision no --compile"]
+
+
 def test_sampling_between_the_steps_changes_nothing(command, tmp_path):
     assert command("dcgan-fashion", out="plain") == 0
     assert command("dcgan-fashion", "--sample-every", "2", out="sampled") == 0
