@@ -62,7 +62,7 @@ class PixelCNN(Autoregressive):
             ),
         ),
         "fashion": Recipe(
-            steps=20_000, batch_size=32, decay_from=0.2, arguments=dict(size=28, levels=8, width=64, blocks=8),
+            steps=16_000, batch_size=32, decay_from=0.2, arguments=dict(size=28, levels=8, width=64, blocks=8),
             large=Recipe(
                 steps=150_000, batch_size=128, decay_from=0.2,
                 arguments=dict(size=28, levels=16, width=128, blocks=12),
