@@ -77,6 +77,11 @@ def bound(model: Autoregressive, count: int) -> float:
     return time.perf_counter() - start
 
 
+def shown(quick: bool) -> list[str]:
+    """The weights to measure; when in a hurry, one per model."""
+    return [name for kind in MODELS for name in catalog.trained(kind)[: 1 if quick else None]]
+
+
 def label_of(model: Autoregressive) -> dict[str, int]:
     """A class for those models that know some."""
     return {"label": 3} if model.classes else {}
@@ -176,9 +181,9 @@ def in_the_browser(quick: bool) -> list[Bar]:
     """What a visitor waits for, as bars."""
     bars: list[Bar] = []
     with served(GALLERY) as (address, _, process), chromium() as browser:
-        for name in [name for kind in MODELS for name in catalog.trained(kind)]:
+        for name in shown(quick):
             page = opened(browser, address, name)
-            times = [completed(page) for _ in range(4 if quick else 16)][1:]
+            times = [completed(page) for _ in range(3 if quick else 16)][1:]
             first, last = (statistics.median(each) for each in zip(*times, strict=True))
             page.close()
             print(f"{name:24} lower half, 8 at once: first pixel {first:5.0f} ms, last {last:6.0f} ms (median of {len(times)})")
@@ -199,7 +204,7 @@ def in_the_browser(quick: bool) -> list[Bar]:
         for way, times in waits.items():
             print(f"{way}: processor at rest after {', '.join(f'{value:.0f}' for value in times)} ms")
             bars.append(Bar(f"{way}, until the processor rests", statistics.median(times), 100, " ms"))
-        pages = [opened(browser, address, name) for _ in range(4 if quick else 16)]
+        pages = [opened(browser, address, name) for _ in range(3 if quick else 16)]
         for page in pages:
             page.evaluate(f"() => {{ window.result = ({COMPLETE})(); }}")
         ends = sorted(page.evaluate("() => window.result")[1] for page in pages)
@@ -211,18 +216,18 @@ def in_the_browser(quick: bool) -> list[Bar]:
 def main() -> int:
     """Measure, print the table, judge."""
     options = argparse.ArgumentParser("python -m benchmarks.completion", description=__doc__)
-    options.add_argument("--quick", action="store_true", help="the naive loop for 60 pixels only, scaled up; under a minute")
+    options.add_argument("--quick", action="store_true", help="one set of weights a model, 60 naive pixels; under a minute")
     quick = options.parse_args().quick
     torch.set_num_threads(runtime.cores())
     bars: list[Bar] = []
     print(f"{'weights':24} {'pictures':>8} {'naive s':>9} {'cached s':>9} {'ratio':>7} {'bare s':>9} {'cached/bare':>12}")
-    for name in [name for kind in MODELS for name in catalog.trained(kind)]:
+    for name in shown(quick):
         model = load(name)
         pixels = min(60, model.size**2) if quick else None
         for count, least in ((1, 10.0), (16, 40.0)):
             with torch.inference_mode():
                 seconds, cached = [], None
-                for _ in range(5):
+                for _ in range(3 if quick else 5):
                     start = time.perf_counter()
                     cached = model.sample(Draws(7, count), **label_of(model))
                     seconds.append(time.perf_counter() - start)
