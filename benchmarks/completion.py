@@ -183,7 +183,7 @@ def in_the_browser(quick: bool) -> list[Bar]:
     with served(GALLERY) as (address, _, process), chromium() as browser:
         for name in shown(quick):
             page = opened(browser, address, name)
-            times = [completed(page) for _ in range(3 if quick else 16)][1:]
+            times = [completed(page) for _ in range(4 if quick else 16)][1:]
             first, last = (statistics.median(each) for each in zip(*times, strict=True))
             page.close()
             print(f"{name:24} lower half, 8 at once: first pixel {first:5.0f} ms, last {last:6.0f} ms (median of {len(times)})")
@@ -194,6 +194,7 @@ def in_the_browser(quick: bool) -> list[Bar]:
             for way, times in waits.items():
                 page = opened(browser, address, name, count=1)
                 page.get_by_label("Weighted proposals").check(force=True)
+                page.wait_for_timeout(300)  # until the page knows
                 page.get_by_role("button", name="Complete", exact=True).click()
                 page.wait_for_selector('.written[aria-busy="true"]')
                 page.wait_for_timeout(300)
