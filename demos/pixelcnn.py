@@ -1050,7 +1050,8 @@ def room() -> Room:
     stop.click(None, None, None, cancels=runs, api_visibility="private")
     stop.click(guarded(stopped), growth, [grid, step, note], **_room.QUICK)
     step.input(guarded(scrub), [step, growth], grid, **_room.QUICK)
-    upload.upload(guarded(take_upload), [weights, board, upload], board, **_room.QUICK)
+    # through the queue: a refusal outside of it is not shown
+    upload.upload(guarded(take_upload), [weights, board, upload], board, show_progress="hidden", **_room.HEAVY)
     weights.input(None, None, None, cancels=runs, api_visibility="private")
     weights.input(
         guarded(switch), [weights, board], [*outputs, label, board, examples, costs, fields, histogram], **_room.QUICK

@@ -566,6 +566,28 @@ def test_pixelcnn_says_what_it_cannot_do(visit):
     only_toast(page, "Nothing is unknown")
 
 
+@needs_pixelcnn
+@pytest.mark.parametrize("content, sentence", [("milk, bread", "This file is not a picture that can be read"), (None, "")])
+def test_pixelcnn_takes_an_upload_or_refuses_it_with_one_sentence(visit, tmp_path, content, sentence):
+    page = visit("?room=pixelcnn")
+    page.get_by_role("button", name="Upload a picture").locator("visible=true").first.click()
+    file = tmp_path / "given.png"
+    if content is None:
+        PIL.Image.linear_gradient("L").save(file)
+    else:
+        file.write_text(content)
+    shown = "canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, 28, 28).data).join()"
+    canvas = page.locator(".board canvas:visible")
+    before = canvas.evaluate(shown)
+    page.locator(".image-container input[type=file]").last.set_input_files(file)
+    if sentence:
+        only_toast(page, sentence)
+        assert canvas.evaluate(shown) == before, "the board was lost"
+    else:
+        page.wait_for_function(f"([board, before]) => ({shown})(board) !== before", arg=[canvas.element_handle(), before])
+        assert page.locator(".toast-body").count() == 0
+
+
 # ---- saving, links ----------------------------------------------------------------------------------------------------
 
 
