@@ -128,20 +128,20 @@ class CycleGAN(Translator):
     scaffold = ("discriminator_a", "discriminator_b", "pool_a", "pool_b")
     recipes = {
         "monet2photo": Recipe(
-            steps=12_000, batch_size=1, mirror=True, jitter=286 / 256, arguments=dict(size=256, crop=128),
+            steps=10_000, batch_size=1, mirror=True, jitter=286 / 256, arguments=dict(size=256, crop=128),
             large=Recipe(
                 steps=200_000, batch_size=1, mirror=True, jitter=286 / 256,
                 arguments=dict(size=256, crop=256, width=64, blocks=9, discriminator_width=64),
             ),
         ),
         "faces2portraits": Recipe(
-            steps=12_000, batch_size=1, mirror=True, jitter=286 / 256, arguments=dict(size=128, crop=128),
+            steps=8_000, batch_size=1, mirror=True, jitter=286 / 256, arguments=dict(size=128, crop=128),
             large=Recipe(
                 steps=150_000, batch_size=1, mirror=True, jitter=286 / 256,
                 arguments=dict(size=128, crop=128, width=64, discriminator_width=64),
             ),
         ),
-        "unpaired": Recipe(steps=12_000, batch_size=1, mirror=True, jitter=286 / 256, arguments=dict(size=128, crop=128)),
+        "unpaired": Recipe(steps=10_000, batch_size=1, mirror=True, jitter=286 / 256, arguments=dict(size=128, crop=128)),
     }  # fmt: skip
     tiny = dict(size=40, channels=1, crop=32, width=4, blocks=1, discriminator_width=4, pool=3)
 

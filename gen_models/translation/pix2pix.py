@@ -93,14 +93,14 @@ class Pix2Pix(Translator):
     averaged = ("generator",)
     recipes = {
         "facades": Recipe(
-            steps=40_000, batch_size=1, mirror=True, jitter=286 / 256, arguments=dict(size=256),
+            steps=30_000, batch_size=1, mirror=True, jitter=286 / 256, arguments=dict(size=256),
             large=Recipe(
                 steps=80_000, batch_size=1, mirror=True, jitter=286 / 256,
                 arguments=dict(size=256, widths=[64, 128, 256, 512, 512, 512, 512, 512], discriminator_width=64),
             ),
         ),
         "edges2shoes": Recipe(
-            steps=36_000, batch_size=4, mirror=True, jitter=286 / 256,
+            steps=20_000, batch_size=4, mirror=True, jitter=286 / 256,
             arguments=dict(size=128, widths=[32, 64, 128, 160, 128, 96, 64]),
             large=Recipe(
                 steps=60_000, batch_size=4, mirror=True, jitter=286 / 256,
@@ -108,7 +108,7 @@ class Pix2Pix(Translator):
             ),
         ),
         "edges2bags": Recipe(
-            steps=24_000, batch_size=4, mirror=True, jitter=286 / 256,
+            steps=12_000, batch_size=4, mirror=True, jitter=286 / 256,
             arguments=dict(size=128, widths=[32, 64, 128, 160, 128, 96, 64]),
             large=Recipe(
                 steps=40_000, batch_size=4, mirror=True, jitter=286 / 256,
@@ -116,7 +116,7 @@ class Pix2Pix(Translator):
             ),
         ),
         "paired": Recipe(
-            steps=20_000, batch_size=4, mirror=True, jitter=286 / 256,
+            steps=12_000, batch_size=4, mirror=True, jitter=286 / 256,
             arguments=dict(size=128, widths=[32, 64, 128, 160, 128, 96, 64])
         ),
     }  # fmt: skip
