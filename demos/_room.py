@@ -7,6 +7,7 @@ A room is a file ``demos/<model>.py`` with plain handler functions and ``room()`
 from __future__ import annotations
 
 import base64
+import binascii
 import functools
 import html
 import inspect
@@ -195,17 +196,32 @@ def enlarged(picture: PIL.Image.Image, scale: int) -> PIL.Image.Image:
     return picture.resize((picture.width * scale, picture.height * scale), PIL.Image.Resampling.NEAREST)
 
 
-def sheet_tiles(name: str, count: int = 8) -> list[PIL.Image.Image]:
-    """The first pictures of ``weights/<name>/samples.png``, made when the weights were published; [] if it is not there."""
-    file = catalog.WEIGHTS / name / "samples.png"
-    if not file.is_file():
+def sheet_tiles(name: str, count: int = 8, file: str = "samples.png", side: int | None = None) -> list[PIL.Image.Image]:
+    """The first pictures on a sheet in ``weights/<name>/``, made when the weights were published; [] if it is not there.
+
+    ``side``: that of each picture; None: eight stand in a row.
+    """
+    path = catalog.WEIGHTS / name / file
+    if not path.is_file():
         return []
-    with PIL.Image.open(file) as sheet:
-        side = sheet.width // 8
-        places = [(index % 8 * side, index // 8 * side) for index in range(min(count, 8 * (sheet.height // side)))]
-        tiles_ = [sheet.crop((left, top, left + side, top + side)) for left, top in places]
-    grey = all(tile.convert("RGB").convert("L").convert("RGB").tobytes() == tile.convert("RGB").tobytes() for tile in tiles_[:2])
-    return [tile.convert("L" if grey else "RGB") for tile in tiles_]
+    with PIL.Image.open(path) as sheet:
+        side = side or sheet.width // 8
+        across, down = sheet.width // side, sheet.height // side
+        places = [(index % across * side, index // across * side) for index in range(min(count, across * down))]
+        tiles_ = [sheet.crop((left, top, left + side, top + side)).convert("RGB") for left, top in places]
+    grey = all(tile.convert("L").convert("RGB").tobytes() == tile.tobytes() for tile in tiles_)
+    return [tile.convert("L") for tile in tiles_] if grey else tiles_
+
+
+HEAT = np.array([(18, 16, 34), (74, 40, 122), (190, 60, 96), (245, 140, 50), (255, 238, 150)], np.float32)
+
+
+def heat(share: np.ndarray) -> PIL.Image.Image:
+    """Numbers in [0, 1] as colours from night to flame."""
+    place = share.clip(0, 1) * (len(HEAT) - 1)
+    low = np.minimum(place.astype(int), len(HEAT) - 2)
+    part = (place - low)[..., None]
+    return PIL.Image.fromarray(((1 - part) * HEAT[low] + part * HEAT[low + 1]).round().astype(np.uint8))
 
 
 class CheckedImage(gr.Image):
@@ -262,6 +278,19 @@ def read_picture(file: Path | io.BytesIO) -> PIL.Image.Image:
             return upright_rgb(image) if longest > 1 else upright_rgb(image).resize((2, 2))
         except Exception as error:
             raise gr.Error("This picture file is damaged and cannot be read.") from error
+
+
+def sent_picture(text: Any, limit: int = 4_000_000) -> PIL.Image.Image:
+    """A picture that came as text, a data URI or plain base64 of a picture file of up to ``limit`` letters, as upright RGB.
+
+    Raises:
+        gr.Error: with one sentence for the page.
+    """
+    try:
+        content = base64.b64decode(str(text)[:limit].rpartition(",")[2], validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise gr.Error("The picture must be a picture file in base64.") from error
+    return read_picture(io.BytesIO(content))
 
 
 def upright_rgb(image: PIL.Image.Image) -> PIL.Image.Image:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import html
-import io
 import json
 import math
 import time
@@ -526,9 +525,6 @@ def animation(*values: Any) -> list[PIL.Image.Image]:
 
 # ---- surprise ---------------------------------------------------------------------------------------------------------
 
-HEAT = np.array([(18, 16, 34), (74, 40, 122), (190, 60, 96), (245, 140, 50), (255, 238, 150)], np.float32)
-
-
 def surprise_of_board(weights: str, board: str, label: str) -> str:
     """:func:`surprise` of the board's picture; hatched pixels count as what lies beneath."""
     known(weights)
@@ -572,7 +568,7 @@ def surprise(weights: str, picture: Tensor, label: int | None, words: str) -> st
     maps = "".join(
         f'<figure><div class="map" tabindex="0"><img src="{_room.png_uri(image)}" alt="{alt}"><i></i></div>'
         f"<figcaption>{alt}</figcaption></figure>"
-        for image, alt in ((grey, f"{words}, as the model sees it"), (heat(own / top), f"bits per pixel, 0 to {top:.1f}"))
+        for image, alt in ((grey, f"{words}, as the model sees it"), (_room.heat(own / top), f"bits per pixel, 0 to {top:.1f}"))
     )
     given = "" if label is None else f", told “{html.escape(class_names(weights)[label])}”"
     return (
@@ -581,14 +577,6 @@ def surprise(weights: str, picture: Tensor, label: int | None, words: str) -> st
         f'{bits / own.size:.3f} bits per pixel.</p><div class="maps">{maps}</div>'
         '<p class="where"></p><div class="bars"></div></div>'
     )
-
-
-def heat(share: np.ndarray) -> PIL.Image.Image:
-    """Numbers in [0, 1] as colours from night to flame."""
-    place = share.clip(0, 1) * (len(HEAT) - 1)
-    low = np.minimum(place.astype(int), len(HEAT) - 2)
-    part = (place - low)[..., None]
-    return PIL.Image.fromarray(((1 - part) * HEAT[low] + part * HEAT[low + 1]).round().astype(np.uint8))
 
 
 # ---- what a pixel sees ------------------------------------------------------------------------------------------------
@@ -759,11 +747,7 @@ def picture_of(text: str) -> np.ndarray:
     """A caller's picture, a data URI or plain base64 of a picture file, as grey values (28, 28); black for an empty text."""
     if not text:
         return np.zeros((SIDE, SIDE), np.uint8)
-    try:
-        content = base64.b64decode(str(text)[:4_000_000].rpartition(",")[2], validate=True)
-    except (ValueError, binascii.Error) as error:
-        raise gr.Error("The picture must be a picture file in base64.") from error
-    image = _room.read_picture(io.BytesIO(content))
+    image = _room.sent_picture(text)
     return (_room.as_input(image, SIDE, 1, centre=False)[0] * 255).round().astype(np.uint8)
 
 

@@ -1,13 +1,14 @@
 """Cards, checksums, the Hub: ``python -m gen_models.publish dcgan-fashion --from runs/dcgan-fashion``.
 
 Copies a run's weights into ``weights/<name>/``, writes their SHA-256 into the table of the package, draws 64 samples and writes the
-card from ``config.json``, ``evaluation.json`` and the model's class, never by hand. ``--hub`` uploads the folder and pins the
-commit.
+card from ``config.json``, ``evaluation.json`` and the model's class, never by hand. Of a translator, the examples of its room are
+written where its data set is at hand (``GALLERY_DATA``). ``--hub`` uploads the folder and pins the commit.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import shutil
@@ -15,14 +16,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from PIL import Image
+
 from gen_models import catalog, runtime
 from gen_models.base import Draws, Model, Translator
-from gen_models.data import DataError
+from gen_models.data import DataError, load_data
 from gen_models.evaluate import EVALUATION, samples_pictures, shown, weights_folder
 
 OWNER = "deep-generative-gallery"
 """Organisation on the Hub."""
 SAMPLES = "samples.png"
+INPUTS, PARTNERS, RESULT = "inputs.webp", "partners.webp", "result.webp"
+"""What a translator's room starts from: held-back pictures of kind A and of kind B in their own size, and one translation."""
+EXAMPLES = 8
+"""Pictures in each of the first two, side by side."""
 DATA: dict[str, dict[str, str]] = {
     "mnist": {
         "title": "MNIST", "hub": "ylecun/mnist", "license": "license: mit",
@@ -141,7 +150,7 @@ def adopt(name: str, source: Path) -> None:
     if source.resolve() == target.resolve():
         return
     target.mkdir(parents=True, exist_ok=True)
-    for file in ("model.safetensors", "config.json", EVALUATION, SAMPLES):
+    for file in ("model.safetensors", "config.json", EVALUATION, SAMPLES, INPUTS, PARTNERS):
         if (source / file).is_file():
             shutil.copyfile(source / file, target / f"{file}.part")
             os.replace(target / f"{file}.part", target / file)
@@ -150,7 +159,8 @@ def adopt(name: str, source: Path) -> None:
 def publish(name: str) -> Path:
     """Check what is in ``weights/<name>/``, write table, ``samples.png`` and card; returns the folder.
 
-    A translator's ``samples.png`` is the one that its training wrote, since making one needs the data.
+    A translator's ``samples.png`` is the one that its training wrote, since making one needs the data; its examples are made anew
+    where the data set is at hand.
 
     Raises:
         WeightsError: if the weights are missing or not the ones that their ``config.json`` describes.
@@ -167,8 +177,40 @@ def publish(name: str) -> Path:
         with runtime.forward_pass():
             pictures = model.sample(Draws(0, 64, device=runtime.device()))
         save_grid(pictures, folder / SAMPLES)
+    elif isinstance(model, Translator):
+        save_examples(model, catalog.config_of(name)["data"], folder)
     _write(folder / "README.md", card(name))
     return folder
+
+
+def save_examples(model: Translator, data: str, folder: Path) -> None:
+    """Write the first held-back pictures of both kinds, if the data set is at hand, and what the first of kind A is turned into."""
+    _, size, _ = model.image_shape
+    try:
+        held = load_data(data, "validation", size)
+    except DataError:
+        pass  # those written earlier stay
+    else:
+        for file, pictures in ((INPUTS, held.images), (PARTNERS, held.partners)):
+            _save_side_by_side(pictures[:EXAMPLES], folder / file)
+    if not (folder / INPUTS).is_file():
+        return
+    with Image.open(folder / INPUTS) as sheet:
+        first = np.asarray(sheet.convert("RGB").crop((0, 0, size, size)), np.float32).transpose(2, 0, 1) / 255
+    with runtime.forward_pass():
+        made = model.translate(torch.from_numpy(first)[None, : model.image_shape[0]]).float().cpu()
+    _save_side_by_side((made * 255).round().to(torch.uint8), folder / RESULT)
+
+
+def _save_side_by_side(pictures: torch.Tensor, file: Path) -> None:
+    """Bytes (N, C, H, W) as one WebP, without loss where that is smaller: so are drawings and label maps, photographs are not."""
+    row = torch.cat(list(pictures.expand(-1, 3, -1, -1)), dim=2).permute(1, 2, 0).contiguous().numpy()
+    kinds = [io.BytesIO(), io.BytesIO()]
+    Image.fromarray(row).save(kinds[0], "WEBP", lossless=True, quality=100, method=6)
+    Image.fromarray(row).save(kinds[1], "WEBP", quality=80, method=6)
+    part = file.with_name(f"{file.name}.part")
+    part.write_bytes(min((kind.getvalue() for kind in kinds), key=len))
+    os.replace(part, file)
 
 
 def upload(name: str) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from conftest import build
+from PIL import Image
 
 from gen_models import catalog, publish
+from gen_models.data import load_data
 
 
 @pytest.fixture
@@ -33,6 +36,38 @@ def test_a_run_becomes_weights_with_card_samples_and_checksum(shelf, run):
         assert part in text
     loaded = catalog.load("vae-mnist").state_dict()
     assert all(torch.equal(loaded[key], value) for key, value in catalog.read(run / "weights").state_dict().items())
+
+
+def test_a_translator_has_examples_where_its_data_is_at_hand(shelf, tmp_path, data_folder, monkeypatch):
+    model = catalog.model_class("pix2pix")(size=32, widths=[4, 4, 4, 4], discriminator_width=4)
+    catalog.save(model, tmp_path / "run" / "weights", {"model": "pix2pix", "data": "facades"})
+    folder, files = shelf / "pix2pix-facades", (publish.INPUTS, publish.PARTNERS, publish.RESULT)
+    monkeypatch.delenv("GALLERY_DATA", raising=False)
+    assert publish.main(["pix2pix-facades", "--from", str(tmp_path / "run")]) == 0
+    assert not any((folder / file).exists() for file in files)
+    monkeypatch.setenv("GALLERY_DATA", str(data_folder))
+    assert publish.main(["pix2pix-facades"]) == 0
+    held = load_data("facades", "validation", 32)
+    count = min(publish.EXAMPLES, len(held))
+    sheet = pixels(folder / publish.INPUTS)
+    assert sheet.shape == (32, 32 * count, 3)
+    for place in range(count):  # label maps to the last bit
+        assert np.array_equal(sheet[:, 32 * place : 32 * place + 32], held.images[place].permute(1, 2, 0).numpy())
+    photos = held.partners[:count].permute(2, 0, 3, 1).reshape(32, -1, 3).numpy()
+    assert np.abs(pixels(folder / publish.PARTNERS).astype(int) - photos).mean() < 12
+    made = catalog.load("pix2pix-facades").translate(held.unit(0, 1))[0].permute(1, 2, 0).numpy() * 255
+    assert np.abs(pixels(folder / publish.RESULT) - made).mean() < 12
+    # without the data they stay, and the translation is that of the present weights
+    before = [(folder / file).read_bytes() for file in files]
+    monkeypatch.delenv("GALLERY_DATA")
+    (folder / publish.RESULT).unlink()
+    assert publish.main(["pix2pix-facades", "--card-only"]) == 0
+    assert [(folder / file).read_bytes() for file in files] == before
+
+
+def pixels(file) -> np.ndarray:
+    with Image.open(file) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def test_a_commit_stays_pinned_as_long_as_the_file_is_the_same(shelf, run):
