@@ -37,9 +37,13 @@ log = logging.getLogger("gallery")
 MAX_PIXELS = 25_000_000
 """Pictures above this many pixels are refused."""
 PIL.Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+LARGE = 128
+"""Pictures of this width or more are scaled smoothly."""
 MAX_SEED = 2**31 - 1
 RECIPE_KEY = "gallery-recipe"
-DATA_TITLES = {"mnist": "Digits", "fashion": "Fashion", "faces": "Faces"}
+DATA_TITLES = {
+    "mnist": "Digits", "fashion": "Fashion", "faces": "Faces", "facades": "Facades", "edges2shoes": "Shoes", "edges2bags": "Bags",
+}  # fmt: skip
 
 QUICK = dict(queue=False, trigger_mode="always_last", show_progress="hidden", api_visibility="private")
 """For handlers of a few milliseconds that answer while a slider is dragged."""
@@ -136,9 +140,11 @@ def data_uri(content: bytes) -> str:
 
 
 def picture_html(picture: Tensor | PIL.Image.Image | str, words: str) -> str:
-    """One picture as large as its column, with crisp pixels; ``words`` say what it shows."""
+    """One picture as large as its column, with crisp pixels if these are few; ``words`` say what it shows."""
     uri = picture if isinstance(picture, str) else png_uri(picture)
-    return f'<img class="picture" src="{uri}" alt="{html.escape(words)}">'
+    width = 0 if isinstance(picture, str) else picture.shape[-1] if isinstance(picture, Tensor) else picture.width
+    large = " large" * (width >= LARGE)
+    return f'<img class="picture{large}" src="{uri}" alt="{html.escape(words)}">'
 
 
 def tiles_html(

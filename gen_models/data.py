@@ -56,6 +56,11 @@ FASHION_CLASSES = (
     "T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "trainer", "bag", "ankle boot",
 )  # fmt: skip
 ETHNICITIES = ("white", "black", "asian", "indian", "other")
+FACADE_LABELS = {
+    "background": "0000dd", "facade": "0030ff", "window": "007fff", "door": "00cdff", "cornice": "20ffde", "sill": "70ff8f",
+    "balcony": "c0ff3f", "blind": "ffef00", "deco": "ff9f00", "molding": "ff5000", "pillar": "ff0000", "shop": "ac0000",
+}  # fmt: skip
+"""Labels of the facades and their colours in a label map."""
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 

@@ -21,6 +21,7 @@ import gradio as gr
 import numpy as np
 import PIL.Image
 import pytest
+import test_pix2pix_room
 import test_pixelcnn_room
 from conftest import ROOT
 from gradio.data_classes import ImageData
@@ -487,7 +488,9 @@ def bad(kind: str) -> list[tuple[object, str]]:
 
 def test_every_verb_of_the_rooms_is_tried():
     tried = {verb.__name__ for verb, _ in VERBS} | {"nearest"}
-    tried |= set(re.findall(r"pixelcnn\.(\w+)", Path(test_pixelcnn_room.__file__).read_text()))  # that room has a file of its own
+    for name, file in {"pixelcnn": test_pixelcnn_room, "pix2pix": test_pix2pix_room}.items():  # rooms with a file of their own
+        tried |= set(re.findall(rf"{name}\.(\w+)", Path(file.__file__).read_text()))
+        tried |= {f"{name}_{verb}" for verb in re.findall(r'"(\w+)", \(', Path(file.__file__).read_text())}
     with gr.Blocks() as page:
         for members in app.rooms().values():
             for name in members:
@@ -704,6 +707,10 @@ WRONG_STATES = {
     "pixelcnn": {
         "weights": ["dcgan-fashion", None], "seed": [-1, "7"], "board": [None, 3, ["x"], True], "count": [0, 17, "4"],
         "temperature": [0, 2.1, math.nan], "mode": ["", "best", None],
+    },
+    "pix2pix": {
+        "weights": ["vae-mnist", None], "seed": [-1, "7"], "noise": ["on", True, None], "count": [0, 9, "4"], "pick": [-1, 8, "x"],
+        "drawing": [None, 3, ["example 1"], True],
     },
 }  # fmt: skip
 

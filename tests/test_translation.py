@@ -134,6 +134,21 @@ def test_half_of_the_noise_is_zero_and_it_stands_where_dropout_does():
         assert torch.equal(model.generator(pictures, ones), model.generator(pictures))
 
 
+def test_a_closed_level_is_not_seen_and_all_closed_forget_the_drawing():
+    model = build("pix2pix")
+    one, other = torch.rand(2, 1, 1, 32, 32)
+    levels = range(len(model.widths))
+    with torch.no_grad():
+        whole = model.translate(one)
+        assert torch.equal(model.translate(one, closed=()), whole)
+        for level in levels:
+            assert not torch.allclose(model.translate(one, closed=[level]), whole), f"level {level} carries nothing"
+            assert not torch.allclose(*(model.translate(each, closed={*levels} - {level}) for each in (one, other)))
+        assert torch.equal(model.translate(one, closed=levels), model.translate(other, closed=levels))
+        noisy = [model.translate(one, Draws(3, 2), closed) for closed in ((), [0])]
+        assert noisy[0].shape == noisy[1].shape == (2, 1, 32, 32) and not torch.allclose(*noisy)
+
+
 def test_sides_that_cannot_be_halved_are_refused():
     with pytest.raises(ValueError, match="multiples of 16 pixels, not 40 x 32"):
         build("pix2pix").translate(torch.rand(1, 1, 32, 40))

@@ -5,7 +5,7 @@ Isola, Zhu, Zhou, Efros 2017, "Image-to-Image Translation with Conditional Adver
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -49,12 +49,17 @@ class UNet(nn.Module):
                 )
             )
 
-    def forward(self, x: Tensor, masks: list[Tensor] | None = None) -> Tensor:
-        """``masks``: what the decoder's deepest levels are multiplied with; None: dropout when training, else nothing."""
+    def forward(self, x: Tensor, masks: list[Tensor] | None = None, closed: Collection[int] = ()) -> Tensor:
+        """``masks``: what the decoder's deepest levels are multiplied with; None: dropout when training, else nothing.
+
+        ``closed``: levels, 0 the finest, of which the decoder sees zeros instead of what the encoder found.
+        """
         found = []
         for down in self.down:
             x = down(x)
             found.append(x)
+        found = [torch.zeros_like(part) if level in closed else part for level, part in enumerate(found)]
+        x = found[-1]
         depth = len(self.up)
         for level in reversed(range(depth)):
             if level < depth - 1:
@@ -160,11 +165,12 @@ class Pix2Pix(Translator):
         ]
         return [2.0 * (draws.uniform(*shape) >= 0.5).to(self.device) for shape in shapes]
 
-    def translate(self, images: Tensor, draws: Draws | None = None) -> Tensor:
+    def translate(self, images: Tensor, draws: Draws | None = None, closed: Collection[int] = ()) -> Tensor:
         """Pictures of kind A (B, C, H, W) in [0, 1] -> of kind B.
 
         With ``draws`` the decoder's dropout is on, one result per row of draws (paper, section 3.2, "z"); a single picture then
-        gives as many results as there are rows. Without, the result is always the same.
+        gives as many results as there are rows. Without, the result is always the same. ``closed`` shows what a level of the U-Net
+        carries: see :meth:`UNet.forward`.
 
         Raises:
             ValueError: if a side cannot be halved as often as the network does, or rows of pictures and draws do not match.
@@ -174,11 +180,11 @@ class Pix2Pix(Translator):
             raise ValueError(f"sides must be multiples of {step} pixels, not {images.shape[-1]} x {images.shape[-2]}")
         inputs = from_unit(images.to(self.device))
         if draws is None:
-            return to_unit(self.generator(inputs))
+            return to_unit(self.generator(inputs, closed=closed))
         if len(inputs) not in (1, draws.count):
             raise ValueError(f"{len(inputs)} pictures need as many draws, not {draws.count}")
         masks = self.masks(draws, *images.shape[-2:])
-        return to_unit(self.generator(inputs.expand(draws.count, -1, -1, -1), masks))
+        return to_unit(self.generator(inputs.expand(draws.count, -1, -1, -1), masks, closed))
 
     def patch_map(self, inputs: Tensor, outputs: Tensor) -> Tensor:
         """How real the discriminator finds each patch of 70 x 70 pixels of a pair, (B, H', W') probabilities."""
