@@ -784,8 +784,10 @@ def room() -> Room:
     """Lay out the widgets."""
     _room.header(MODEL)
     with gr.Row(elem_classes=["room", "in-order"]):
-        weights = _room.weights_choice(MODEL, "facades")
-        examples = _room.tiles(examples_html(weights.value), elem_classes=["strip", "smooth"], min_width=300)
+        with gr.Column(scale=5, min_width=300):
+            weights = _room.weights_choice(MODEL, "facades")
+        with gr.Column(scale=5, min_width=300):
+            examples = _room.tiles(examples_html(weights.value), elem_classes=["strip", "smooth"])
     with gr.Row(elem_classes=["room", "in-order"]):
         with gr.Column(scale=5, min_width=300):
             board = gr.HTML(pack(weights.value, first_drawing(weights.value)), html_template=BOARD_HTML, js_on_load=BOARD_JS)

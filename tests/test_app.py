@@ -27,6 +27,7 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 import app
 from demos import _room
 from gen_models import catalog
+from gen_models.data import FACADE_LABELS
 
 pytestmark = pytest.mark.browser
 
@@ -45,6 +46,7 @@ WIDTH = """image => {  // of a copy: while a picture grows, the page puts the ne
 CUT_OFF = re.compile(r"^console: (AbortError: signal is aborted|Unexpected error Connection errored out)")
 SHOWN = {
     "dcgan": 'button[aria-label="sample 0"] img', "vae": "img.picture", "pixelcnn": 'button[aria-label="completion 0"] img',
+    "pix2pix": "img.picture",
 }  # fmt: skip
 """Room -> its main picture."""
 
@@ -203,6 +205,7 @@ def resample(page: Page) -> None:
 
 ACTIONS = {
     "dcgan": resample, "vae": lambda page: press(page, "New seed"), "pixelcnn": lambda page: press(page, "Complete"),
+    "pix2pix": lambda page: press(page, "New seed"),
 }  # fmt: skip
 """Room -> what its main control does."""
 
@@ -223,7 +226,8 @@ def test_a_room_opens_shows_a_picture_and_answers(visit, tmp_path, room, size, d
     picture = main_picture(page, room)
     expect(picture).to_be_visible()
     assert picture.evaluate(WIDTH) > 1
-    assert picture.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
+    scaling = "pixelated" if picture.evaluate(WIDTH) < _room.LARGE else "auto"
+    assert picture.evaluate("image => getComputedStyle(image).imageRendering") == scaling
     before = source(picture)
     ACTIONS[room](page)
     changed(picture, before)
@@ -442,12 +446,7 @@ def ended(page: Page) -> Locator:
 
 def on_board(page: Page, *places: tuple[float, float]) -> None:
     """A stroke on the board through places between (0, 0) and (1, 1)."""
-    box = page.locator(".board canvas:visible").bounding_box()
-    for number, (x, y) in enumerate(places):
-        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=1 if number == 0 else 8)
-        if number == 0:
-            page.mouse.down()
-    page.mouse.up()
+    stroke(page, ".board canvas", *places)
 
 
 def board_of(page: Page) -> np.ndarray:
@@ -588,6 +587,137 @@ def test_pixelcnn_takes_an_upload_or_refuses_it_with_one_sentence(visit, tmp_pat
         assert page.locator(".toast-body").count() == 0
 
 
+# ---- Pix2Pix ----------------------------------------------------------------------------------------------------------
+
+needs_pix2pix = pytest.mark.skipif(not catalog.trained("pix2pix"), reason="no weights of Pix2Pix are there")
+
+
+def painting(page: Page) -> np.ndarray:
+    """What is on the painting board, (H, W, 3)."""
+    values, width = page.locator(".painting canvas:visible").evaluate(
+        "canvas => [Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data), canvas.width]"
+    )
+    return np.array(values, np.uint8).reshape(-1, width, 4)[..., :3]
+
+
+def drawn_on(page: Page) -> Locator:
+    """The board, once its picture is there; scrolled into sight."""
+    board = page.locator(".painting canvas[data-kind]:visible")
+    expect(board).to_be_visible()
+    board.scroll_into_view_if_needed()
+    return board
+
+
+def colours_of(picture: np.ndarray) -> set[str]:
+    return {bytes(colour.tolist()).hex() for colour in np.unique(picture.reshape(-1, 3), axis=0)}
+
+
+@needs_pix2pix
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_pix2pix_paints_moves_undoes_and_shows_the_result(visit, tmp_path, size):
+    page = visit("?room=pix2pix", size)
+    labels = drawn_on(page).get_attribute("data-kind") == "labels"
+    picture, start = main_picture(page, "pix2pix"), painting(page)
+    made = source(picture)
+    if labels:
+        press(page, "balcony")
+    stroke(page, ".painting canvas", (0.2, 0.2), (0.5, 0.4))
+    made = changed(picture, made)
+    drawn = painting(page)
+    side = len(drawn)
+    touched = (drawn != start).any(axis=2)
+    assert touched.any() and not touched[: int(0.15 * side)].any() and not touched[int(0.46 * side) :].any()
+    if labels:
+        place = slice(int(0.22 * side), int(0.38 * side)), slice(int(0.22 * side), int(0.48 * side))
+        assert (drawn[place] == (0xC0, 0xFF, 0x3F)).all()
+        stroke(page, ".painting canvas", (0.3, 0.3), (0.5, 0.6))  # grasped, it moves
+        made = changed(picture, made)
+        moved = painting(page)
+        assert (moved[int(0.52 * side) : int(0.68 * side), int(0.42 * side) : int(0.68 * side)] == (0xC0, 0xFF, 0x3F)).all()
+        assert np.array_equal(moved[: int(0.45 * side)], start[: int(0.45 * side)]), "what lay beneath was lost"
+        press(page, "Undo")
+        made = changed(picture, made)
+        assert np.array_equal(painting(page), drawn)
+    press(page, "Undo")
+    made = changed(picture, made)
+    assert np.array_equal(painting(page), start)
+    press(page, "Redo")
+    changed(picture, made)
+    assert np.array_equal(painting(page), drawn)
+    if labels:
+        assert len(colours_of(painting(page))) <= 12
+    photograph(page, tmp_path, f"pix2pix-painted-{size[0]}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    press(page, "Clear")
+    expect(page.get_by_text("The board is empty: draw something, or take an example.")).to_be_visible()
+    assert page.locator(".toast-body").count() == 0
+    press(page, "Save picture")
+    only_toast(page, "The board is empty")
+
+
+def stroke(page: Page, board: str, *places: tuple[float, float]) -> None:
+    """A stroke of the pointer on a board through places between (0, 0) and (1, 1)."""
+    box = page.locator(f"{board}:visible").bounding_box()
+    for number, (x, y) in enumerate(places):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=1 if number == 0 else 8)
+        if number == 0:
+            page.mouse.down()
+    page.mouse.up()
+
+
+@needs_pix2pix
+def test_pix2pix_takes_examples_noise_and_looks_inside(visit, tmp_path):
+    page = visit("?room=pix2pix")
+    drawn_on(page)
+    picture = main_picture(page, "pix2pix")
+    made = source(picture)
+    page.locator('button[aria-label="example 1"]:visible').click()
+    made = changed(picture, made)
+    press(page, "Judge the result")
+    maps = page.locator(".judged:visible .map")
+    expect(maps).to_have_count(2)  # the true photograph beside the result
+    maps.first.scroll_into_view_if_needed()
+    maps.last.hover(position={"x": 120, "y": 90})
+    expect(page.locator(".where:visible")).to_contain_text(re.compile(r"This patch of the true photograph: \d+ % real"))
+    photograph(page, tmp_path, "pix2pix-judged")
+    page.get_by_label("On", exact=True).locator("visible=true").check()
+    results = page.locator('button[aria-label^="result"]:visible')
+    expect(results).to_have_count(6)
+    made = changed(picture, made)
+    results.nth(4).click()
+    changed(picture, made)
+    expect(results.nth(4)).to_contain_text("shown")
+    show_tab(page, "What each level carries")
+    press(page, "Take levels away")
+    expect(page.locator('button[aria-label="with one level alone, level 3"]:visible')).to_be_visible()
+    show_tab(page, "What the noise changes")
+    press(page, "Compare eight results")
+    expect(page.get_by_text("On average over all pixels")).to_be_visible()
+    photograph(page, tmp_path, "pix2pix-noise")
+    assert page.locator(".toast-body").count() == 0
+
+
+@needs_pix2pix
+def test_pix2pix_reads_a_picture_from_outside(visit, tmp_path):
+    page = visit("?room=pix2pix")
+    labels = drawn_on(page).get_attribute("data-kind") == "labels"
+    made = source(main_picture(page, "pix2pix"))
+    page.get_by_role("button", name="Upload a picture").locator("visible=true").click()
+    foreign = PIL.Image.new("RGB", (600, 30), "white")  # 20 to 1
+    foreign.paste((120, 90, 40), (100, 5, 400, 25))
+    foreign.save(tmp_path / "plan.png")
+    field = page.locator(".image-container input[type=file]").last
+    field.set_input_files(tmp_path / "plan.png")
+    changed(main_picture(page, "pix2pix"), made)
+    if labels:
+        expect(page.locator(".note:visible")).to_contain_text("of the pixels had colours outside the palette")
+        assert colours_of(painting(page)) <= set(FACADE_LABELS.values())
+    PIL.Image.new("RGB", (1, 1), "white").save(tmp_path / "dot.png")
+    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).locator("visible=true").first.click()
+    page.locator(".image-container input[type=file]").last.set_input_files(tmp_path / "dot.png")
+    only_toast(page, "This picture is of one colour only" if labels else "No lines were found")
+
+
 # ---- saving, links ----------------------------------------------------------------------------------------------------
 
 
@@ -602,7 +732,7 @@ def save(page: Page, room: str, target: Path) -> dict:
 
 def catalog_choice(room: str) -> str:
     """The weights that a room starts with."""
-    names, first = catalog.trained(room), "fashion" if room == "dcgan" else "mnist"
+    names, first = catalog.trained(room), {"dcgan": "fashion", "pix2pix": "facades"}.get(room, "mnist")
     return next((name for name in names if name.endswith(f"-{first}")), names[0])
 
 
