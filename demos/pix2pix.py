@@ -382,6 +382,11 @@ def take_upload(
     return [pack(weights, drawing), *shown(weights, drawing, wish(noise, count, seed, pick), words)]
 
 
+def retake_upload(weights: str, image: PIL.Image.Image | None, *rest: Any) -> list:
+    """:func:`take_upload` once more after the visitor said what the picture is; nothing if there is none yet."""
+    return [gr.skip()] * 6 if image is None else take_upload(weights, image, *rest)
+
+
 def upload_choice(weights: str | None, value: str = TRACE) -> dict[str, Any]:
     """Settings of the choice between photo and drawing, which only pencil lines leave open."""
     return dict(value=value, visible=kind_of(weights) == LINES)
@@ -840,8 +845,8 @@ def room() -> Room:
     dice.click(None, None, seed, js=_room.ROLL_JS, api_visibility="private").then(guarded(reseeded), *again, **told)
     tiles.pick(guarded(take_result), [weights, board, count, seed], outputs, **told)
     examples.pick(guarded(take_example), [weights, *settings], [board, *outputs], **told)
-    for sent in (upload.upload, how.input):
-        sent(guarded(take_upload), [weights, upload, how, *settings], [board, *outputs], **told)
+    for sent, take in ((upload.upload, take_upload), (how.input, retake_upload)):
+        sent(guarded(take), [weights, upload, how, *settings], [board, *outputs], **told)
     weights.input(
         guarded(switch), [weights, before, board, *settings],
         [board, *outputs, examples, how, words, before, eye, levels, differences], **_room.HEAVY,

@@ -248,6 +248,16 @@ def test_a_photo_is_traced_as_the_training_pictures_were(stocked):
         assert refusal(pix2pix.take_upload, SHOES, image, how, OFF, 4, 5, 0).startswith(start)
 
 
+def test_a_picture_is_taken_anew_when_it_is_said_to_be_another_thing(stocked):
+    photo = PIL.Image.new("RGB", (200, 150), "white")
+    PIL.ImageDraw.Draw(photo).ellipse((40, 30, 160, 120), (90, 40, 30))
+    for how in pix2pix.UPLOADS:
+        values = (SHOES, photo, how, OFF, 4, 5, 0)
+        assert pix2pix.retake_upload(*values) == pix2pix.take_upload(*values)
+    untouched = pix2pix.retake_upload(SHOES, None, pix2pix.DRAWING, OFF, 4, 5, 0)
+    assert [update["__type__"] for update in untouched] == ["update"] * 6
+
+
 def test_light_lines_on_dark_are_turned_round_and_thin_ones_stay_black(stocked):
     for ground, ink in (("white", (40, 40, 40)), ("black", "white")):
         drawing = PIL.Image.new("RGB", (600, 600), ground)
