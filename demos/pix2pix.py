@@ -398,7 +398,7 @@ def upload_words(weights: str | None) -> str:
         LABELS: "A plan in the colours of the labels; other colours become the nearest label's. It is fitted to the square.",
         LINES: "A thing on white, whose lines are traced, or a line drawing. It is fitted to the square.",
         COLOURS: "A picture of the kind that these weights were trained on. It is fitted to the square.",
-    }[kind_of(weights)] + " It stays on this board: links and saved pictures carry the drawing made of it."
+    }[kind_of(weights)] + " Links and saved pictures carry the drawing made of it, not the picture itself."
 
 
 def examples_html(weights: str | None) -> str:
