@@ -699,23 +699,30 @@ def test_pix2pix_takes_examples_noise_and_looks_inside(visit, tmp_path):
 
 @needs_pix2pix
 def test_pix2pix_reads_a_picture_from_outside(visit, tmp_path):
-    page = visit("?room=pix2pix")
-    labels = drawn_on(page).get_attribute("data-kind") == "labels"
-    made = source(main_picture(page, "pix2pix"))
-    page.get_by_role("button", name="Upload a picture").locator("visible=true").click()
-    foreign = PIL.Image.new("RGB", (600, 30), "white")  # 20 to 1
-    foreign.paste((120, 90, 40), (100, 5, 400, 25))
-    foreign.save(tmp_path / "plan.png")
-    field = page.locator(".image-container input[type=file]").last
-    field.set_input_files(tmp_path / "plan.png")
-    changed(main_picture(page, "pix2pix"), made)
+    page, labels, picture = upload(visit, tmp_path, PIL.Image.new("RGB", (600, 30), "white"))  # 20 to 1
+    changed(main_picture(page, "pix2pix"), picture)
     if labels:
         expect(page.locator(".note:visible")).to_contain_text("of the pixels had colours outside the palette")
         assert colours_of(painting(page)) <= set(FACADE_LABELS.values())
-    PIL.Image.new("RGB", (1, 1), "white").save(tmp_path / "dot.png")
-    page.get_by_label("Remove Image").or_(page.get_by_label("Clear")).locator("visible=true").first.click()
-    page.locator(".image-container input[type=file]").last.set_input_files(tmp_path / "dot.png")
+
+
+@needs_pix2pix
+def test_pix2pix_refuses_a_picture_of_one_pixel_with_one_sentence(visit, tmp_path):
+    page, labels, _ = upload(visit, tmp_path, PIL.Image.new("RGB", (1, 1), "white"))
     only_toast(page, "This picture is of one colour only" if labels else "No lines were found")
+
+
+def upload(visit, tmp_path: Path, image: PIL.Image.Image) -> tuple[Page, bool, str]:
+    """A picture with a dark mark, if there is room for one, is uploaded: page, whether one draws labels, the result before."""
+    page = visit("?room=pix2pix")
+    labels = drawn_on(page).get_attribute("data-kind") == "labels"
+    before = source(main_picture(page, "pix2pix"))
+    page.get_by_role("button", name="Upload a picture").locator("visible=true").click()
+    if image.width > 1:
+        image.paste((120, 90, 40), (image.width // 6, image.height // 6, image.width // 2, image.height - 5))
+    image.save(tmp_path / "plan.png")
+    page.locator(".image-container input[type=file]").last.set_input_files(tmp_path / "plan.png")
+    return page, labels, before
 
 
 # ---- saving, links ----------------------------------------------------------------------------------------------------
