@@ -354,7 +354,6 @@ def painted(weights: str, board: str, noise: str, count: float, seed: float, pic
 
 def reseeded(weights: str, board: str, count: float, seed: float, pick: float) -> list:
     """Other noise, which is switched on for it, and what it makes of the board."""
-    filled(weights, board)
     return [ON, *painted(weights, board, ON, count, seed, pick)]
 
 
@@ -802,7 +801,10 @@ def room() -> Room:
                 upload = CheckedImage(show_label=False, height=180)
         with gr.Column(scale=5, min_width=300):
             result = gr.HTML(first_sight(weights.value), elem_classes=["result"], js_on_load=None, min_height=200)
-            note = gr.HTML(note_html("Paint on the board: the result follows at the end of every stroke."), js_on_load=None)
+            start = "Paint on the board: the result follows at the end of every stroke."
+            if weights.value is None:
+                start = "No weights of this model are here yet; the board has nobody to paint for."
+            note = gr.HTML(note_html(start), js_on_load=None)
             tiles = _room.tiles("", elem_classes=["smooth"])
             with gr.Row():
                 noise = gr.Radio(list(NOISE), value=OFF, label="Dropout noise", info="On, as in the paper: several results",
@@ -846,7 +848,8 @@ def room() -> Room:
     tiles.pick(guarded(take_result), [weights, board, count, seed], outputs, **told)
     examples.pick(guarded(take_example), [weights, *settings], [board, *outputs], **told)
     for sent, take in ((upload.upload, take_upload), (how.input, retake_upload)):
-        sent(guarded(take), [weights, upload, how, *settings], [board, *outputs], **told)
+        # through the queue: what is refused without it leaves an error in the browser's log
+        sent(guarded(take), [weights, upload, how, *settings], [board, *outputs], show_progress_on=result, **_room.HEAVY)
     weights.input(
         guarded(switch), [weights, before, board, *settings],
         [board, *outputs, examples, how, words, before, eye, levels, differences], **_room.HEAVY,

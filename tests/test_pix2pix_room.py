@@ -155,9 +155,10 @@ def test_an_empty_board_is_one_clear_sentence(stocked):
         values = controls(name, PIL.Image.new("RGB", (SIDES[name],) * 2, colour))
         result, tiles, note, *_ = pix2pix.painted(*values)
         assert EMPTY in note and not images_in(result + tiles)
+        assert EMPTY in pix2pix.reseeded(*values[:2], *values[3:])[3]
         weights, board, noise, count, seed, pick = values
         for function, given in (
-            (pix2pix.reseeded, (weights, board, count, seed, pick)), (pix2pix.judged, values),
+            (pix2pix.judged, values),
             (pix2pix.levels_view, (weights, board)), (pix2pix.noise_view, (weights, board, seed)),
             (pix2pix.made, (weights, noise, count, seed, pick, "", board)),
             (pix2pix.side_by_side, (weights, noise, count, seed, pick, "", board)),
