@@ -36,11 +36,11 @@ MAX_STATE = 8000
 """Characters of a link's state that are looked at."""
 
 
-def rooms() -> dict[str, list[str]]:
-    """Family -> its rooms by year, from the files in ``demos``."""
+def rooms(closed: bool = False) -> dict[str, list[str]]:
+    """Family -> its rooms by year, from the files in ``demos``; with ``closed`` those, too, for which there are no weights yet."""
     found: dict[str, list[str]] = {}
     models = catalog.names()
-    shown = [file.stem for file in DEMOS.glob("[!_]*.py") if file.stem in models]
+    shown = [file.stem for file in DEMOS.glob("[!_]*.py") if file.stem in models and (closed or catalog.trained(file.stem))]
     for family in FAMILIES:
         members = [name for name in shown if models[name] == family]
         if members:
