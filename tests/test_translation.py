@@ -14,7 +14,7 @@ from gen_models.base import Draws, Recipe, rows_of_eight
 from gen_models.layers import from_unit
 from gen_models.translation import _tiles
 from gen_models.translation._networks import InstanceNorm, PatchDiscriminator, Statistics
-from gen_models.translation.cyclegan import CycleGAN, Generator, Pool
+from gen_models.translation.cyclegan import CycleGAN, Generator, Pool, ResidualBlock
 from gen_models.translation.pix2pix import Pix2Pix, UNet
 
 # ---- shared parts -----------------------------------------------------------------------------------------------------
@@ -301,10 +301,11 @@ def test_no_seam_shows_between_tiles(size):
         return network(images, statistics)
 
     with torch.no_grad():
-        tiled = _tiles.in_tiles(watched, picture, tile=192, overlap=128)
+        *_, (tiled, done, total) = _tiles.in_tiles(watched, picture, tile=192, overlap=128)
         whole = network(picture, kept[0].again())
     assert (tiled - whole).abs().max() < 2 / 255  # of a range of 2: one grey level
     assert whole.std() > 0.05
+    assert done == total == len(kept)
 
 
 def test_large_pictures_go_through_tiles(monkeypatch):
@@ -322,6 +323,50 @@ def test_large_pictures_go_through_tiles(monkeypatch):
     calls.clear()
     _tiles.anywhere(network, torch.rand(2, 3, 320, 1024))
     assert calls == [((2, 3, 320, 1024), False)]
+
+
+def test_tiles_come_one_by_one_over_the_picture_as_it_was():
+    def network(images, statistics):
+        if statistics is not None and not statistics.kept:
+            statistics.kept.append(None)
+        return images + 1
+
+    pictures = torch.rand(2, 1, 30, 301)
+    steps = list(_tiles.stepwise(network, pictures, tile=64, overlap=32))
+    tiles = len(_tiles.spans(304, 64, 32))
+    assert [(done, total) for _, done, total in steps] == [(number, 2 * (tiles + 1)) for number in range(1, 2 * tiles + 3)]
+    added = torch.stack([made - pictures for made, _, _ in steps])
+    assert (added.diff(dim=0) > -1e-5).all() and added.min() > -1e-5
+    assert (added[0] == 0).all() and (added[tiles] - torch.tensor([1.0, 0.0])[:, None, None, None]).abs().max() < 1e-5
+    assert ((added[1, 0] > 0.5) == (torch.arange(301) < 48)).all()  # half of the overlap is the next tile's
+    assert torch.equal(steps[-1][0], _tiles.anywhere(network, pictures, tile=64, overlap=32))
+    ((whole, done, total),) = _tiles.stepwise(network, pictures)
+    assert done == total == 1 and torch.equal(whole, pictures + 1)
+
+
+def test_the_trajectory_of_cyclegan_ends_in_the_translation():
+    model = build("cyclegan")
+    picture = torch.rand(1, 1, 600, 700)
+    with torch.no_grad():
+        steps = list(model.trajectory(picture, backwards=True))
+        assert len(steps) == steps[-1][2] > 2
+        assert torch.equal(steps[-1][0], model.translate(picture, backwards=True))
+        assert (steps[0][0] - picture).abs().max() < 1e-6
+        with pytest.raises(ValueError, match="up to 1024 pixels, not 1025"):
+            next(model.trajectory(torch.rand(1, 1, 8, 1025)))
+
+
+def test_the_strength_of_the_blocks_is_that_of_what_they_add():
+    model = build("cyclegan")
+    picture = torch.rand(1, 1, 40, 40)
+    with torch.no_grad():
+        plain, full, none = (model.translate(picture, strength=strength) for strength in (1.0, 1.5, 0.0))
+        assert torch.equal(model.translate(picture), plain)
+        assert (full - plain).abs().max() > 1e-3 and (none - plain).abs().max() > 1e-3
+        for block in model.to_b.body:
+            if isinstance(block, ResidualBlock):
+                block.second.norm.weight.zero_(), block.second.norm.bias.zero_()
+        assert torch.allclose(model.translate(picture, strength=0.7), none, atol=1e-6)
 
 
 # ---- training ---------------------------------------------------------------------------------------------------------

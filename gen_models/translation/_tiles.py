@@ -9,7 +9,7 @@ they overlap but for what reaches in from their borders, and that is thrown away
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 
 import torch
@@ -28,35 +28,52 @@ LEAST = 32
 """Smaller sides are filled up to this."""
 
 Network = Callable[[Tensor, Statistics | None], Tensor]
+Step = tuple[Tensor, int, int]
+"""Pictures as far as they are made, elsewhere as they came; passes done; passes in all."""
 
 
 def anywhere(network: Network, images: Tensor, tile: int = TILE, overlap: int = OVERLAP) -> Tensor:
     """``network`` applied to pictures (B, C, H, W) of any size, (B, C, H, W)."""
+    made = images
+    for made, _, _ in stepwise(network, images, tile, overlap):  # noqa: B007
+        pass
+    return made
+
+
+def stepwise(network: Network, images: Tensor, tile: int = TILE, overlap: int = OVERLAP) -> Iterator[Step]:
+    """:func:`anywhere`, a step for every pass through ``network``."""
     height, width = images.shape[-2:]
     fill = [max(LEAST, -(-side // STEP) * STEP) - side for side in (height, width)]
     filled = pad(images, (0, fill[1], 0, fill[0]), mode="replicate") if any(fill) else images
     if filled.shape[-2] * filled.shape[-1] <= tile**2:
-        made = network(filled, None)
-    else:
-        made = torch.cat([in_tiles(network, picture, tile, overlap) for picture in filled.split(1)])
-    return made[..., :height, :width]
+        yield network(filled, None)[..., :height, :width], 1, 1
+        return
+    pictures = list(filled.split(1))
+    for place, picture in enumerate(filled.split(1)):
+        for made, done, total in in_tiles(network, picture, tile, overlap):
+            pictures[place] = made
+            yield torch.cat(pictures)[..., :height, :width], place * total + done, len(pictures) * total
 
 
-def in_tiles(network: Network, picture: Tensor, tile: int = TILE, overlap: int = OVERLAP) -> Tensor:
-    """One picture (1, C, H, W), sides multiples of four, tile by tile."""
+def in_tiles(network: Network, picture: Tensor, tile: int = TILE, overlap: int = OVERLAP) -> Iterator[Step]:
+    """One picture (1, C, H, W), sides multiples of four, tile by tile; the first pass is for the statistics."""
     height, width = picture.shape[-2:]
     shrink = tile / math.sqrt(height * width)
     reduced = [max(LEAST, round(side * shrink / STEP) * STEP) for side in (height, width)]
     statistics = Statistics()
     network(interpolate(picture, size=reduced, mode="bilinear", antialias=True, align_corners=False), statistics)
+    places = list(product(spans(height, tile, overlap), spans(width, tile, overlap)))
+    yield picture, 1, 1 + len(places)
     total, weights = torch.zeros_like(picture), picture.new_zeros(1, 1, height, width)
-    for (top, below), (left, right) in product(spans(height, tile, overlap), spans(width, tile, overlap)):
+    for number, ((top, below), (left, right)) in enumerate(places, 1):
         made = network(picture[..., top:below, left:right], statistics.again()).float()
         weight = ramp(top, below, height, overlap)[:, None] * ramp(left, right, width, overlap)[None]
         weight = weight.to(picture.device)
         total[..., top:below, left:right] += made * weight
         weights[..., top:below, left:right] += weight
-    return total / weights
+        if number < len(places):
+            yield picture.lerp(total / weights.clamp(min=1e-6), weights.clamp(max=1)), 1 + number, 1 + len(places)
+    yield total / weights, 1 + len(places), 1 + len(places)
 
 
 def spans(side: int, tile: int, overlap: int) -> list[tuple[int, int]]:

@@ -7,6 +7,7 @@ https://arxiv.org/abs/1703.10593
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from gen_models.base import Batch, Recipe, Translator, Update, rows_of_eight
 from gen_models.layers import from_unit, to_unit
 from gen_models.translation._networks import InstanceNorm, PatchDiscriminator, Statistics, normal_init
-from gen_models.translation._tiles import anywhere
+from gen_models.translation._tiles import Step, stepwise
 
 MAX_SIDE = 1024
 """Longest side of a picture to translate."""
@@ -41,8 +42,9 @@ class ResidualBlock(nn.Module):
         first, second = (nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect", bias=False) for _ in range(2))
         self.first, self.second = Block(first, width), Block(second, width, active=False)
 
-    def forward(self, x: Tensor, statistics: Statistics | None = None) -> Tensor:
-        return x + self.second(self.first(x, statistics), statistics)
+    def forward(self, x: Tensor, statistics: Statistics | None = None, strength: float = 1.0) -> Tensor:
+        """``strength``: how much of what the convolutions found is added."""
+        return torch.add(x, self.second(self.first(x, statistics), statistics), alpha=strength)
 
 
 class Generator(nn.Module):
@@ -63,9 +65,10 @@ class Generator(nn.Module):
         ])  # fmt: skip
         self.head = nn.Conv2d(width, channels, 7, padding=3, padding_mode="reflect")
 
-    def forward(self, x: Tensor, statistics: Statistics | None = None) -> Tensor:
+    def forward(self, x: Tensor, statistics: Statistics | None = None, strength: float = 1.0) -> Tensor:
+        """``strength`` of every residual block: at 0 the picture is taken apart and put together, and nothing in between."""
         for layer in self.body:
-            x = layer(x, statistics)
+            x = layer(x, statistics, strength) if isinstance(layer, ResidualBlock) else layer(x, statistics)
         return torch.tanh(self.head(x))
 
 
@@ -192,15 +195,26 @@ class CycleGAN(Translator):
             terms |= {f"real_{name}": (real_scores - 1).square().mean() / 2, f"fake_{name}": fake_scores.square().mean() / 2}
         yield "discriminators", terms
 
-    def translate(self, images: Tensor, backwards: bool = False) -> Tensor:
+    def translate(self, images: Tensor, backwards: bool = False, strength: float = 1.0) -> Tensor:
         """Pictures (B, C, H, W) in [0, 1] of kind A -> of kind B, or ``backwards`` B -> A; any sides up to 1024 pixels.
+
+        ``strength``: of the residual blocks, see :meth:`Generator.forward`.
 
         Raises:
             ValueError: if a side is longer.
         """
+        made = images
+        for made, _, _ in self.trajectory(images, backwards, strength):  # noqa: B007
+            pass
+        return made
+
+    def trajectory(self, images: Tensor, backwards: bool = False, strength: float = 1.0) -> Iterator[Step]:
+        """:meth:`translate` as far as it has come, the rest as it was; passes done and in all: large pictures take several."""
         if max(images.shape[-2:]) > MAX_SIDE:
             raise ValueError(f"pictures may have sides of up to {MAX_SIDE} pixels, not {max(images.shape[-2:])}; reduce it first")
-        return to_unit(anywhere(self.to_a if backwards else self.to_b, from_unit(images.to(self.device))))
+        network = partial(self.to_a if backwards else self.to_b, strength=strength)
+        for made, done, total in stepwise(network, from_unit(images.to(self.device))):
+            yield to_unit(made), done, total
 
     def cycle(self, images: Tensor, backwards: bool = False) -> tuple[Tensor, Tensor]:
         """There and back: the translations of pictures of kind A (``backwards``: B), and what they are translated back to."""
