@@ -8,6 +8,7 @@ written where its data set is at hand (``GALLERY_DATA``). ``--hub`` uploads the 
 from __future__ import annotations
 
 import argparse
+import inspect
 import io
 import json
 import os
@@ -28,8 +29,9 @@ from gen_models.evaluate import EVALUATION, samples_pictures, shown, weights_fol
 OWNER = "deep-generative-gallery"
 """Organisation on the Hub."""
 SAMPLES = "samples.png"
-INPUTS, PARTNERS, RESULT = "inputs.webp", "partners.webp", "result.webp"
-"""What a translator's room starts from: held-back pictures of kind A and of kind B in their own size, and one translation."""
+INPUTS, PARTNERS, RESULT, BACK = "inputs.webp", "partners.webp", "result.webp", "back.webp"
+"""What a translator's room starts from: held-back pictures of kind A and of kind B in their own size, and of the first of each its
+translation, of kind B where the model has a way back."""
 EXAMPLES = 8
 """Pictures in each of the first two, side by side."""
 DATA: dict[str, dict[str, str]] = {
@@ -184,7 +186,7 @@ def publish(name: str) -> Path:
 
 
 def save_examples(model: Translator, data: str, folder: Path) -> None:
-    """Write the first held-back pictures of both kinds, if the data set is at hand, and what the first of kind A is turned into."""
+    """Write the first held-back pictures of both kinds, if the data set is at hand, and what the first of them are turned into."""
     _, size, _ = model.image_shape
     try:
         held = load_data(data, "validation", size)
@@ -193,13 +195,17 @@ def save_examples(model: Translator, data: str, folder: Path) -> None:
     else:
         for file, pictures in ((INPUTS, held.images), (PARTNERS, held.partners)):
             _save_side_by_side(pictures[:EXAMPLES], folder / file)
-    if not (folder / INPUTS).is_file():
-        return
-    with Image.open(folder / INPUTS) as sheet:
-        first = np.asarray(sheet.convert("RGB").crop((0, 0, size, size)), np.float32).transpose(2, 0, 1) / 255
-    with runtime.forward_pass():
-        made = model.translate(torch.from_numpy(first)[None, : model.image_shape[0]]).float().cpu()
-    _save_side_by_side((made * 255).round().to(torch.uint8), folder / RESULT)
+    ways: list[tuple[str, str, dict[str, bool]]] = [(INPUTS, RESULT, {})]
+    if "backwards" in inspect.signature(model.translate).parameters:
+        ways.append((PARTNERS, BACK, {"backwards": True}))
+    for source, target, options in ways:
+        if not (folder / source).is_file():
+            continue
+        with Image.open(folder / source) as sheet:
+            first = np.asarray(sheet.convert("RGB").crop((0, 0, size, size)), np.float32).transpose(2, 0, 1) / 255
+        with runtime.forward_pass():
+            made = model.translate(torch.from_numpy(first)[None, : model.image_shape[0]], **options).float().cpu()
+        _save_side_by_side((made * 255).round().to(torch.uint8), folder / target)
 
 
 def _save_side_by_side(pictures: torch.Tensor, file: Path) -> None:

@@ -65,6 +65,20 @@ def test_a_translator_has_examples_where_its_data_is_at_hand(shelf, tmp_path, da
     assert [(folder / file).read_bytes() for file in files] == before
 
 
+def test_a_translator_with_a_way_back_has_an_example_of_it(shelf, tmp_path, data_folder, monkeypatch):
+    model = catalog.model_class("cyclegan")(size=32, crop=32, width=4, blocks=1, discriminator_width=4, pool=2)
+    catalog.save(model, tmp_path / "run" / "weights", {"model": "cyclegan", "data": "monet2photo"})
+    monkeypatch.setenv("GALLERY_DATA", str(data_folder))
+    assert publish.main(["cyclegan-monet2photo", "--from", str(tmp_path / "run")]) == 0
+    folder, loaded = shelf / "cyclegan-monet2photo", catalog.load("cyclegan-monet2photo")
+    for file, source, backwards in ((publish.RESULT, publish.INPUTS, False), (publish.BACK, publish.PARTNERS, True)):
+        first = torch.tensor(pixels(folder / source)[:, :32]).permute(2, 0, 1)[None].float() / 255
+        with torch.inference_mode():
+            made, other = (loaded.translate(first, way)[0].permute(1, 2, 0).numpy() * 255 for way in (backwards, not backwards))
+        stored = pixels(folder / file).astype(int)  # pixels of an untrained network are noise, of which WebP loses a little
+        assert np.abs(stored - made).mean() < 20 and np.abs(stored - other).mean() > 2 * np.abs(stored - made).mean()
+
+
 def pixels(file) -> np.ndarray:
     with Image.open(file) as image:
         return np.asarray(image.convert("RGB"))
