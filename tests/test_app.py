@@ -43,7 +43,10 @@ WIDTH = """image => {  // of a copy: while a picture grows, the page puts the ne
   return copy.decode().then(() => copy.naturalWidth);
 }"""
 """Decodes a picture and answers with its width in its own pixels."""
+REFUSED = re.compile(r"^console: Failed to load resource: the server responded with a status of 500")
 CUT_OFF = re.compile(r"^console: (AbortError: signal is aborted|Unexpected error Connection errored out)")
+TOLD = ".toast-body:visible, .refusal:visible"
+"""Messages: those of events that wait in the queue, and of those that bypass it."""
 SHOWN = {
     "dcgan": 'button[aria-label="sample 0"] img', "vae": "img.picture", "pixelcnn": 'button[aria-label="completion 0"] img',
     "pix2pix": "img.picture",
@@ -133,7 +136,11 @@ def visit(server, chromium):
         """A page was left: what it still waited for is cut off, which the browser tells as an error, and is none."""
         troubles[:] = [trouble for trouble in troubles if not CUT_OFF.search(trouble)]
 
-    go.left = left
+    def refused() -> None:
+        """Something was refused that bypasses the queue, which the browser tells as an error."""
+        troubles[:] = [trouble for trouble in troubles if not REFUSED.search(trouble)]
+
+    go.left, go.refused = left, refused
     yield go
     for context in contexts:
         context.close()
@@ -191,7 +198,7 @@ def photograph(page: Page, folder: Path, name: str) -> None:
 
 def only_toast(page: Page, sentence: str) -> None:
     """Exactly one message is shown, and it is this one."""
-    body = page.locator(".toast-body")
+    body = page.locator(TOLD)
     expect(body.filter(has_text=sentence)).to_be_visible()
     page.wait_for_timeout(500)
     assert body.count() == 1, body.all_inner_texts()
@@ -234,7 +241,7 @@ def test_a_room_opens_shows_a_picture_and_answers(visit, tmp_path, room, size, d
     photograph(page, tmp_path, f"{room}-{size[0]}-{'dark' if dark else 'light'}")
     wide = page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
     assert max(wide) <= size[0], "the page scrolls sideways"
-    assert page.locator(".toast-body").count() == 0
+    assert page.locator(TOLD).count() == 0
 
 
 @pytest.mark.parametrize("room", OPEN)
@@ -256,11 +263,25 @@ def test_every_tab_of_a_room_opens(visit, room):
     expect(page.locator(".katex:visible").first).to_be_visible()
 
 
+@pytest.mark.parametrize("room", OPEN)
+@pytest.mark.parametrize("seed", [-5, 2**31], ids=str)
+def test_a_seed_out_of_range_is_refused_in_one_sentence(visit, room, seed):
+    page = visit(f"?room={room}")
+    picture = main_picture(page, room)
+    before = source(picture)
+    enter_seed(page, seed)
+    if room in ("dcgan", "pixelcnn"):  # the others answer at once
+        press(page, {"dcgan": "Sample", "pixelcnn": "Complete"}[room])
+    only_toast(page, f"Value {seed} is {'less than minimum value 0' if seed < 0 else 'greater than maximum value 2147483647'}.")
+    assert source(picture) == before, "the result was lost"
+    visit.refused()
+
+
 @pytest.mark.parametrize("query", ["?room=nobody", "?room=vae&state={", "?room=dcgan&state=" + "x" * 9000, "?state=7"], ids=len)
 def test_a_damaged_link_still_opens_the_page(visit, query):
     page = visit(query)
     page.wait_for_timeout(300)
-    assert page.locator(".toast-body").count() <= 1
+    assert page.locator(TOLD).count() <= 1
 
 
 # ---- VAE --------------------------------------------------------------------------------------------------------------
@@ -318,7 +339,7 @@ def test_vae_looks_at_an_example_a_drawing_and_a_photo(visit, tmp_path):
     PIL.Image.fromarray(np.stack([across, across // 2, 255 - across], axis=-1)).save(photo)
     page.locator(".image-container input[type=file]").last.set_input_files(photo)
     changed(picture, before)
-    assert page.locator(".toast-body").count() == 0
+    assert page.locator(TOLD).count() == 0
 
 
 def pixels(address: str) -> np.ndarray:
@@ -584,7 +605,7 @@ def test_pixelcnn_takes_an_upload_or_refuses_it_with_one_sentence(visit, tmp_pat
         assert canvas.evaluate(shown) == before, "the board was lost"
     else:
         page.wait_for_function(f"([board, before]) => ({shown})(board) !== before", arg=[canvas.element_handle(), before])
-        assert page.locator(".toast-body").count() == 0
+        assert page.locator(TOLD).count() == 0
 
 
 # ---- Pix2Pix ----------------------------------------------------------------------------------------------------------
@@ -650,7 +671,7 @@ def test_pix2pix_paints_moves_undoes_and_shows_the_result(visit, tmp_path, size)
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     press(page, "Clear")
     expect(page.get_by_text("The board is empty: draw something, or take an example.")).to_be_visible()
-    assert page.locator(".toast-body").count() == 0
+    assert page.locator(TOLD).count() == 0
     press(page, "Save picture")
     only_toast(page, "The board is empty")
 
@@ -694,7 +715,7 @@ def test_pix2pix_takes_examples_noise_and_looks_inside(visit, tmp_path):
     press(page, "Compare eight results")
     expect(page.get_by_text("On average over all pixels")).to_be_visible()
     photograph(page, tmp_path, "pix2pix-noise")
-    assert page.locator(".toast-body").count() == 0
+    assert page.locator(TOLD).count() == 0
 
 
 @needs_pix2pix
@@ -779,7 +800,7 @@ def restored(page: Page, room: str, made: str) -> None:
     expect(page.locator(".room-header:visible h2").first).to_contain_text(catalog.about(room)["title"])
     expect(main_picture(page, room)).to_have_attribute("src", made)
     expect(page.get_by_label("Seed", exact=True).locator("visible=true").first).to_have_value("31")
-    assert page.locator(".toast-body").count() == 0
+    assert page.locator(TOLD).count() == 0
 
 
 def test_a_picture_without_a_recipe_is_told_once(visit, tmp_path):
