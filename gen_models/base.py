@@ -26,7 +26,7 @@ class Recipe:
     published (0: the last weights). The learning rate is constant up to the fraction ``decay_from`` of the steps and
     falls linearly to zero from there. ``mirror`` flips half of the training pictures left to right. ``jitter``: training pictures
     are read this many times as large and cut at random to the size of training. ``large`` is the same training with a GPU's
-    budget (``--large`` on the command line).
+    budget (``--large`` on the command line). ``paper``: what the paper's authors spent, in words.
     """
 
     steps: int
@@ -38,6 +38,7 @@ class Recipe:
     jitter: float = 1.0
     precision: str = "bf16"
     large: Recipe | None = None
+    paper: str = ""
 
 
 class Draws:

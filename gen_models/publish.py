@@ -161,8 +161,7 @@ def adopt(name: str, source: Path) -> None:
 def publish(name: str) -> Path:
     """Check what is in ``weights/<name>/``, write table, ``samples.png`` and card; returns the folder.
 
-    A translator's ``samples.png`` is the one that its training wrote, since making one needs the data; its examples are made anew
-    where the data set is at hand.
+    A translator's ``samples.png`` and examples are made anew where the data set is at hand; else its training's sheet stays.
 
     Raises:
         WeightsError: if the weights are missing or not the ones that their ``config.json`` describes.
@@ -186,13 +185,20 @@ def publish(name: str) -> Path:
 
 
 def save_examples(model: Translator, data: str, folder: Path) -> None:
-    """Write the first held-back pictures of both kinds, if the data set is at hand, and what the first of them are turned into."""
-    _, size, _ = model.image_shape
+    """Write the first held-back pictures of both kinds, if the data set is at hand, and what the first of them are turned into.
+
+    The sheet on the card is of the test part, which has at least the sixteen pairs that it shows.
+    """
+    from gen_models.train import save_grid, sheet
+
+    channels, size, _ = model.image_shape
     try:
-        held = load_data(data, "validation", size)
+        held, tested = (load_data(data, part, size, channels=channels) for part in ("validation", "test"))
     except DataError:
         pass  # those written earlier stay
     else:
+        with runtime.forward_pass():
+            save_grid(sheet(model, tested), folder / SAMPLES)
         for file, pictures in ((INPUTS, held.images), (PARTNERS, held.partners)):
             _save_side_by_side(pictures[:EXAMPLES], folder / file)
     ways: list[tuple[str, str, dict[str, bool]]] = [(INPUTS, RESULT, {})]
@@ -266,7 +272,7 @@ def card(name: str) -> str:
     if samples_pictures(kind):
         parts.append(f"![64 samples]({SAMPLES})\n\nNot picked: rows 0 to 63 of seed 0.")
     elif issubclass(kind, Translator) and (catalog.WEIGHTS / name / SAMPLES).is_file():
-        parts.append(f"![Translations]({SAMPLES})\n\nNot picked: the first pictures of the validation part; {kind.sheet}.")
+        parts.append(f"![Translations]({SAMPLES})\n\nNot picked: the first pictures held back from training; {kind.sheet}.")
     parts += [
         "## Measured", numbers_table(name), "## Training", _training(name, config, kind),
         "## Data", f"{data['title'][0].upper()}{data['title'][1:]}: {data['what']}. Terms: {data['terms']}.",
@@ -367,8 +373,10 @@ def _training(name: str, config: dict[str, Any], kind: type[Model]) -> str:
     ]  # fmt: skip
     if facts.get("hardware", "").startswith("CPU"):
         rows.insert(6, ("Cost", "the electricity of a desktop for that time"))
-    lines = ["| | |", "| --- | --- |", *(f"| {label} | {text} |" for label, text in rows)]
     recipe = kind.recipes.get(config["data"])
+    if recipe and recipe.paper:
+        rows.insert(3, ("In the paper", recipe.paper))
+    lines = ["| | |", "| --- | --- |", *(f"| {label} | {text} |" for label, text in rows)]
     larger = recipe.large if recipe else None
     if larger and "--large" not in facts.get("command", ""):
         widths = ", ".join(f"{key}={value!r}" for key, value in larger.arguments.items())

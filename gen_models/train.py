@@ -338,8 +338,7 @@ class Run:
             if isinstance(self.model, Translator):
                 if self.validation is None:
                     return
-                pictures = self.published().examples(self.validation.unit(0, 16), self.validation.partners[:16].float() / 255)
-                pictures = nn.functional.adaptive_avg_pool2d(pictures, min(pictures.shape[-1], SHEET))
+                pictures = sheet(self.published(), self.validation)
             else:
                 pictures = self.published().sample(Draws(0, 64, device=self.accelerator.device))
         self.model.train()
@@ -356,6 +355,12 @@ class Run:
             "hardware": torch.cuda.get_device_name() if gpu else f"CPU, {torch.get_num_threads()} cores",
             "processes": self.accelerator.num_processes, "torch": torch.__version__, "python": platform.python_version(),
         }  # fmt: skip
+
+
+def sheet(model: Translator, held: DataSet) -> torch.Tensor:
+    """What a translator makes of the first 16 pairs of a set, pictures (N, C, H, W) in [0, 1], eight to a row."""
+    pictures = model.examples(held.unit(0, 16), held.partners[:16].float() / 255)
+    return nn.functional.adaptive_avg_pool2d(pictures, min(pictures.shape[-1], SHEET))
 
 
 def save_grid(pictures: torch.Tensor, file: Path, columns: int = 8) -> None:

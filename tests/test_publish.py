@@ -44,7 +44,7 @@ def test_a_translator_has_examples_where_its_data_is_at_hand(shelf, tmp_path, da
     folder, files = shelf / "pix2pix-facades", (publish.INPUTS, publish.PARTNERS, publish.RESULT)
     monkeypatch.delenv("GALLERY_DATA", raising=False)
     assert publish.main(["pix2pix-facades", "--from", str(tmp_path / "run")]) == 0
-    assert not any((folder / file).exists() for file in files)
+    assert not any((folder / file).exists() for file in (*files, publish.SAMPLES))
     monkeypatch.setenv("GALLERY_DATA", str(data_folder))
     assert publish.main(["pix2pix-facades"]) == 0
     held = load_data("facades", "validation", 32)
@@ -57,6 +57,11 @@ def test_a_translator_has_examples_where_its_data_is_at_hand(shelf, tmp_path, da
     assert np.abs(pixels(folder / publish.PARTNERS).astype(int) - photos).mean() < 12
     made = catalog.load("pix2pix-facades").translate(held.unit(0, 1))[0].permute(1, 2, 0).numpy() * 255
     assert np.abs(pixels(folder / publish.RESULT) - made).mean() < 12
+    tested = load_data("facades", "test", 32)
+    shown = pixels(folder / publish.SAMPLES)
+    assert shown.shape[1] == 8 * 32 and np.array_equal(shown[:32, :32], tested.images[0].permute(1, 2, 0).numpy())
+    text = (folder / "README.md").read_text()
+    assert "the first pictures held back from training" in text and "| In the paper | 200 epochs of 400 pairs" in text
     # without the data they stay, and the translation is that of the present weights
     before = [(folder / file).read_bytes() for file in files]
     monkeypatch.delenv("GALLERY_DATA")

@@ -132,6 +132,7 @@ class CycleGAN(Translator):
     recipes = {
         "monet2photo": Recipe(
             steps=10_000, batch_size=1, mirror=True, jitter=286 / 256, arguments=dict(size=256, crop=128),
+            paper="200 epochs of 1,074 paintings and 6,853 photographs of 256 pixels, nine residual blocks of twice the width",
             large=Recipe(
                 steps=200_000, batch_size=1, mirror=True, jitter=286 / 256,
                 arguments=dict(size=256, crop=256, width=64, blocks=9, discriminator_width=64),

@@ -94,11 +94,13 @@ class Pix2Pix(Translator):
         "It fills in what it has seen: a drawing unlike a shoe becomes a shoe-coloured drawing.",
         "Several results for one drawing differ little, as the paper says of its own.",
         "Large areas without lines come out flat or with a repeated pattern.",
+        "A blurred mean is nearer to the true picture, pixel by pixel, than its sharp guess; see the numbers above.",
     )
     averaged = ("generator",)
     recipes = {
         "facades": Recipe(
             steps=30_000, batch_size=1, mirror=True, jitter=286 / 256, arguments=dict(size=256),
+            paper="200 epochs of 400 pairs at a batch of 1: 80,000 steps of a U-Net of 54 million parameters",
             large=Recipe(
                 steps=80_000, batch_size=1, mirror=True, jitter=286 / 256,
                 arguments=dict(size=256, widths=[64, 128, 256, 512, 512, 512, 512, 512], discriminator_width=64),
@@ -106,6 +108,7 @@ class Pix2Pix(Translator):
         ),
         "edges2shoes": Recipe(
             steps=20_000, batch_size=4, mirror=True, jitter=286 / 256,
+            paper="15 epochs of 50,000 pairs at a batch of 4: 187,000 steps of 256 pixels, a U-Net of 54 million parameters",
             arguments=dict(size=128, widths=[32, 64, 128, 160, 128, 96, 64]),
             large=Recipe(
                 steps=60_000, batch_size=4, mirror=True, jitter=286 / 256,
@@ -114,6 +117,7 @@ class Pix2Pix(Translator):
         ),
         "edges2bags": Recipe(
             steps=12_000, batch_size=4, mirror=True, jitter=286 / 256,
+            paper="15 epochs of 137,000 pairs at a batch of 4: 514,000 steps of 256 pixels, a U-Net of 54 million parameters",
             arguments=dict(size=128, widths=[32, 64, 128, 160, 128, 96, 64]),
             large=Recipe(
                 steps=40_000, batch_size=4, mirror=True, jitter=286 / 256,
