@@ -43,6 +43,7 @@ MAX_SEED = 2**31 - 1
 RECIPE_KEY = "gallery-recipe"
 DATA_TITLES = {
     "mnist": "Digits", "fashion": "Fashion", "faces": "Faces", "facades": "Facades", "edges2shoes": "Shoes", "edges2bags": "Bags",
+    "monet2photo": "Monet and photographs", "faces2portraits": "Faces and portraits",
 }  # fmt: skip
 
 QUICK = dict(queue=False, trigger_mode="always_last", show_progress="hidden", api_visibility="private")
@@ -134,9 +135,18 @@ def png_uri(picture: Tensor | PIL.Image.Image) -> str:
     return data_uri(stream.getvalue())
 
 
-def data_uri(content: bytes) -> str:
-    """A PNG file's bytes as a data URI."""
-    return "data:image/png;base64," + base64.b64encode(content).decode()
+def data_uri(content: bytes, kind: str = "png") -> str:
+    """A picture file's bytes as a data URI."""
+    return f"data:image/{kind};base64," + base64.b64encode(content).decode()
+
+
+def photo_uri(picture: PIL.Image.Image) -> str:
+    """A picture to look at as a data URI: a JPEG, of a fraction of a PNG's bytes; small ones to the last bit."""
+    if picture.width < LARGE:
+        return png_uri(picture)
+    stream = io.BytesIO()
+    picture.convert("RGB").save(stream, "JPEG", quality=92, subsampling=0)
+    return data_uri(stream.getvalue(), "jpeg")
 
 
 def picture_html(picture: Tensor | PIL.Image.Image | str, words: str) -> str:
@@ -219,6 +229,36 @@ def sheet_tiles(name: str, count: int = 8, file: str = "samples.png", side: int 
     return [tile.convert("L") for tile in tiles_] if grey else tiles_
 
 
+def shape_of(weights: str | None) -> tuple[int, int]:
+    """Channels and side of the pictures; read from the configuration, without the model."""
+    try:
+        arguments = catalog.config_of(weights or "")["arguments"]
+        return int(arguments["channels"]), int(arguments["size"])
+    except (catalog.WeightsError, KeyError, TypeError, ValueError):
+        return 3, 256  # the page opens all the same, and the first click says what is wrong
+
+
+def kept_pictures(name: str | None, file: str, row: int) -> list[PIL.Image.Image]:
+    """The RGB pictures in a file of a translator's weights, written when they were published; [] if there are none.
+
+    A user's own weights may lack the file, but pictures stand in their own size in a ``row`` of eight of ``samples.png`` if they
+    are small.
+    """
+    _, side = shape_of(name)
+    found = sheet_tiles(name or "", 8, file, side)
+    if not found:
+        sheet = sheet_tiles(name or "", 8 * (row + 1))
+        if sheet and sheet[0].width == side:
+            filled = [place for place in range(8) if not is_empty(sheet[place])]  # what is missing from a row is white
+            found = [sheet[8 * row + place] for place in filled if 8 * row + place < len(sheet)]
+    return [picture.convert("RGB") for picture in found]
+
+
+def is_empty(picture: PIL.Image.Image) -> bool:
+    """Whether a picture is of one colour only."""
+    return picture.convert("RGB").getcolors(1) is not None
+
+
 HEAT = np.array([(18, 16, 34), (74, 40, 122), (190, 60, 96), (245, 140, 50), (255, 238, 150)], np.float32)
 
 
@@ -228,6 +268,95 @@ def heat(share: np.ndarray) -> PIL.Image.Image:
     low = np.minimum(place.astype(int), len(HEAT) - 2)
     part = (place - low)[..., None]
     return PIL.Image.fromarray(((1 - part) * HEAT[low] + part * HEAT[low + 1]).round().astype(np.uint8))
+
+
+def legend_bar() -> str:
+    """The colours of the heat from 0 to 1."""
+    colours = ",".join(f"rgb({','.join(str(int(part)) for part in colour)})" for colour in HEAT)
+    return f'<i style="width:6em;background:linear-gradient(90deg,{colours})"></i>'
+
+
+COMPARE_HTML = """<div class="compare" hidden>
+<div class="frame"><img class="before" alt="" draggable="false"><img class="after" alt="" draggable="false">
+<b role="slider" tabindex="0" aria-label="border between the two pictures" aria-valuemin="0" aria-valuemax="100"></b></div>
+<p><span></span><span></span></p></div>"""
+
+COMPARE_JS = """const shown = element.querySelector('.compare'), frame = shown.querySelector('.frame');
+const pictures = [...frame.querySelectorAll('img')], border = frame.querySelector('b'), names = [...shown.querySelectorAll('span')];
+let place = 50, grasped = false;
+const move = to => {
+  place = Math.min(100, Math.max(0, to));
+  frame.style.setProperty('--place', place + '%');
+  border.setAttribute('aria-valuenow', Math.round(place));
+  border.setAttribute('aria-valuetext', Math.round(place) + ' % ' + names[0].textContent);
+};
+const follow = event => {
+  const box = frame.getBoundingClientRect();
+  move(100 * (event.clientX - box.left) / box.width);
+};
+frame.addEventListener('pointerdown', event => {
+  if (!event.isPrimary || event.button) return;
+  grasped = true;
+  frame.setPointerCapture(event.pointerId);
+  border.focus({preventScroll: true});
+  follow(event);
+});
+frame.addEventListener('pointermove', event => { if (grasped && event.isPrimary) follow(event); });
+for (const end of ['pointerup', 'pointercancel']) frame.addEventListener(end, () => { grasped = false; });
+border.addEventListener('keydown', event => {
+  const steps = {ArrowLeft: -2, ArrowDown: -2, ArrowRight: 2, ArrowUp: 2, PageDown: -10, PageUp: 10, Home: -100, End: 100};
+  if (!(event.key in steps)) return;
+  event.preventDefault();
+  move(place + steps[event.key]);
+});
+const show = () => {
+  frame.style.setProperty('--ratio', pictures[0].naturalWidth / pictures[0].naturalHeight || 1);
+  shown.classList.toggle('few', pictures[0].naturalWidth < THE_LARGE);  // pixels that one should see as such
+};
+pictures[0].addEventListener('load', show);
+const arrived = () => {
+  const value = props.value;
+  shown.hidden = !value;
+  if (!value) return;
+  const told = JSON.parse(value);
+  told.names.forEach((name, i) => { names[i].textContent = name; pictures[i].alt = name; });
+  shown.setAttribute('aria-busy', told.busy);
+  if ('strength' in told) frame.style.setProperty('--strength', told.strength);
+  move(place);
+  // decoded first, so that nothing flickers; of several on their way, the last one counts
+  const sources = [told.before, told.after], copies = sources.map(source => Object.assign(new Image(), {src: source}));
+  Promise.allSettled(copies.map(copy => copy.decode())).then(() => {
+    if (props.value === value) sources.forEach((source, i) => { if (pictures[i].src !== source) pictures[i].src = source; });
+  });
+};
+watch('value', arrived);
+arrived();""".replace("THE_LARGE", str(LARGE))
+
+
+START_JS = """const start = () => { if (props.value) trigger('submit'); };
+watch('value', start);
+start();"""
+
+
+def starter() -> gr.HTML:
+    """Nothing to see; a new text in it triggers ``submit``, so that what an event changed in the page is there when work begins."""
+    return gr.HTML("", html_template="", js_on_load=START_JS, visible="hidden")
+
+
+def compare(value: str = "", **settings: Any) -> gr.HTML:
+    """Two pictures one over the other with a border to drag; its value comes from :func:`compared`, "": nothing is shown.
+
+    The border stays where it is when the pictures change. The CSS variable ``--strength`` of its frame says how much of the second
+    picture is mixed with the first.
+    """
+    classes = ["result", *settings.pop("elem_classes", [])]
+    return gr.HTML(value, html_template=COMPARE_HTML, js_on_load=COMPARE_JS, elem_classes=classes, **settings)
+
+
+def compared(before: PIL.Image.Image, after: PIL.Image.Image, names: Sequence[str], busy: bool = False, **more: Any) -> str:
+    """What :func:`compare` shows: pictures of one size, their names, whether the second still changes; ``strength``, if given."""
+    told = dict(before=photo_uri(before), after=photo_uri(after), names=list(names), busy="true" if busy else "false")
+    return json.dumps(told | more)
 
 
 class CheckedImage(gr.Image):

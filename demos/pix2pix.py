@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from demos import _room
-from demos._room import CheckedImage, Room, chosen, guarded, to_pil, whole
+from demos._room import CheckedImage, Room, chosen, guarded, is_empty, shape_of, to_pil, whole
 from gen_models import Draws, catalog, load, runtime
 from gen_models.data import FACADE_LABELS
 from gen_models.edges import framed, line_drawing
@@ -63,15 +63,6 @@ def known(weights: str) -> str:
     return chosen(weights, catalog.trained(MODEL), "Trained on")
 
 
-def shape_of(weights: str | None) -> tuple[int, int]:
-    """Channels and side of the pictures; read from the configuration, without the model."""
-    try:
-        arguments = catalog.config_of(weights or "")["arguments"]
-        return int(arguments["channels"]), int(arguments["size"])
-    except (catalog.WeightsError, KeyError, TypeError, ValueError):
-        return 3, 256  # the page opens all the same, and the first click says what is wrong
-
-
 def kind_of(weights: str | None) -> str:
     """What one draws for these weights."""
     try:
@@ -82,34 +73,17 @@ def kind_of(weights: str | None) -> str:
 
 def inputs_of(weights: str | None) -> list[PIL.Image.Image]:
     """Held-back drawings to begin with."""
-    return _kept(weights, INPUTS, 0)
+    return _room.kept_pictures(weights, INPUTS, 0)
 
 
 def partners_of(weights: str | None) -> list[PIL.Image.Image]:
     """The true photographs of these drawings."""
-    return _kept(weights, PARTNERS, 2)
+    return _room.kept_pictures(weights, PARTNERS, 2)
 
 
 def result_of(weights: str | None) -> PIL.Image.Image | None:
     """What the first of these drawings is turned into, made when the weights were published."""
-    return next(iter(_kept(weights, RESULT, 1)), None)
-
-
-def _kept(weights: str | None, file: str, row: int) -> list[PIL.Image.Image]:
-    """The pictures of a file; a user's own weights may have none, but small pictures stand on their sheet in full size."""
-    side = shape_of(weights)[1]
-    found = _room.sheet_tiles(weights or "", 8, file, side)
-    if not found:
-        sheet = _room.sheet_tiles(weights or "", 24)
-        if sheet and sheet[0].width == side:
-            filled = [place for place in range(8) if not is_empty(sheet[place])]  # what is missing from a row is white
-            found = [sheet[8 * row + place] for place in filled if 8 * row + place < len(sheet)]
-    return [picture.convert("RGB") for picture in found]
-
-
-def is_empty(picture: PIL.Image.Image) -> bool:
-    """Whether a picture is of one colour only."""
-    return picture.convert("RGB").getcolors(1) is not None
+    return next(iter(_room.kept_pictures(weights, RESULT, 1)), None)
 
 
 # ---- the board --------------------------------------------------------------------------------------------------------
@@ -465,7 +439,7 @@ def judged(weights: str, board: str, noise: str, count: float, seed: float, pick
     if 0 <= drawing.example < len(partners):
         pictures["the true photograph"] = partners[drawing.example]
     figures = "".join(judged_figure(weights, drawing.picture, picture, words) for words, picture in pictures.items())
-    legend = f'<p class="legend"><span>{legend_bar()} fake, 0 %, to real, 100 %</span></p>'
+    legend = f'<p class="legend"><span>{_room.legend_bar()} fake, 0 %, to real, 100 %</span></p>'
     return f'<div class="judged"><div class="maps">{figures}</div>{legend}<p class="where">Point at a patch.</p></div>'
 
 
@@ -492,12 +466,6 @@ def judged_figure(weights: str, drawing: PIL.Image.Image, picture: PIL.Image.Ima
         f'<img class="over" src="{_room.png_uri(heat)}" alt="probability of being real, patch by patch"><i hidden></i></div>'
         f"<figcaption>{words[0].upper() + words[1:]}: {told}</figcaption></figure>"
     )
-
-
-def legend_bar() -> str:
-    """The colours of the heat from 0 to 1."""
-    colours = ",".join(f"rgb({','.join(str(int(part)) for part in colour)})" for colour in _room.HEAT)
-    return f'<i style="width:6em;background:linear-gradient(90deg,{colours})"></i>'
 
 
 # ---- what the levels carry, what the noise changes --------------------------------------------------------------------

@@ -903,10 +903,6 @@ const arrived = () => { if (props.value && props.value !== text) { if (text) rem
 watch('value', arrived);
 arrived();""".replace("THE_MASKS", json.dumps(MASKS))
 
-START_JS = """const start = () => { if (props.value) trigger('submit'); };
-watch('value', start);
-start();"""
-
 SURPRISE_JS = """let here = null;
 const bytes = part => Uint8Array.from(atob(part), letter => letter.charCodeAt(0));
 const show = place => {
@@ -993,7 +989,7 @@ def room() -> Room:
             )  # fmt: skip
             seed, dice = _room.seed_row(0)
             growth = gr.State(None)
-            begin = gr.HTML("", html_template="", js_on_load=START_JS, visible="hidden")
+            begin = _room.starter()
             controls = dict(weights=weights, board=board, count=count, temperature=temperature, label=label, seed=seed, mode=mode)
             room_ = Room(MODEL, controls)
             with gr.Row(elem_classes=["keep"]):

@@ -49,7 +49,7 @@ TOLD = ".toast-body:visible, .refusal:visible"
 """Messages: those of events that wait in the queue, and of those that bypass it."""
 SHOWN = {
     "dcgan": 'button[aria-label="sample 0"] img', "vae": "img.picture", "pixelcnn": 'button[aria-label="completion 0"] img',
-    "pix2pix": "img.picture",
+    "pix2pix": "img.picture", "cyclegan": ".compare img.after",
 }  # fmt: skip
 """Room -> its main picture."""
 
@@ -164,7 +164,7 @@ def main_picture(page: Page, room: str) -> Locator:
 def source(picture: Locator) -> str:
     """The picture's content, which is in its address."""
     address = picture.get_attribute("src")
-    assert address.startswith("data:image/png;base64,")
+    assert re.match("data:image/(png|jpeg);base64,", address)
     return address
 
 
@@ -210,9 +210,13 @@ def resample(page: Page) -> None:
     press(page, "Sample")
 
 
+def example(page: Page, number: int) -> None:
+    page.locator(f'button[aria-label="example {number}"]:visible').click()
+
+
 ACTIONS = {
     "dcgan": resample, "vae": lambda page: press(page, "New seed"), "pixelcnn": lambda page: press(page, "Complete"),
-    "pix2pix": lambda page: press(page, "New seed"),
+    "pix2pix": lambda page: press(page, "New seed"), "cyclegan": lambda page: example(page, 1),
 }  # fmt: skip
 """Room -> what its main control does."""
 
@@ -746,6 +750,132 @@ def upload(visit, tmp_path: Path, image: PIL.Image.Image) -> tuple[Page, bool, s
     return page, labels, before
 
 
+# ---- CycleGAN ---------------------------------------------------------------------------------------------------------
+
+needs_cyclegan = pytest.mark.skipif(not catalog.trained("cyclegan"), reason="no weights of CycleGAN are there")
+
+
+def translated(page: Page, before: str) -> str:
+    """Wait until another picture is there as a whole; returns it."""
+    picture = main_picture(page, "cyclegan")
+    changed(picture, before)
+    expect(page.locator(".compare:visible")).to_have_attribute("aria-busy", "false")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.compare img')].every(image => image.complete && image.naturalWidth)"
+    )
+    return source(picture)
+
+
+@needs_cyclegan
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_cyclegan_translates_an_example_and_the_border_is_dragged(visit, tmp_path, size):
+    page = visit("?room=cyclegan", size)
+    made = source(main_picture(page, "cyclegan"))
+    example(page, 2)
+    made = translated(page, made)
+    assert source(page.locator(".compare img.before:visible")) != made
+    border, frame = page.locator(".compare b:visible"), page.locator(".compare .frame:visible")
+    expect(border).to_have_attribute("aria-valuenow", "50")
+    frame.scroll_into_view_if_needed()
+    box = frame.bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.5 * box["height"], steps=5)
+    page.mouse.up()
+    expect(border).to_have_attribute("aria-valuenow", "20")
+    left = "image => getComputedStyle(image).clipPath"
+    assert page.locator(".compare img.after:visible").evaluate(left) == "inset(0px 0px 0px 20%)"
+    border.press("ArrowRight")
+    expect(border).to_have_attribute("aria-valuenow", "22")
+    page.locator("input[type=range]:visible").first.evaluate(
+        "slider => { slider.value = 0.25; slider.dispatchEvent(new Event('input', {bubbles: true})); }"
+    )
+    expect(page.locator(".compare img.after:visible")).to_have_css("opacity", "0.25")
+    before = source(page.locator(".compare img.before:visible"))
+    page.locator(".chips:visible label").first.click()  # the way that was not chosen
+    translated(page, made)
+    assert source(page.locator(".compare img.before:visible")) != before
+    expect(border).to_have_attribute("aria-valuenow", "22")  # it stays
+    photograph(page, tmp_path, f"cyclegan-border-{size[0]}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert page.locator(TOLD).count() == 0
+
+
+def hand_over(page: Page, file: Path) -> None:
+    """Upload a picture."""
+    page.locator(".image-container input[type=file]").last.set_input_files(file)
+
+
+@needs_cyclegan
+@pytest.mark.parametrize("shape", [(600, 30), (1, 1)], ids=str)
+def test_cyclegan_takes_a_picture_of_any_shape(visit, tmp_path, shape):
+    page = visit("?room=cyclegan")
+    made = source(main_picture(page, "cyclegan"))
+    gradient = PIL.Image.linear_gradient("L").resize(shape).convert("RGB")
+    gradient.save(tmp_path / "given.png")
+    hand_over(page, tmp_path / "given.png")
+    translated(page, made)
+    width = min(shape[0], 512)
+    expect(page.locator(".note:visible").first).to_contain_text(f"{width} x {max(1, round(shape[1] * width / shape[0]))} pixels")
+    assert page.locator(".compare img.after:visible").evaluate(WIDTH) == width
+    assert page.locator(TOLD).count() == 0
+
+
+@needs_cyclegan
+def test_cyclegan_refuses_what_is_no_picture_and_keeps_the_result(visit, tmp_path):
+    page = visit("?room=cyclegan")
+    made = source(main_picture(page, "cyclegan"))
+    (tmp_path / "given.png").write_text("milk, bread")
+    hand_over(page, tmp_path / "given.png")
+    only_toast(page, "This file is not a picture that can be read")
+    assert source(main_picture(page, "cyclegan")) == made
+
+
+@needs_cyclegan
+def test_cyclegan_stops_a_large_picture(visit, tmp_path):
+    page = visit("?room=cyclegan")
+    made = source(main_picture(page, "cyclegan"))
+    press(page, "Working size")
+    page.get_by_label("1024", exact=True).locator("visible=true").check(force=True)
+    translated(page, made) if source(main_picture(page, "cyclegan")) != made else None
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    PIL.Image.fromarray(noise).resize((1024, 1024), PIL.Image.Resampling.BICUBIC).save(tmp_path / "large.png")
+    hand_over(page, tmp_path / "large.png")
+    expect(page.locator(".compare:visible")).to_have_attribute("aria-busy", "true")
+    expect(page.locator(".note:visible").first).to_contain_text("passes")
+    press(page, "Stop")
+    expect(page.locator(".note:visible").first).to_contain_text("Stopped")
+    expect(page.locator(".compare:visible")).to_have_attribute("aria-busy", "false")
+    seen = source(main_picture(page, "cyclegan"))
+    page.wait_for_timeout(1500)
+    assert source(main_picture(page, "cyclegan")) == seen, "it went on"
+    assert page.locator(TOLD).count() == 0
+
+
+@needs_cyclegan
+def test_cyclegan_goes_back_and_wipes_the_traces_out(visit, tmp_path):
+    page = visit("?room=cyclegan")
+    press(page, "Translate it back")
+    shown = page.locator(".figures:visible figure")
+    expect(shown).to_have_count(4)
+    expect(shown.last).to_contain_text(re.compile(r"error of the way back: \d+\.\d grey levels"))
+    clean = shown.last.inner_text()
+    page.get_by_label("Noise before the way back").locator("visible=true").last.fill("16")
+    expect(shown.nth(1)).to_contain_text("with noise of 16 grey levels")
+    assert shown.last.inner_text() != clean
+    photograph(page, tmp_path, "cyclegan-back")
+    show_tab(page, "Hidden traces")
+    press(page, "Wipe the traces out")
+    expect(page.get_by_text("Noise that changes the translation by").locator("visible=true")).to_be_visible()
+    assert page.locator(".traces:visible circle").count() == 7
+    photograph(page, tmp_path, "cyclegan-traces")
+    show_tab(page, "Strength inside the network")
+    press(page, "Blend inside")
+    expect(page.locator(".figures:visible figure")).to_have_count(6)
+    photograph(page, tmp_path, "cyclegan-blocks")
+    assert page.locator(TOLD).count() == 0
+
+
 # ---- saving, links ----------------------------------------------------------------------------------------------------
 
 
@@ -760,7 +890,7 @@ def save(page: Page, room: str, target: Path) -> dict:
 
 def catalog_choice(room: str) -> str:
     """The weights that a room starts with."""
-    names, first = catalog.trained(room), {"dcgan": "fashion", "pix2pix": "facades"}.get(room, "mnist")
+    names, first = catalog.trained(room), {"dcgan": "fashion", "pix2pix": "facades", "cyclegan": "monet2photo"}.get(room, "mnist")
     return next((name for name in names if name.endswith(f"-{first}")), names[0])
 
 
@@ -768,6 +898,8 @@ def at_seed(page: Page, room: str, seed: int) -> str:
     """Take the room to a seed; returns its picture."""
     picture = main_picture(page, room)
     before = source(picture)
+    if room == "cyclegan":  # its seed is that of the noise before the way back
+        example(page, 1)
     enter_seed(page, seed)
     changed(picture, before)
     expect(page.locator("[aria-busy=true]:visible")).to_have_count(0)  # what grows is waited for

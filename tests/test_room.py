@@ -21,6 +21,7 @@ import gradio as gr
 import numpy as np
 import PIL.Image
 import pytest
+import test_cyclegan_room
 import test_pix2pix_room
 import test_pixelcnn_room
 from conftest import ROOT
@@ -488,7 +489,9 @@ def bad(kind: str) -> list[tuple[object, str]]:
 
 def test_every_verb_of_the_rooms_is_tried():
     tried = {verb.__name__ for verb, _ in VERBS} | {"nearest"}
-    for name, file in {"pixelcnn": test_pixelcnn_room, "pix2pix": test_pix2pix_room}.items():  # rooms with a file of their own
+    for name, file in {
+        "pixelcnn": test_pixelcnn_room, "pix2pix": test_pix2pix_room, "cyclegan": test_cyclegan_room,
+    }.items():  # rooms with a file of their own  # fmt: skip
         tried |= set(re.findall(rf"{name}\.(\w+)", Path(file.__file__).read_text()))
     with gr.Blocks() as page:
         for members in app.rooms(closed=True).values():
