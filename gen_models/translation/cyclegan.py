@@ -125,6 +125,7 @@ class CycleGAN(Translator):
         "It changes colours and textures; shapes hardly move, so a face keeps its proportions.",
         "A translated picture hides traces of the original, which the way back reads; a good return proves little.",
         "It was trained on small pictures: in large ones, brush strokes come out small.",
+        "Smooth skies may show a fine grid of dots, a mark of the transposed convolutions; very dark pictures come out muddy.",
     )
     sheet = "rows of pictures of the first kind, their translations, pictures of the second kind, their translations, in turns"
     averaged = ("to_b", "to_a")
