@@ -140,7 +140,7 @@ class CycleGAN(Translator):
             ),
         ),
         "faces2portraits": Recipe(
-            steps=8_000, batch_size=1, mirror=True, jitter=286 / 256, arguments=dict(size=128, crop=128),
+            steps=6_000, batch_size=1, mirror=True, jitter=286 / 256, arguments=dict(size=128, crop=128),
             large=Recipe(
                 steps=150_000, batch_size=1, mirror=True, jitter=286 / 256,
                 arguments=dict(size=128, crop=128, width=64, discriminator_width=64),
