@@ -45,8 +45,13 @@ TOP = 64
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
 KEEP = 16_000_000
 """Pixels of translations that are kept, so that saving and the way back need not make them again."""
-TRANSLATING = dict(concurrency_id="translations", concurrency_limit=8, show_progress="hidden", api_visibility="private")
-"""Each tile waits for its turn at the door, so that several pictures may be on their way at once."""
+TRANSLATING = dict(
+    concurrency_id="translations", concurrency_limit=8, trigger_mode="multiple", show_progress="hidden", api_visibility="private"
+)
+"""Each tile waits for its turn at the door, so that several pictures may be on their way at once.
+
+Whatever asks for the next one cancels the one before: in the other trigger modes the page would wait for it, in vain.
+"""
 PROOF = (
     "A good return proves little: a translation can hide traces of the original in details that nobody sees, and the way back "
     "reads them. Add a little noise before the way back and watch."
@@ -622,7 +627,7 @@ def room() -> Room:
             )  # fmt: skip
             keep = gr.Row(elem_classes=["keep"])
     source = gr.Textbox("example 0", visible="hidden", show_label=False)
-    begin = _room.starter()
+    begin, begin_back = _room.starter(), _room.starter()
     with gr.Tabs(elem_classes=["views"]):
         with gr.Tab("The way back"):
             gr.Markdown("The translation is translated back. Where does what comes back differ from the original?")
@@ -666,26 +671,27 @@ def room() -> Room:
 
     picture, views = [weights, way, source, size, upload], [returned, back_note, hidden, blends]
     inputs, outputs = [*picture, sigma, seed], [returned, back_note]
-    latest = TRANSLATING | dict(trigger_mode="always_last")
-    run = begin.submit(guarded(translate), picture, [view, note, *views], **latest)
+    run = begin.submit(guarded(translate), picture, [view, note, *views], **TRANSLATING)
     backs = [
-        gr.on([back.click, sigma.input, seed.submit], guarded(way_back), inputs, outputs, **latest),
-        dice.click(None, None, seed, js=_room.ROLL_JS, api_visibility="private").then(guarded(way_back), inputs, outputs, **latest),
+        begin_back.submit(guarded(way_back), inputs, outputs, **TRANSLATING),
         wipe.click(guarded(traces), [weights, way, source, upload, seed], hidden, **TRANSLATING),
         share.click(guarded(blocks_view), [weights, way, source, upload], blends, **TRANSLATING),
     ]
+    again = dict(js=BEGIN_JS, cancels=backs[:1], api_visibility="private")
+    gr.on([back.click, sigma.release, seed.submit], None, None, begin_back, **again)
+    dice.click(None, None, seed, js=_room.ROLL_JS, api_visibility="private").then(None, None, begin_back, **again)
     # whoever asks for the next picture does not wait for the one before; the page goes through the listeners one by one
     for asked in (examples.pick, upload.upload, way.input, size.input, weights.input):
         asked(None, None, None, cancels=[run, *backs], api_visibility="private")
     examples.pick(guarded(take_example), [weights, way], [source, begin, upload], **_room.QUICK)
-    # through the queue, since the page tells no error of an event that bypasses it; what cannot be read does not stay
-    upload.upload(guarded(take_upload), upload, [source, begin], **TRANSLATING).failure(
+    # what cannot be read does not stay
+    upload.upload(guarded(take_upload), upload, [source, begin], **_room.QUICK).failure(
         None, None, upload, js="() => null", api_visibility="private"
     )
     way.input(guarded(turn), [weights, way, source], [examples, source, begin], **_room.QUICK)
     size.input(None, None, begin, js=BEGIN_JS, api_visibility="private")
     weights.input(
-        guarded(switch), [weights, source, upload], [way, examples, source, view, note, begin, *views], **TRANSLATING
+        guarded(switch), [weights, source, upload], [way, examples, source, view, note, begin, *views], **_room.QUICK
     )  # fmt: skip
     strength.change(None, strength, None, js=STRENGTH_JS, api_visibility="private")
     stop.click(None, note, note, js=STOP_JS, cancels=[run, *backs], api_visibility="private")
