@@ -123,7 +123,7 @@ class CycleGAN(Translator):
     )
     limits = (
         "It changes colours and textures; shapes hardly move, so a face keeps its proportions.",
-        "A translated picture hides traces of the original, which the way back reads; a good return proves little.",
+        "A translated picture may hide traces of the original for the way back to read; a good return proves little.",
         "It was trained on small pictures: in large ones, brush strokes come out small.",
         "Smooth skies may show a fine grid of dots, a mark of the transposed convolutions; very dark pictures come out muddy.",
     )
@@ -140,7 +140,7 @@ class CycleGAN(Translator):
             ),
         ),
         "faces2portraits": Recipe(
-            steps=6_000, batch_size=1, mirror=True, jitter=286 / 256, arguments=dict(size=128, crop=128),
+            steps=20_000, batch_size=1, mirror=True, jitter=286 / 256, arguments=dict(size=128, crop=128, identity=1.0),
             large=Recipe(
                 steps=150_000, batch_size=1, mirror=True, jitter=286 / 256,
                 arguments=dict(size=128, crop=128, width=64, discriminator_width=64),
