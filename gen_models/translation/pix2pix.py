@@ -94,7 +94,7 @@ class Pix2Pix(Translator):
         "It fills in what it has seen: a drawing unlike a shoe becomes a shoe-coloured drawing.",
         "Several results for one drawing differ little, as the paper says of its own.",
         "Large areas without lines come out flat or with a repeated pattern.",
-        "A blurred mean is nearer to the true picture, pixel by pixel, than its sharp guess; see the numbers above.",
+        "Where much is left open, as in facades, a blurred mean is nearer to the truth, pixel by pixel, than its sharp guess.",
     )
     averaged = ("generator",)
     recipes = {
