@@ -3,20 +3,26 @@
 The plain way runs the same networks with the same weights in float32 and the default memory layout, with ``nn.InstanceNorm2d`` as
 commonly written, in evaluation mode under ``no_grad``. Both are measured in turns, in one run, and their pictures must agree to
 1/255. Without published weights the networks have random ones, which cost the same.
+
+Then, for every published Pix2Pix, the time from the end of a stroke on the painting board to its picture, decoded, in Chromium.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import json
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from urllib.parse import quote
 
 import torch
+from playwright.sync_api import Page
 from torch import Tensor, nn
 
+from benchmarks._page import GALLERY, chromium, served
 from benchmarks._report import Bar, report
 from gen_models import catalog, load, runtime
 from gen_models.base import Translator
@@ -84,6 +90,59 @@ def milliseconds(run: Callable[[Tensor], Tensor], images: Tensor) -> float:
     return 1000 * (time.perf_counter() - start) / len(images)
 
 
+# ---- in the browser ---------------------------------------------------------------------------------------------------
+
+WATCH = """() => {
+  const shown = () => [...document.querySelectorAll('.result img.picture')].find(image => image.offsetParent);
+  window.stroke = new Promise(tell => {
+    document.addEventListener('pointerup', () => {
+      const start = performance.now(), before = shown().src;
+      const look = async () => {
+        const image = shown();
+        if (!image || image.src === before) return requestAnimationFrame(look);
+        await image.decode();
+        tell(performance.now() - start);
+      };
+      look();
+    }, {capture: true, once: true});
+  });
+}"""
+
+
+def strokes(page: Page, count: int) -> list[float]:
+    """Milliseconds from the end of each of some strokes to its picture."""
+    box = page.locator(".painting canvas:visible").bounding_box()
+    found = []
+    for number in range(count):
+        page.evaluate(WATCH)
+        left, top = box["x"] + box["width"] * (0.15 + 0.02 * number), box["y"] + box["height"] * (0.2 + 0.1 * (number % 5))
+        page.mouse.move(left, top)
+        page.mouse.down()
+        page.mouse.move(left + 0.2 * box["width"], top + 0.15 * box["height"], steps=8)
+        page.mouse.up()
+        found.append(page.evaluate("() => window.stroke"))
+        page.wait_for_timeout(200)
+    return found
+
+
+def in_the_browser(quick: bool) -> list[Bar]:
+    """From the end of a stroke to the picture, for every published Pix2Pix."""
+    bars = []
+    with served(GALLERY) as (address, _, _), chromium() as browser:
+        print(f"\n{'weights':32} {'strokes':>8} {'median ms':>10} {'longest ms':>11}")
+        for name in catalog.trained("pix2pix"):
+            page = browser.new_page(viewport={"width": 1280, "height": 1000})
+            page.goto(f"{address}/?room=pix2pix&state={quote(json.dumps(dict(weights=name)))}")
+            page.locator(".painting canvas[data-kind]:visible").scroll_into_view_if_needed()
+            page.wait_for_timeout(1000)
+            strokes(page, 2)  # the first one loads the model
+            times = strokes(page, 5 if quick else 20)
+            page.close()
+            print(f"{name:32} {len(times):8} {statistics.median(times):10.0f} {max(times):11.0f}")
+            bars.append(Bar(f"{name}, end of a stroke to its picture, median", statistics.median(times), 300, " ms"))
+    return bars
+
+
 def main() -> int:
     """Measure in turns, print the table, judge."""
     options = argparse.ArgumentParser("python -m benchmarks.translation", description=__doc__)
@@ -109,7 +168,7 @@ def main() -> int:
             print(f"{name:32} {count:8} {slow:9.1f} {fast:9.1f} {slow / fast:7.2f} {difference:11.6f}")
             bars.append(Bar(f"{name}, {count} at once, plain over ours", slow / fast, 1.2, at_least=True))
             bars.append(Bar(f"{name}, {count} at once, difference in levels", 255 * difference, 1.0))
-    return report(bars)
+    return report(bars + in_the_browser(quick))
 
 
 if __name__ == "__main__":
