@@ -246,6 +246,7 @@ def test_a_room_opens_shows_a_picture_and_answers(visit, tmp_path, room, size, d
     photograph(page, tmp_path, f"{room}-{size[0]}-{'dark' if dark else 'light'}")
     wide = page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
     assert max(wide) <= size[0], "the page scrolls sideways"
+    assert page.locator(".masthead").bounding_box()["width"] > 0.85 * size[0], "the page leaves its width unused"
     assert page.locator(TOLD).count() == 0
 
 
@@ -829,6 +830,7 @@ def test_cyclegan_refuses_what_is_no_picture_and_keeps_the_result(visit, tmp_pat
     hand_over(page, tmp_path / "given.png")
     only_toast(page, "This file is not a picture that can be read")
     assert source(main_picture(page, "cyclegan")) == made
+    visit.refused()
 
 
 @needs_cyclegan
