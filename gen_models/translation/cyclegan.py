@@ -140,7 +140,7 @@ class CycleGAN(Translator):
             ),
         ),
         "faces2portraits": Recipe(
-            steps=20_000, batch_size=1, mirror=True, jitter=286 / 256, arguments=dict(size=128, crop=128, identity=1.0),
+            steps=14_000, batch_size=1, mirror=True, jitter=286 / 256, arguments=dict(size=128, crop=128, identity=1.0),
             large=Recipe(
                 steps=150_000, batch_size=1, mirror=True, jitter=286 / 256,
                 arguments=dict(size=128, crop=128, width=64, discriminator_width=64),
