@@ -2,42 +2,38 @@
 
 Weights come from the first of: ``weights/<name>/``, the local Hub cache, the Hub at the pinned commit. A file is used only if its
 SHA-256 is the one written down for it: in ``weights.json`` of this package for what the project ships, in its own ``config.json``
-for what a user trained.
+for what a user trained or what ``owner/name@commit`` names.
 """
 
 from __future__ import annotations
 
 import ast
 import contextlib
-import hashlib
 import importlib
 import json
 import os
-import socket
-import urllib.request
+import re
 from collections import OrderedDict
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from urllib.parse import urlsplit
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from gen_models import runtime
+from gen_models import hub, runtime
 from gen_models.base import Model
+from gen_models.hub import WeightsError, sha256
 
 PACKAGE = Path(__file__).parent
 WEIGHTS = Path(os.environ.get("GALLERY_WEIGHTS", PACKAGE.parent / "weights"))
 TABLE = PACKAGE / "weights.json"
+REFERENCE = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*@[0-9a-f]{40}", re.ASCII)
+"""A commit on the Hub."""
 BUDGET = int(float(os.environ.get("GALLERY_MEMORY_MB", "512")) * 2**20)
 """Bytes of parameters that ``load`` keeps; the least recently used models beyond it are dropped."""
-
-
-class WeightsError(RuntimeError):
-    """Weights are missing or not the ones written down; the message names the file and the cure."""
 
 
 def names() -> dict[str, str]:
@@ -105,7 +101,7 @@ def trained(model: str | None = None) -> list[str]:
 
 @lru_cache(maxsize=1)
 def table() -> dict[str, dict[str, Any]]:
-    """Name -> repository, commit (None: not published yet), file, sha256, bytes of all weights the project ships."""
+    """Name -> repository, commit (None: not on the Hub), file, sha256, bytes, digest of the configuration; all that is shipped."""
     return json.loads(TABLE.read_text()) if TABLE.is_file() else {}
 
 
@@ -113,25 +109,38 @@ def config_of(name: str) -> dict[str, Any]:
     """``config.json`` of trained weights.
 
     Raises:
-        WeightsError: if there is none or it cannot be read.
+        KeyError: if the name is neither <model>-<data> nor owner/name@commit.
+        WeightsError: if there is none, it cannot be read or is not the one written down.
     """
-    return _read_config(name, folder_of(name))
+    return _read_config(name, folder_of(name), _entry(name).get("config", ""))
 
 
-def load(name: str) -> Model:
+def load(name: str, source: str = "any") -> Model:
     """The trained model, ready to use: evaluation mode, float32 on a CPU.
 
+    ``name``: ``<model>-<data>``, or ``owner/name@commit`` for a commit on the Hub. ``source``: ``any``, or ``hub`` to pass over the
+    folder ``weights/`` and take the commit that the table names.
+
     Raises:
-        KeyError: if the name is no <model>-<data>.
+        KeyError: if the name is neither.
+        ValueError: if there is no such source.
         WeightsError: if the weights are missing or are not the ones written down.
     """
+    if source not in ("any", "hub"):
+        raise ValueError(f"there is no source {source!r}; choose from any, hub")
+    if source == "hub" and "/" not in name:
+        name = on_hub(name)
     with _lock:
         if name in _loaded:
             _loaded.move_to_end(name)
             return _loaded[name]
+    folder = folder_of(name)  # may be a download, for which nobody else should have to wait
+    with _lock:
+        if name in _loaded:
+            return _loaded[name]
         # a first use may stand inside inference mode, and tensors made there can never give a gradient again
         with torch.inference_mode(False):
-            model = _loaded[name] = read(folder_of(name), name)
+            model = _loaded[name] = read(folder, name)
         while len(_loaded) > 1 and sum(map(_bytes, _loaded.values())) > BUDGET:
             _loaded.popitem(last=False)
         return model
@@ -146,12 +155,12 @@ def read(folder: Path, name: str | None = None) -> Model:
         WeightsError: as for :func:`load`.
     """
     called = name or folder.name
-    config = _read_config(called, folder)
+    entry = _entry(name or "")
+    config = _read_config(called, folder, entry.get("config", ""))
     file = folder / "model.safetensors"
     if not file.is_file():
         raise WeightsError(f"the weights {called} are missing ({file.name}); restore weights/{called} or train again")
-    written = table().get(name or "", config).get("sha256")
-    if sha256(file) != written:
+    if sha256(file) != (entry or config).get("sha256"):
         raise WeightsError(
             f"the weights {called} are damaged: {file.name} is not the file that was published; "
             f"restore weights/{called} or train again"
@@ -186,12 +195,6 @@ def save(model: Model, folder: Path, config: dict[str, Any]) -> str:
     return digest
 
 
-def sha256(file: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 _loaded: OrderedDict[str, Model] = OrderedDict()
 _lock = Lock()
 
@@ -208,67 +211,67 @@ def _half(value: torch.Tensor) -> torch.Tensor:
     return half if torch.isfinite(half).all() else value
 
 
-def _read_config(name: str, folder: Path) -> dict[str, Any]:
+def _read_config(name: str, folder: Path, written: str) -> dict[str, Any]:
+    """``config.json``; ``written``: its digest in the table, if it stands there."""
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if not isinstance(config, dict):
             raise ValueError("not an object")
-        return config
     except (OSError, ValueError) as error:
         raise WeightsError(f"the weights {name} have no readable config.json; restore the folder weights/{name}") from error
+    if written and hub.digest(config) != written:
+        raise WeightsError(f"config.json of the weights {name} is not the one that was published; restore weights/{name}")
+    return config
 
 
 def folder_of(name: str) -> Path:
     """Where the weights are: this project, the Hub's local cache, the Hub.
 
     Raises:
-        KeyError: if the name is no <model>-<data>.
+        KeyError: if the name is neither <model>-<data> nor owner/name@commit.
         WeightsError: if they are nowhere.
     """
+    if "/" in name:
+        return hub.folder_of(_pinned(name))
     split_name(name)
     here = WEIGHTS / name
     if here.is_dir():
         return here
-    entry = table().get(name)
-    if entry is None or not entry.get("commit"):
+    if not table().get(name, {}).get("commit"):
         raise WeightsError(f"the weights {name} are missing; restore the folder weights/{name} or train them: "
                            f"python -m gen_models.train {name}")  # fmt: skip
-    return _from_hub(name, entry)
+    return hub.folder_of(_pinned(name))
 
 
-def _from_hub(name: str, entry: dict[str, Any]) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+def on_hub(name: str) -> str:
+    """``dcgan-faces`` -> ``owner/dcgan-faces@commit``, as the table has it.
 
-    def fetch(local_only: bool) -> Path:
-        for file in ("config.json", entry["file"]):
-            path = hf_hub_download(entry["repository"], file, revision=entry["commit"], local_files_only=local_only)
-        return Path(path).parent
-
-    try:
-        return fetch(local_only=True)
-    except LocalEntryNotFoundError:
-        pass  # not in the cache: ask the Hub itself
-    cure = f"the weights {name} are missing and the Hub cannot be reached; connect, or restore the folder weights/{name}"
-    if not hub_answers():
-        raise WeightsError(cure)
-    try:
-        return fetch(local_only=False)
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise WeightsError(cure) from error
+    Raises:
+        KeyError: if the name is no <model>-<data>.
+        WeightsError: if these weights were not uploaded.
+    """
+    split_name(name)
+    entry = table().get(name, {})
+    if not entry.get("commit"):
+        raise WeightsError(f"the weights {name} are not on the Hub; upload them with: python -m gen_models.publish {name} --hub")
+    return f"{entry['repository']}@{entry['commit']}"
 
 
-def hub_answers() -> bool:
-    """Whether the Hub's host accepts a connection within half a second; its own client would retry for 23 s."""
-    from huggingface_hub import constants
+def _entry(name: str) -> dict[str, Any]:
+    """The row of the table for a name or for a commit on the Hub; {}: there is none."""
+    if "/" not in name:
+        return table().get(name, {})
+    return next((entry for entry in table().values() if f"{entry.get('repository')}@{entry.get('commit')}" == name), {})
 
-    if constants.HF_HUB_OFFLINE:
-        return False
-    if urllib.request.getproxies():
-        return True  # the way leads through the proxy: only asking tells
-    address = urlsplit(constants.ENDPOINT)
-    try:
-        socket.create_connection((address.hostname, address.port or (443 if address.scheme == "https" else 80)), 0.5).close()
-    except OSError:
-        return False
-    return True
+
+def _pinned(name: str) -> hub.Pinned:
+    """What to ask the Hub for."""
+    entry = _entry(name)
+    if "/" in name:
+        if not REFERENCE.fullmatch(name):
+            raise KeyError(f"{name!r} is not of the form owner/name@commit with the 40 digits of the commit")
+        repository, _, commit = name.partition("@")
+    else:
+        repository, commit = entry["repository"], entry["commit"]
+    known = {key: entry[key] for key in ("file", "sha256", "config") if key in entry}
+    return hub.Pinned(name, repository, commit, **known)

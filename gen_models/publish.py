@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from gen_models import catalog, runtime
+from gen_models import catalog, hub, runtime
 from gen_models.base import Draws, Model, Translator
 from gen_models.data import DataError, load_data
 from gen_models.evaluate import EVALUATION, samples_pictures, shown, weights_folder
@@ -234,13 +234,13 @@ def upload(name: str) -> str:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 
-    if not catalog.hub_answers():
+    if not hub.answers():
         raise PublishError(f"{name} was not uploaded: the Hub cannot be reached; connect and give --hub again")
     repository = catalog.table()[name]["repository"]
-    hub = HfApi()
+    api = HfApi()
     try:
-        hub.create_repo(repository, exist_ok=True)
-        done = hub.upload_folder(
+        api.create_repo(repository, exist_ok=True)
+        done = api.upload_folder(
             repo_id=repository, folder_path=catalog.WEIGHTS / name, ignore_patterns=["*.part"], commit_message=f"Publish {name}"
         )
     except (HfHubHTTPError, LocalTokenNotFoundError) as error:
@@ -389,16 +389,17 @@ def _training(name: str, config: dict[str, Any], kind: type[Model]) -> str:
 
 
 def _enter(name: str, folder: Path, commit: str | None = None) -> None:
-    """Write checksum and size into the table; a commit stays pinned as long as the file is the one it was pinned for."""
+    """Write checksums and size into the table; a commit stays pinned as long as the files are those it was pinned for."""
     file = folder / "model.safetensors"
     table = json.loads(catalog.TABLE.read_text()) if catalog.TABLE.is_file() else {}
-    digest, old = catalog.sha256(file), table.get(name, {})
-    if commit is None and old.get("sha256") == digest:
-        commit = old.get("commit")
-    table[name] = {
-        "repository": old.get("repository", f"{OWNER}/{name}"), "commit": commit, "file": file.name, "sha256": digest,
-        "bytes": file.stat().st_size,
+    old = table.get(name, {})
+    written = {
+        "sha256": catalog.sha256(file), "bytes": file.stat().st_size,
+        "config": hub.digest(json.loads((folder / "config.json").read_text(encoding="utf-8"))),
     }  # fmt: skip
+    if commit is None and all(old.get(key, value) == value for key, value in written.items()):
+        commit = old.get("commit")
+    table[name] = {"repository": old.get("repository", f"{OWNER}/{name}"), "commit": commit, "file": file.name, **written}
     _write(catalog.TABLE, json.dumps(dict(sorted(table.items())), indent=2) + "\n")
     catalog.table.cache_clear()
 

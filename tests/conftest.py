@@ -167,12 +167,34 @@ def shelf(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(catalog, "TABLE", tmp_path / "table.json")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    ask(monkeypatch, "http://127.0.0.1:9")
     catalog.table.cache_clear()
     catalog._loaded.clear()
     yield folder
     catalog.table.cache_clear()
     catalog._loaded.clear()
+
+
+def ask(monkeypatch, address: str) -> None:
+    """Have the Hub's client ask this address, as HF_ENDPOINT does when it is set before the client is imported."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def small_hub(shelf, monkeypatch):
+    """A Hub on loopback that the client asks, its cache empty."""
+    from huggingface_hub import constants
+    from small_hub import SmallHub
+
+    hub = SmallHub()
+    ask(monkeypatch, hub.address)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the small Hub speaks the older protocol only
+    yield hub
+    hub.close()
 
 
 @pytest.fixture
