@@ -2,7 +2,8 @@
 
 Copies a run's weights into ``weights/<name>/``, writes their SHA-256 into the table of the package, draws 64 samples and writes the
 card from ``config.json``, ``evaluation.json`` and the model's class, never by hand. Of a translator, the examples of its room are
-written where its data set is at hand (``GALLERY_DATA``). ``--hub`` uploads the folder and pins the commit.
+written where its data set is at hand (``GALLERY_DATA``). ``--hub`` uploads the folder, with the numbers in the card's front matter,
+and pins the commit.
 """
 
 from __future__ import annotations
@@ -226,30 +227,57 @@ def _save_side_by_side(pictures: torch.Tensor, file: Path) -> None:
 
 
 def upload(name: str) -> str:
-    """Upload ``weights/<name>/`` to the Hub and pin the commit in the table; returns the commit.
+    """Put ``weights/<name>/`` on the Hub as one commit and pin it in the table; returns the commit.
 
     Raises:
-        PublishError: if the Hub cannot be reached or refuses.
+        PublishError: if the Hub cannot be reached or refuses; the table stays as it is then.
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalTokenNotFoundError
 
     if not hub.answers():
         raise PublishError(f"{name} was not uploaded: the Hub cannot be reached; connect and give --hub again")
-    repository = catalog.table()[name]["repository"]
+    folder, repository = catalog.WEIGHTS / name, catalog.table()[name]["repository"]
+    content: dict[str, Path | bytes] = {file.name: file for file in sorted(folder.iterdir()) if file.suffix != ".part"}
+    content["README.md"] = hub_card(name).encode()
     api = HfApi()
     try:
         api.create_repo(repository, exist_ok=True)
-        done = api.upload_folder(
-            repo_id=repository, folder_path=catalog.WEIGHTS / name, ignore_patterns=["*.part"], commit_message=f"Publish {name}"
-        )
+        operations = [CommitOperationAdd(path_in_repo=file, path_or_fileobj=what) for file, what in content.items()]
+        done = api.create_commit(repository, operations, commit_message=f"Publish {name}")
     except (HfHubHTTPError, LocalTokenNotFoundError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise PublishError(f"{name} was not uploaded: the Hub refused ({reason}); log in with: hf auth login") from error
-    except OSError as error:
-        raise PublishError(f"{name} was not uploaded: the connection to the Hub failed ({error}); give --hub again") from error
-    _enter(name, catalog.WEIGHTS / name, commit=done.oid)
+        raise PublishError(f"{name} was not uploaded: the Hub refused ({_reason(error)}); log in with: hf auth login") from error
+    except (HTTPError, OSError, RuntimeError, ValueError) as error:  # while sending a large file, a refusal is a RuntimeError
+        reason = _reason(error.__cause__ or error)
+        raise PublishError(f"{name} was not uploaded: sending it to the Hub failed ({reason}); give --hub again") from error
+    _enter(name, folder, commit=done.oid)
     return done.oid
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def hub_card(name: str) -> str:
+    """The card with the measured numbers in the front matter, too, as the Hub's ``model-index``.
+
+    They stand only there: where the repository's pages are read, a front matter is shown as a table above the text.
+    """
+    from huggingface_hub import EvalResult, ModelCard
+
+    made = ModelCard(card(name))
+    config = catalog.config_of(name)
+    data = DATA.get(config["data"], DATA["folder"])
+    made.data.model_name = name
+    made.data.eval_results = [
+        EvalResult(
+            task_type=made.data.pipeline_tag, dataset_type=data["hub"] or config["data"], dataset_name=data["title"],
+            metric_type=entry["key"], metric_name=entry["measure"], metric_value=entry["value"],
+            metric_args={"error": entry["error"], "unit": entry["unit"], "better": entry["better"], "protocol": entry["protocol"]},
+        )
+        for entry in _measures(name)
+    ] or None  # fmt: skip
+    return str(made)
 
 
 def card(name: str) -> str:
@@ -300,6 +328,15 @@ def numbers_table(name: str) -> str:
     except (OSError, ValueError, KeyError, catalog.WeightsError):
         return f"The numbers cannot be read; {cure}"
     return "\n".join(lines) if current else f"The numbers at hand are of earlier weights; {cure}"
+
+
+def _measures(name: str) -> list[dict[str, Any]]:
+    """What was measured of the present weights; [] if nothing was."""
+    try:
+        stored = json.loads((catalog.WEIGHTS / name / EVALUATION).read_text(encoding="utf-8"))
+        return stored["measures"] if stored["sha256"] == catalog.config_of(name)["sha256"] else []
+    except (OSError, ValueError, KeyError):
+        return []
 
 
 def _table_lines(measures: list[dict[str, Any]]) -> list[str]:

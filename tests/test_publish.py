@@ -94,6 +94,11 @@ def test_a_commit_stays_pinned_as_long_as_the_file_is_the_same(shelf, run):
     publish._enter("vae-mnist", shelf / "vae-mnist", commit="c" * 40)
     publish.main(["vae-mnist", "--card-only"])
     assert catalog.table()["vae-mnist"]["commit"] == "c" * 40
+    config = json.loads((shelf / "vae-mnist" / "config.json").read_text())
+    (shelf / "vae-mnist" / "config.json").write_text(json.dumps(config | {"value_range": "another"}))
+    publish.main(["vae-mnist", "--card-only"])
+    assert catalog.table()["vae-mnist"]["commit"] is None  # the commit holds another configuration
+    publish._enter("vae-mnist", shelf / "vae-mnist", commit="c" * 40)
     torch.manual_seed(5)
     other = build("vae")
     other.latent_kl.fill_(0.5)
@@ -133,3 +138,85 @@ def test_without_a_network_an_upload_says_so(shelf, run, capsys):
     assert "the Hub cannot be reached" in capsys.readouterr().err
     assert catalog.table()["vae-mnist"]["commit"] is None
     assert json.loads(catalog.TABLE.read_text())
+
+
+# ---- the Hub ----------------------------------------------------------------------------------------------------------
+
+
+MEASURED = {
+    "measure": "Lower bound", "key": "bound", "value": 88.9, "error": 0.3, "unit": "nats", "protocol": "10000 test pictures",
+    "paper": "86.8", "better": "lower",
+}  # fmt: skip
+
+
+@pytest.fixture
+def small_hub_token(small_hub, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_letmein")
+    small_hub.token = "hf_letmein"
+    return small_hub
+
+
+def measured(run) -> None:
+    digest = catalog.sha256(run / "weights" / "model.safetensors")
+    (run / "weights" / "evaluation.json").write_text(json.dumps({"sha256": digest, "measures": [MEASURED]}))
+
+
+def test_an_upload_makes_a_repository_from_which_the_weights_load(small_hub_token, shelf, run, capsys):
+    measured(run)
+    assert publish.main(["vae-mnist", "--from", str(run), "--hub"]) == 0
+    [(repository, commits)] = small_hub_token.repositories.items()
+    assert repository == f"{publish.OWNER}/vae-mnist"
+    commit = catalog.table()["vae-mnist"]["commit"]
+    assert commit == list(commits)[-1] and f"{repository} at {commit}" in capsys.readouterr().out
+    files, folder = commits[commit], shelf / "vae-mnist"
+    assert set(files) == {".gitattributes", *(file.name for file in folder.iterdir())}
+    for file in folder.iterdir():
+        assert file.name == "README.md" or files[file.name] == file.read_bytes()
+    assert list(small_hub_token.large) == [catalog.table()["vae-mnist"]["sha256"]]  # the weights alone are a large file
+    publish.shutil.rmtree(folder)
+    model = catalog.load("vae-mnist", source="hub")
+    assert catalog.load("vae-mnist").state_dict().keys() == model.state_dict().keys()
+    assert small_hub_token.log
+
+
+def test_the_card_on_the_hub_has_license_tags_data_set_task_and_numbers_with_their_protocol(shelf, run):
+    from huggingface_hub import ModelCard
+
+    measured(run)
+    publish.main(["vae-mnist", "--from", str(run)])
+    plain = ModelCard((shelf / "vae-mnist" / "README.md").read_text())
+    card = ModelCard(publish.hub_card("vae-mnist"))
+    assert card.text == plain.text and plain.data.eval_results is None
+    assert (card.data.license, card.data.pipeline_tag) == ("mit", "unconditional-image-generation")
+    assert card.data.datasets == ["ylecun/mnist"] and {"vae", "autoencoders"} <= set(card.data.tags)
+    [number] = card.data.eval_results
+    assert (number.metric_type, number.metric_value, number.dataset_type) == ("bound", 88.9, "ylecun/mnist")
+    assert number.metric_args["protocol"] == "10000 test pictures" and number.metric_args["error"] == 0.3
+    # of other weights than these, no number
+    config = json.loads((shelf / "vae-mnist" / "evaluation.json").read_text())
+    (shelf / "vae-mnist" / "evaluation.json").write_text(json.dumps(config | {"sha256": "0" * 64}))
+    assert ModelCard(publish.hub_card("vae-mnist")).data.eval_results is None
+
+
+def test_a_second_upload_is_a_second_commit(small_hub_token, shelf, run):
+    publish.main(["vae-mnist", "--from", str(run), "--hub"])
+    first = catalog.table()["vae-mnist"]["commit"]
+    measured(run)
+    assert publish.main(["vae-mnist", "--from", str(run), "--hub"]) == 0
+    second = catalog.table()["vae-mnist"]["commit"]
+    commits = small_hub_token.repositories[f"{publish.OWNER}/vae-mnist"]
+    assert first != second and list(commits)[-2:] == [first, second]
+    assert "evaluation.json" in commits[second] and "evaluation.json" not in commits[first]
+
+
+def test_a_refused_upload_is_one_sentence_and_pins_nothing(small_hub_token, shelf, run, capsys, monkeypatch):
+    small_hub_token.fault = "503"  # large files are not taken
+    assert publish.main(["vae-mnist", "--from", str(run), "--hub"]) == 1
+    first = capsys.readouterr().err.strip().splitlines()[-1].partition("error: ")[2]  # after the client's bar
+    assert first.startswith("vae-mnist was not uploaded: sending it to the Hub failed (") and "403" in first
+    small_hub_token.fault = ""
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    assert publish.main(["vae-mnist", "--hub"]) == 1
+    second = capsys.readouterr().err.strip().splitlines()[-1].partition("error: ")[2]
+    assert second.startswith("vae-mnist was not uploaded: the Hub refused (") and "401" in second and second.endswith("hf auth login")
+    assert catalog.table()["vae-mnist"]["commit"] is None
