@@ -24,7 +24,7 @@ from starlette.middleware import Middleware  # noqa: E402
 from starlette.middleware.gzip import GZipMiddleware  # noqa: E402
 
 from demos import _room  # noqa: E402
-from gen_models import catalog  # noqa: E402
+from gen_models import catalog, hub  # noqa: E402
 
 TITLE = "The gallery of deep generative models"
 DEMOS = Path(__file__).parent / "demos"
@@ -104,6 +104,7 @@ def link_of(file: str | None) -> str:
 
 def build() -> gr.Blocks:
     """The page."""
+    hub.waiting = _room.wait_in_page
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         with gr.Row(elem_classes=["masthead"]):
             gr.HTML(f"<h1>{TITLE}</h1><p>Play the classics: every picture here is made by a model while you watch.</p>", scale=4)

@@ -27,9 +27,10 @@ import PIL.Image
 import PIL.ImageOps
 import PIL.PngImagePlugin
 from gradio.components.base import Component
+from gradio.context import LocalContext
 from torch import Tensor
 
-from gen_models import catalog
+from gen_models import catalog, hub
 from gen_models.data import DataError, square
 
 log = logging.getLogger("gallery")
@@ -116,6 +117,36 @@ def chosen(value: Any, options: Sequence[str], what: str) -> str:
     if value not in options:
         raise gr.Error(f"{what} must be one of {', '.join(options) or '(none is trained yet)'}.")
     return str(value)
+
+
+# ---- weights from the Hub ---------------------------------------------------------------------------------------------
+
+
+def wait_in_page(download: hub.Download) -> None:
+    """Fetch what an event needs: one that waits in the queue shows the progress, one that bypasses it asks for patience.
+
+    Raises:
+        WeightsError: outside of an event, since nothing is fetched while the page starts.
+        gr.Error: if the event bypasses the queue and the download takes more than a second; it goes on meanwhile.
+    """
+    name = download.pinned.name
+    if LocalContext.blocks.get(None) is None:
+        raise catalog.WeightsError(f"the weights {name} are not here yet; the first who uses them in the page fetches them")
+    download.start()
+    if download.finished.wait(1):
+        return
+    if LocalContext.event_id.get(None) is None:
+        raise gr.Error(f"{fetching(download)}; try again in a moment.", title="One moment", print_exception=False)
+    gr.Info(f"{fetching(download)}, once.", title="One moment")  # some events hide their progress
+    progress = gr.Progress()
+    while not download.finished.wait(0.2):
+        progress(min(1.0, download.done / max(1, download.total)), desc=fetching(download))
+
+
+def fetching(download: hub.Download) -> str:
+    """How far it is, in words."""
+    part = f" ({download.done / 1e3:,.0f} of {download.total / 1e3:,.0f} kB)" if download.total else ""
+    return f"The weights {download.pinned.name} are being fetched from the Hub{part}"
 
 
 # ---- pictures ---------------------------------------------------------------------------------------------------------

@@ -153,7 +153,7 @@ def answers() -> bool:
 
 def _fetch(download: Download) -> Path:
     """Both files, checked; what is not right is taken out of the cache again, since the client looks at lengths alone."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import HTTPError, RemoteEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
     pinned = download.pinned
@@ -162,6 +162,7 @@ def _fetch(download: Download) -> Path:
     if not answers():
         what = f"the weights {pinned.name} are damaged in the Hub's cache" if damaged else missing
         raise WeightsError(f"{what} and the Hub cannot be reached; connect and {pinned.cure}")
+    constants.DOWNLOAD_CHUNK_SIZE = 2**16  # the client's own step of 10 MB would show no progress of anything here
     options = dict(revision=pinned.commit, force_download=damaged, tqdm_class=_bar(download))
     try:
         # asked once: the client, told to download, would try again for minutes before it says that the Hub is silent

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from gen_models import catalog
+from gen_models import catalog, hub
 from gen_models.base import GenerativeModel, Model, Recipe, Translator
 
 ROOT = Path(__file__).parent.parent
@@ -165,6 +165,7 @@ def shelf(tmp_path, monkeypatch) -> Path:
     folder.mkdir()
     monkeypatch.setattr(catalog, "WEIGHTS", folder)
     monkeypatch.setattr(catalog, "TABLE", tmp_path / "table.json")
+    monkeypatch.setattr(hub, "waiting", hub.Download.wait)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     ask(monkeypatch, "http://127.0.0.1:9")
@@ -190,11 +191,11 @@ def small_hub(shelf, monkeypatch):
     from huggingface_hub import constants
     from small_hub import SmallHub
 
-    hub = SmallHub()
-    ask(monkeypatch, hub.address)
+    small = SmallHub()
+    ask(monkeypatch, small.address)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the small Hub speaks the older protocol only
-    yield hub
-    hub.close()
+    yield small
+    small.close()
 
 
 @pytest.fixture

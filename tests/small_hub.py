@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content[begin:half])
         self.wfile.flush()
         if large:
-            self.hub.gate.wait(60)
+            self.hub.gate.wait(600)
         if fault.startswith("cut"):
             self.hub.fault = "" if fault == "cut once" else fault
             self.close_connection = True

@@ -54,18 +54,17 @@ SHOWN = {
 """Room -> its main picture."""
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """The address of the page, started as a visitor of the repository starts it, without a data folder."""
-    folder = tmp_path_factory.mktemp("server")
+@contextlib.contextmanager
+def serving(folder: Path, *command: str, cwd: Path = ROOT, **environment: str):
+    """The address of a page that ``command`` starts, a port added, without a data folder; ``folder`` takes log and files."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {key: value for key, value in os.environ.items() if key != "GALLERY_DATA"}
+    environment = {key: value for key, value in os.environ.items() if key != "GALLERY_DATA"} | environment
     environment |= {"GRADIO_TEMP_DIR": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
     with (folder / "log.txt").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", str(port)], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+            [*command, "--port", str(port)], cwd=cwd, env=environment, stdout=log, stderr=subprocess.STDOUT
         )
 
     def trouble(what: str) -> str:
@@ -90,6 +89,13 @@ def server(tmp_path_factory):
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The address of the page, started as a visitor of the repository starts it."""
+    with serving(tmp_path_factory.mktemp("server"), sys.executable, "app.py") as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
