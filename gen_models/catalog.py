@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import difflib
 import importlib
 import json
 import os
 import re
 from collections import OrderedDict
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from gen_models import hub, runtime
@@ -41,15 +43,31 @@ def names() -> dict[str, str]:
     return {file.stem: file.parent.name for file in sorted(PACKAGE.glob("*/[!_]*.py"))}
 
 
+def family_of(name: str) -> str:
+    """The family of the model called ``name``.
+
+    Raises:
+        KeyError: if there is no such model.
+    """
+    known = names()
+    if name not in known:
+        raise KeyError(f"there is no model {name!r}{nearest(name, known)}; choose from {', '.join(known)}")
+    return known[name]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`` (did you mean ...?)`` with the known name most like ``name``, or nothing if none is."""
+    found = difflib.get_close_matches(name.lower(), list(known), 1)
+    return f" (did you mean {found[0]}?)" if found else ""
+
+
 def model_class(name: str) -> type[Model]:
     """The class of the model called ``name``; imports one file, on first use.
 
     Raises:
         KeyError: if there is no such model.
     """
-    family = names().get(name)
-    if family is None:
-        raise KeyError(f"there is no model {name!r}; choose from {', '.join(names())}")
+    family = family_of(name)
     module = importlib.import_module(f"gen_models.{family}.{name}")
     return next(
         value
@@ -61,9 +79,7 @@ def model_class(name: str) -> type[Model]:
 @cache
 def about(name: str) -> dict[str, Any]:
     """The plain class attributes of a model (title, year, authors, paper, summary), read without importing its file."""
-    family = names().get(name)
-    if family is None:
-        raise KeyError(f"there is no model {name!r}; choose from {', '.join(names())}")
+    family = family_of(name)
     facts: dict[str, Any] = {"differences": ()}
     for node in ast.walk(ast.parse((PACKAGE / family / f"{name}.py").read_text())):
         if not isinstance(node, ast.ClassDef):
@@ -86,7 +102,7 @@ def split_name(name: str) -> tuple[str, str]:
     """
     model, dash, data = name.partition("-")
     if not dash or not data or any(part in name for part in ("/", "\\", "..")):
-        raise KeyError(f"{name!r} is not of the form <model>-<data>, such as dcgan-fashion")
+        raise KeyError(f"{name!r} is not of the form <model>-<data>, such as dcgan-fashion{nearest(name, trained())}")
     return model, data
 
 
@@ -160,18 +176,19 @@ def read(folder: Path, name: str | None = None) -> Model:
     file = folder / "model.safetensors"
     if not file.is_file():
         raise WeightsError(f"the weights {called} are missing ({file.name}); restore weights/{called} or train again")
-    if sha256(file) != (entry or config).get("sha256"):
-        raise WeightsError(
-            f"the weights {called} are damaged: {file.name} is not the file that was published; "
-            f"restore weights/{called} or train again"
-        )
+    right = sha256(file) == (entry or config).get("sha256")
+    if not right or not _is_safetensors(file):
+        raise WeightsError(f"the weights {called} are damaged: {file.name} is {_what_it_is(file)}; "
+                           f"restore weights/{called} or train again")  # fmt: skip
     try:
         with torch.device("meta"):
             model = model_class(config["model"])(**config["arguments"]).without_scaffold()
         state = {key: value.float() if value.is_floating_point() else value for key, value in load_file(file).items()}
         model.load_state_dict(state, strict=True, assign=True)
-    except (KeyError, TypeError, RuntimeError, ValueError, SafetensorError) as error:
-        raise WeightsError(f"the weights {called} do not fit this version of the model {config.get('model')}: {error}") from error
+    except Exception as error:  # whatever a configuration that was written by others makes a constructor do
+        reason = " ".join(str(error).split())
+        reason = f"{reason[:200]} ..." if len(reason) > 200 else reason or type(error).__name__
+        raise WeightsError(f"the weights {called} do not fit this version of the model {config['model']}: {reason}") from error
     return model.to(runtime.device(), memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
@@ -211,16 +228,46 @@ def _half(value: torch.Tensor) -> torch.Tensor:
     return half if torch.isfinite(half).all() else value
 
 
+def _is_safetensors(file: Path) -> bool:
+    try:
+        with safe_open(file, "pt"):
+            return True
+    except (SafetensorError, OSError):
+        return False
+
+
+def _what_it_is(file: Path) -> str:
+    """What stands in place of published weights, told from the first bytes; nothing is unpickled."""
+    with file.open("rb") as stream:
+        head = stream.read(8)
+    if _is_safetensors(file):
+        return "not the file that was published"
+    if head.startswith(b"PK\x03\x04") or (head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5")):
+        return "a pickle under another name, which could run any program and is never opened"
+    return "cut short, or no safetensors file"
+
+
 def _read_config(name: str, folder: Path, written: str) -> dict[str, Any]:
     """``config.json``; ``written``: its digest in the table, if it stands there."""
+    cure = f"restore the folder weights/{name}"
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if not isinstance(config, dict):
             raise ValueError("not an object")
     except (OSError, ValueError) as error:
-        raise WeightsError(f"the weights {name} have no readable config.json; restore the folder weights/{name}") from error
+        raise WeightsError(f"the weights {name} have no readable config.json; {cure}") from error
+    for key in ("model", "arguments"):
+        if key not in config:
+            raise WeightsError(f"config.json of the weights {name} names no {key}; {cure}")
+    try:
+        family_of(config["model"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"config.json of the weights {name} is wrong: {error.args[0]}") from error
+    wanted = name.partition("-")[0]
+    if "/" not in name and wanted in names() and config["model"] != wanted:
+        raise WeightsError(f"the folder weights/{name} holds weights of {config['model']}, not of {wanted}; {cure}")
     if written and hub.digest(config) != written:
-        raise WeightsError(f"config.json of the weights {name} is not the one that was published; restore weights/{name}")
+        raise WeightsError(f"config.json of the weights {name} is not the one that was published; {cure}")
     return config
 
 
@@ -238,8 +285,8 @@ def folder_of(name: str) -> Path:
     if here.is_dir():
         return here
     if not table().get(name, {}).get("commit"):
-        raise WeightsError(f"the weights {name} are missing; restore the folder weights/{name} or train them: "
-                           f"python -m gen_models.train {name}")  # fmt: skip
+        raise WeightsError(f"the weights {name} are missing{nearest(name, trained())}; restore the folder weights/{name} or train "
+                           f"them: python -m gen_models.train {name}")  # fmt: skip
     return hub.folder_of(_pinned(name))
 
 

@@ -47,6 +47,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from gen_models.base import Batch
+from gen_models.catalog import nearest
 from gen_models.edges import framed, line_drawing
 
 SPLITS = ("train", "validation", "test")
@@ -200,7 +201,8 @@ def load_data(name: str, split: str = "train", size: int | None = None, folder: 
     if name.startswith(("paired:", "unpaired:")):
         return _read_folders(name, split, size or 128, channels)
     raise DataError(
-        f"there is no data set {name!r}; choose from {', '.join(_READERS)}, folder:PATH, paired:PATH or unpaired:PATH"
+        f"there is no data set {name!r}{nearest(name, _READERS)}; choose from {', '.join(_READERS)}, folder:PATH, paired:PATH or "
+        "unpaired:PATH"
     )
 
 

@@ -172,6 +172,8 @@ def publish(name: str) -> Path:
     if not folder.is_dir():
         raise catalog.WeightsError(f"there is no folder {folder}; name the run with --from, such as runs/{name}")
     model = catalog.read(folder)
+    if type(model) is not catalog.model_class(catalog.split_name(name)[0]):
+        raise catalog.WeightsError(f"the folder {folder} holds weights of {type(model).title}, not {name}")
     _enter(name, folder)
     if samples_pictures(type(model)):
         from gen_models.train import save_grid  # brings the trainer's imports along, which a card alone does without

@@ -135,7 +135,8 @@ def recipe_for(kind: type[Model], data_name: str, given: argparse.Namespace) -> 
     """
     key = data_name.partition(":")[0]
     if key not in kind.recipes:
-        raise KeyError(f"{kind.title} has no recipe for {key!r}; it has {', '.join(kind.recipes)}; give --data")
+        near = catalog.nearest(key, kind.recipes)
+        raise KeyError(f"{kind.title} has no recipe for {key!r}{near}; it has {', '.join(kind.recipes)}; give --data")
     recipe = kind.recipes[key]
     if given.large:
         recipe = recipe.large or recipe

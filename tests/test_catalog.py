@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import pickle
 import shutil
 import time
 
@@ -14,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from gen_models import catalog
 from gen_models.base import Draws, Model
 from gen_models.catalog import WeightsError
+from gen_models.data import DataError, load_data
 
 SHIPPED = ROOT / "weights"
 
@@ -58,6 +61,23 @@ def test_an_unknown_model_names_the_known_ones(name):
 def test_split_name():
     assert catalog.split_name("dcgan-fashion") == ("dcgan", "fashion")
     assert catalog.split_name("dcgan-my-own-pictures") == ("dcgan", "my-own-pictures")
+
+
+def test_a_name_that_does_not_exist_suggests_the_nearest(saved):
+    write_table(dcgan_fashion={}, vae_mnist={})
+    cases = [
+        (catalog.model_class, "dcgna", "there is no model 'dcgna' .did you mean dcgan.*; choose from"),
+        (catalog.about, "VEA", "there is no model 'VEA' .did you mean vae"),
+        (catalog.load, "dcgan-fashon", "dcgan-fashon are missing .did you mean dcgan-fashion"),
+        (catalog.load, "dcgan-mne", "dcgan-mne are missing .did you mean dcgan-mine"),
+        (catalog.load, "vaemnist", "'vaemnist' is not of the form .*did you mean vae-mnist"),
+        (lambda name: load_data(name, "train"), "fashon", "there is no data set 'fashon' .did you mean fashion"),
+    ]
+    for call, name, sentence in cases:
+        with pytest.raises((KeyError, WeightsError, DataError), match=sentence):
+            call(name)
+    with pytest.raises(WeightsError, match="^the weights dcgan-zzzzzzzz are missing; restore"):
+        catalog.load("dcgan-zzzzzzzz")
 
 
 @pytest.mark.parametrize("name", ["dcgan", "", "dcgan-", "a-b/c", "../a-b", "a-..", "a-b\\c"])
@@ -166,6 +186,75 @@ def test_a_config_that_does_not_fit_is_refused(saved, arguments):
 def test_a_config_of_an_unknown_model_is_refused(saved):
     rewrite(saved, model="cats")
     with pytest.raises(WeightsError, match="there is no model 'cats'"):
+        catalog.load("dcgan-mine")
+
+
+@pytest.mark.parametrize("key", ["model", "arguments"])
+def test_a_config_without_what_is_needed_says_what(saved, key):
+    config = json.loads((saved / "config.json").read_text())
+    del config[key]
+    (saved / "config.json").write_text(json.dumps(config))
+    for read in (catalog.load, catalog.config_of):
+        with pytest.raises(WeightsError, match=f"config.json of the weights dcgan-mine names no {key}; restore"):
+            read("dcgan-mine")
+
+
+@pytest.mark.parametrize("model", [None, 3, ["dcgan"], {}, ""], ids=repr)
+def test_a_config_whose_model_is_no_name_is_refused(saved, model):
+    rewrite(saved, model=model)
+    with pytest.raises(WeightsError, match="config.json of the weights dcgan-mine is wrong"):
+        catalog.load("dcgan-mine")
+
+
+def test_a_misfit_is_told_in_one_line(saved):
+    resave(saved, lambda tensors: [tensors.pop(key) for key in list(tensors)[:-1]])
+    with pytest.raises(WeightsError, match="dcgan-mine do not fit this version of the model dcgan: .*Missing key") as caught:
+        catalog.load("dcgan-mine")
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_the_folder_of_another_model_is_refused_by_its_name(saved, shelf, published):
+    shutil.copytree(saved, shelf / "vae-mine")
+    if published:
+        write_table(vae_mine={"sha256": catalog.sha256(saved / "model.safetensors")})
+    for read in (catalog.load, catalog.config_of):
+        with pytest.raises(WeightsError, match="^the folder weights/vae-mine holds weights of dcgan, not of vae; restore"):
+            read("vae-mine")
+
+
+class Trap:
+    """Something that runs when it is unpickled."""
+
+    def __init__(self, place):
+        self.place = str(place)
+
+    def __reduce__(self):
+        return os.mkdir, (self.place,)
+
+
+@pytest.mark.parametrize("published", [False, True])
+@pytest.mark.parametrize("kind", ["torch", "pickle 2", "pickle 4", "pickle 5"])
+def test_a_pickle_renamed_to_safetensors_is_never_opened(saved, tmp_path, kind, published):
+    file, content = saved / "model.safetensors", {"weights": torch.zeros(3), "trap": Trap(tmp_path / "sprung")}
+    if kind == "torch":
+        torch.save(content, file)
+    else:
+        file.write_bytes(pickle.dumps(content, protocol=int(kind[-1])))
+    rewrite(saved, sha256=catalog.sha256(file))
+    if published:
+        write_table(dcgan_mine={"sha256": "0" * 64})
+    with pytest.raises(WeightsError, match="dcgan-mine are damaged: model.safetensors is a pickle under another name, .*never"):
+        catalog.load("dcgan-mine")
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("size", [0, 4, 100, -100])
+def test_a_file_that_is_cut_short_is_refused(saved, size):
+    file = saved / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:size])
+    rewrite(saved, sha256=catalog.sha256(file))  # an honest mistake
+    with pytest.raises(WeightsError, match="dcgan-mine are damaged: model.safetensors is cut short, or no safetensors file"):
         catalog.load("dcgan-mine")
 
 

@@ -123,6 +123,13 @@ def test_what_cannot_be_published_is_one_sentence(shelf, run, tmp_path, capsys):
     assert list(shelf.iterdir()) == []
 
 
+def test_a_folder_with_another_model_is_not_published(shelf, run, capsys):
+    (run / "weights").rename(shelf / "dcgan-mnist")
+    assert publish.main(["dcgan-mnist"]) == 1
+    assert "holds weights of" in capsys.readouterr().err
+    assert catalog.table() == {}
+
+
 def test_weights_with_a_flipped_byte_are_not_published(shelf, run, capsys):
     file = run / "weights" / "model.safetensors"
     content = bytearray(file.read_bytes())
