@@ -23,10 +23,11 @@ class Recipe:
     """How the published weights of one model on one data set were trained.
 
     ``arguments`` go to the model's constructor. ``ema`` is the decay of the exponential moving average whose weights are
-    published (0: the last weights). The learning rate is constant up to the fraction ``decay_from`` of the steps and
-    falls linearly to zero from there. ``mirror`` flips half of the training pictures left to right. ``jitter``: training pictures
-    are read this many times as large and cut at random to the size of training. ``large`` is the same training with a GPU's
-    budget (``--large`` on the command line). ``paper``: what the paper's authors spent, in words.
+    published (0: the last weights). The learning rate rises linearly over the first ``warm_up`` steps, is constant up to the
+    fraction ``decay_from`` of the steps and falls linearly to zero from there. ``mirror`` flips half of the training pictures left
+    to right; ``turn`` turns each by a random multiple of 90 degrees. ``jitter``: training pictures are read this many times as
+    large and cut at random to the size of training. ``data``: the data set, where the recipe's key is not its name. ``large`` is
+    the same training with a GPU's budget (``--large`` on the command line). ``paper``: what the paper's authors spent, in words.
     """
 
     steps: int
@@ -34,9 +35,12 @@ class Recipe:
     arguments: dict[str, Any] = field(default_factory=dict)
     ema: float = 0.999
     decay_from: float = 0.5
+    warm_up: int = 0
     mirror: bool = False
+    turn: bool = False
     jitter: float = 1.0
     precision: str = "bf16"
+    data: str = ""
     large: Recipe | None = None
     paper: str = ""
 
@@ -98,7 +102,7 @@ class Model(nn.Module):
     reported: ClassVar[dict[str, str]] = {}
     """The papers' numbers beside ours: ``<measure's key>-<data>`` -> number, source and how far it compares."""
     recipes: ClassVar[dict[str, Recipe]]
-    """Data set name -> recipe; the key ``folder`` serves a user's own pictures."""
+    """Data set name, or what stands after the dash in the weights' name -> recipe; ``folder`` serves a user's own pictures."""
     tiny: ClassVar[dict[str, Any]]
     """Constructor arguments of a version small enough for a unit test."""
     averaged: ClassVar[tuple[str, ...] | None] = None
@@ -148,6 +152,13 @@ class Model(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} is not trained by gradient steps")
 
+    def begin(self, load: Callable[[str], Model]) -> None:
+        """Called once before the first step; ``load`` gives trained models by name, to start from them or to ask them.
+
+        Raises:
+            ValueError: if one of them does not fit.
+        """
+
     def finish(self, images: Tensor) -> None:
         """Called once before the weights are published, with validation pictures (N, C, H, W) in [0, 1]."""
 
@@ -181,6 +192,38 @@ class Translator(Model):
     def examples(self, inputs: Tensor, partners: Tensor) -> Tensor:
         """A sheet to look at, eight to a row: pictures of kind A, under them their translations, under these the true ones."""
         return rows_of_eight(inputs, self.translate(inputs), partners)
+
+
+class Restorer(Model):
+    """A model that makes pictures larger by the factor ``scale``; it learns from large pictures, which it shrinks itself.
+
+    All verbs take and return pictures in [0, 1], (B, C, H, W), float32, of any height and width.
+    """
+
+    sheet: ClassVar[str] = "rows of shrunk pictures, enlarged bicubically, enlarged by the model, and the true ones, in turns"
+    """What :meth:`examples` shows."""
+
+    @property
+    def scale(self) -> int:
+        """How many times as wide and as high a picture becomes."""
+        return self.config["scale"]
+
+    @property
+    def damage(self) -> object:
+        """What the model was trained to undo besides shrinking; as text, a sentence for the card."""
+        raise NotImplementedError(f"{type(self).__name__} does not shrink")
+
+    def shrink(self, images: Tensor, draws: Draws | None = None) -> Tensor:
+        """Pictures (B, C, sH, sW) -> (B, C, H, W), damaged as in training; one row of ``draws`` a picture."""
+        raise NotImplementedError(f"{type(self).__name__} does not shrink")
+
+    def enlarge(self, images: Tensor) -> Tensor:
+        """Pictures (B, C, H, W) -> (B, C, sH, sW)."""
+        raise NotImplementedError(f"{type(self).__name__} does not enlarge")
+
+    def examples(self, images: Tensor) -> Tensor:
+        """A sheet to look at, eight to a row: true pictures, sides multiples of the scale, under what is made of them shrunk."""
+        raise NotImplementedError(f"{type(self).__name__} has no examples")
 
 
 def rows_of_eight(*kinds: Tensor) -> Tensor:

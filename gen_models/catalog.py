@@ -192,6 +192,18 @@ def read(folder: Path, name: str | None = None) -> Model:
     return model.to(runtime.device(), memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
+def weights_folder(given: Path) -> Path:
+    """The folder that holds ``config.json``: the one given or its subfolder ``weights``, so that a run's folder will do.
+
+    Raises:
+        WeightsError: if neither does.
+    """
+    for folder in (given, given / "weights"):
+        if (folder / "config.json").is_file():
+            return folder
+    raise WeightsError(f"{given} holds no weights; name the folder that a training wrote, such as runs/dcgan-fashion")
+
+
 def save(model: Model, folder: Path, config: dict[str, Any]) -> str:
     """Write ``model.safetensors`` in half precision, without the scaffold, and ``config.json``; returns the SHA-256.
 

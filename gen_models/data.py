@@ -3,8 +3,11 @@
 | name | pictures | split |
 | --- | --- | --- |
 | ``mnist``, ``fashion`` | 28 x 28 grey | the official test set; of the official training set, a fixed twentieth validates |
-| ``faces`` | 64 x 64 colour, from 128 x 128 | a fixed tenth tests, a fixed twentieth validates |
+| ``faces`` | 64 x 64 colour, from 128 x 128, which they may stay | a fixed tenth tests, a fixed twentieth validates |
+| ``photos`` | 256 x 256 colour: landscapes, paintings, textures; to train on, mosaics of smaller ones too | as for ``faces`` |
 | ``folder:PATH`` | a user's own, squared and resized | as for ``faces`` |
+
+Pictures to judge super-resolution by, each in its own size and never trained on: :func:`benchmark` reads ``set5`` and ``set14``.
 
 Sets of pairs, for models that translate pictures of kind A into kind B:
 
@@ -99,19 +102,20 @@ class Batches:
     """Training batches; batch number ``step`` is a function of (seed, step) alone, so a resumed run sees the same ones.
 
     With several processes each takes its own rows of the same global batch. Pictures larger than ``side`` are cut to it at random
-    places. The pictures of a set of pairs are (B, 2C, H, W), A's channels first: cut and mirrored alike if they are paired, else
-    each on its own and the pictures of kind B in an order of their own.
+    places; with ``mirror`` half of them are flipped, with ``turn`` each is turned by a random multiple of 90 degrees. The pictures
+    of a set of pairs are (B, 2C, H, W), A's channels first: cut, mirrored and turned alike if they are paired, else each on its own
+    and the pictures of kind B in an order of their own.
     """
 
     def __init__(
         self, data: DataSet, batch_size: int, seed: int = 0, mirror: bool = False, rank: int = 0, world: int = 1,
-        side: int | None = None,
+        side: int | None = None, turn: bool = False,
     ) -> None:  # fmt: skip
         if batch_size % world:
             raise ValueError(f"a batch of {batch_size} cannot be shared evenly by {world} processes")
         self.data, self.batch_size, self.seed, self.mirror = data, batch_size, seed, mirror
         self.rows = slice(rank * batch_size // world, (rank + 1) * batch_size // world)
-        self.side = side
+        self.side, self.turn = side, turn
 
     def batch(self, step: int) -> Batch:
         """(pictures in [-1, 1] float32, labels int64) of one process for ``step``."""
@@ -136,11 +140,12 @@ class Batches:
         )
 
     def _augmentation(self, order: np.random.Generator, images: Tensor) -> Callable[[Tensor], Tensor]:
-        """What happens to bytes (B, C, H, W) on their way into a batch: cut and mirrored as drawn from ``order``, in [-1, 1]."""
+        """What happens to bytes (B, C, H, W) on their way into a batch: cut, mirrored, turned as ``order`` draws, in [-1, 1]."""
         flips = order.random(self.batch_size)[self.rows] < 0.5
         height, width = images.shape[-2:]
         side = self.side
         places = order.random((self.batch_size, 2))[self.rows] if side and (height, width) != (side, side) else None
+        turns = order.integers(0, 4, self.batch_size)[self.rows].tolist() if self.turn else None
 
         def augment(pictures: Tensor) -> Tensor:
             if places is not None:
@@ -153,6 +158,8 @@ class Batches:
             if self.mirror:
                 flip = torch.from_numpy(flips)
                 ready[flip] = ready[flip].flip(-1)
+            if turns is not None:
+                ready = torch.stack([picture.rot90(times, (-2, -1)) for picture, times in zip(ready, turns, strict=True)])
             return ready
 
         return augment
@@ -185,7 +192,7 @@ def load_data(name: str, split: str = "train", size: int | None = None, folder: 
     Args:
         name: one of the tables at the top of this file.
         split: ``train``, ``validation`` or ``test``.
-        size: side of the pictures; None: the data set's own (28, 28, 64; 64 for a folder, 128 for folders of pairs).
+        size: side of the pictures; None: the data set's own (28, 28, 64, 256; 64 for a folder, 128 for folders of pairs).
         folder: the data folder, see :func:`data_dir`.
         channels: 1 or 3, for a user's folder only.
 
@@ -324,6 +331,52 @@ def _faces(split: str, size: int | None, folder: Path | None) -> DataSet:
         "faces", split, torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels),
         {"age": decades, "gender": ("male", "female"), "ethnicity": ETHNICITIES},
     )  # fmt: skip
+
+
+def _photos(split: str, size: int | None, folder: Path | None) -> DataSet:
+    """Photographs, paintings and textures; the part to train on holds mosaics too.
+
+    Halved pictures are sharper, show the same things smaller, and have lost the traces of JPEG; flowers are small as they are.
+    """
+    size = size or 256
+    sets = (("monet2photo_256.zip", "train/"), ("textures_dtd_256.zip", "train/"), ("flowers102_64.zip", "train/"))
+    found: list[list[np.ndarray]] = []
+    for (archive, inside), side in zip(sets, (size, size, size // 4), strict=True):
+        with _archive("photos", archive, folder) as files:
+            contents = [read() for read in _members(files, [inside]).values()]
+            found.append([_picture(content, side, "RGB") for content in contents if split_of(content) == split])
+    pictures = found[0] + found[1]
+    if split == "train":
+        halves = [np.asarray(Image.fromarray(picture).resize((size // 2,) * 2, Image.Resampling.BOX)) for picture in pictures]
+        pictures = pictures + _mosaics(halves, 2) + _mosaics(found[2], 4)
+    if not pictures:
+        raise DataError(f"the archives of photos hold no picture for the part {split!r}; fetch them again")
+    images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
+    return DataSet("photos", split, images, torch.zeros(len(images), 1, dtype=torch.int64), {})
+
+
+def _mosaics(pictures: list[np.ndarray], across: int) -> list[np.ndarray]:
+    """Squares of ``across`` times ``across`` pictures; what is left over is left out."""
+    groups = [pictures[first : first + across**2] for first in range(0, len(pictures) - across**2 + 1, across**2)]
+    return [np.concatenate([np.concatenate(group[row::across], axis=1) for row in range(across)]) for group in groups]
+
+
+def benchmark(name: str, folder: str | os.PathLike | None = None) -> dict[str, Tensor]:
+    """``set5`` (Bevilacqua 2012) or ``set14`` (Zeyde 2010): name -> bytes (C, H, W), C = 1 where the picture is grey.
+
+    Raises:
+        DataError: if the archive is not at hand or damaged.
+    """
+    inside = {"set5": "Set5/", "set14": "Set14/"}[name]
+    pictures = {}
+    with _archive(name, "sr_set5_set14.zip", data_dir(folder)) as files:
+        for title, read in _members(files, [inside]).items():
+            with Image.open(io.BytesIO(read())) as image:
+                pixels = np.array(image.convert("L" if image.mode in ("L", "1", "I", "I;16") else "RGB"))
+            pictures[title] = torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1).contiguous()
+    if not pictures:
+        raise DataError(f"sr_set5_set14.zip holds no picture of {name}; fetch it again")
+    return pictures
 
 
 def _read_folder(path: Path, split: str, size: int, channels: int) -> DataSet:
@@ -536,6 +589,7 @@ _READERS: dict[str, Callable[[str, int | None, Path | None], DataSet]] = {
     "mnist": _grey_reader("mnist", "MNIST", "digit", tuple("0123456789")),
     "fashion": _grey_reader("fashion", "FashionMNIST", "garment", FASHION_CLASSES),
     "faces": _faces,
+    "photos": _photos,
     "facades": _archive_reader(
         "facades", "facades_256.zip", ("train/B/", "train/A/"), ("label maps", "photographs of facades"), 256, paired=True
     ),

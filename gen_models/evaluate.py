@@ -149,7 +149,7 @@ def parser() -> argparse.ArgumentParser:
 def evaluate(name: str, given: argparse.Namespace) -> bool:
     """Measure one model as the arguments of :func:`parser` say, print, write or compare; False if a comparison fails."""
     if given.weights:
-        folder = weights_folder(given.weights)
+        folder = catalog.weights_folder(given.weights)
         model = catalog.read(folder)  # by its own checksum: the published weights may be others
         config = json.loads((folder / "config.json").read_text())
         if config["model"] != catalog.split_name(name)[0]:
@@ -183,18 +183,6 @@ def evaluate(name: str, given: argparse.Namespace) -> bool:
         _write(out, name, config, found, judge, {"samples": samples, "likelihoods": likelihoods, "quick": given.quick})
         print(f"  written to {out}")
     return good
-
-
-def weights_folder(given: Path) -> Path:
-    """The folder that holds ``config.json``: the one given or its subfolder ``weights``, so that a run's folder will do.
-
-    Raises:
-        WeightsError: if neither does.
-    """
-    for folder in (given, given / "weights"):
-        if (folder / "config.json").is_file():
-            return folder
-    raise catalog.WeightsError(f"{given} holds no weights; name the folder that a training wrote, such as runs/dcgan-fashion")
 
 
 def samples_pictures(kind: type[Model]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import torch
 from torch import Tensor, nn
 
@@ -44,6 +46,20 @@ def to_unit(images: Tensor) -> Tensor:
 def from_unit(images: Tensor) -> Tensor:
     """[0, 1] -> [-1, 1]."""
     return images * 2.0 - 1.0
+
+
+def between(one: nn.Module, other: nn.Module, fraction: float) -> nn.Module:
+    """A copy of ``one`` whose weights are (1 - fraction) of its own plus ``fraction`` of ``other``'s (Wang 2018, section 3.4).
+
+    Raises:
+        ValueError: if the two are not of the same shape.
+    """
+    mine, others = one.state_dict(), other.state_dict()
+    if {key: value.shape for key, value in mine.items()} != {key: value.shape for key, value in others.items()}:
+        raise ValueError("two networks can be mixed only if all their weights have the same names and sizes")
+    mixed = deepcopy(one)
+    mixed.load_state_dict({key: torch.lerp(value, others[key].to(value), fraction) for key, value in mine.items()})
+    return mixed
 
 
 def slerp(start: Tensor, end: Tensor, fraction: Tensor | float) -> Tensor:

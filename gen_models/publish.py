@@ -25,7 +25,7 @@ from PIL import Image
 from gen_models import catalog, hub, runtime
 from gen_models.base import Draws, Model, Translator
 from gen_models.data import DataError, load_data
-from gen_models.evaluate import EVALUATION, samples_pictures, shown, weights_folder
+from gen_models.evaluate import EVALUATION, samples_pictures, shown
 
 OWNER = "deep-generative-gallery"
 """Organisation on the Hub."""
@@ -144,7 +144,7 @@ def adopt(name: str, source: Path) -> None:
     Raises:
         WeightsError: if they do not load, or are another model's; nothing is copied then.
     """
-    source = weights_folder(source)
+    source = catalog.weights_folder(source)
     catalog.read(source)  # by its own checksum: the table still holds that of the weights before
     config = json.loads((source / "config.json").read_text())
     if config["model"] != catalog.split_name(name)[0]:

@@ -30,12 +30,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from gen_models import catalog
-from gen_models.base import Draws, GenerativeModel, Model, Recipe, Translator
+from gen_models.base import Draws, GenerativeModel, Model, Recipe, Restorer, Translator
 from gen_models.data import Batches, DataError, DataSet, load_data
 
 CHECKPOINT = "checkpoint.pt"
 SHEET = 128
-"""Side of a translated picture on a sheet; larger ones are reduced."""
+"""Side of a picture on a sheet: larger translations are reduced, of larger restorations the middle is shown."""
 
 
 class TrainingStopped(RuntimeError):
@@ -65,6 +65,10 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("--data", help="data set, or folder:PATH, paired:PATH, unpaired:PATH (default: from the name)")
     make.add_argument("--data-dir", help="folder of the data sets (default: GALLERY_DATA)")
     make.add_argument("--out", type=Path, help="folder of the run (default: runs/<name>)")
+    make.add_argument(
+        "--start", type=Path, metavar="FOLDER",
+        help="run or weights to start from, for a model that starts from another's (default: those published)",
+    )  # fmt: skip
     make.add_argument("--resume", action="store_true", help="go on from the run's checkpoint, if there is one")
     make.add_argument("--precision", choices=("no", "bf16"), help="autocast (default: the recipe's)")
     make.add_argument("--compile", action="store_true", help="fuse the networks' loops first; needs a C++ compiler or a GPU")
@@ -80,17 +84,18 @@ def train(given: argparse.Namespace) -> Path:
     """Train as the arguments of :func:`parser` say and publish into the run's folder ``weights``; returns that folder."""
     model_name, data_name = catalog.split_name(given.name)
     kind = catalog.model_class(model_name)
-    data_name = given.data or data_name
-    recipe = recipe_for(kind, data_name, given)
+    recipe = recipe_for(kind, given.data or data_name, given)
+    data_name = given.data or recipe.data or data_name
     out = given.out or Path("runs") / given.name
     accelerator = Accelerator(mixed_precision=recipe.precision, cpu=given.cpu)
     torch.manual_seed(given.seed)
     model: Model = kind(**recipe.arguments)
+    origins = begin(model, given.start)
     channels, size, _ = model.image_shape
     data = load_data(data_name, "train", round(size * recipe.jitter), given.data_dir, channels)
     batches = Batches(
         data, recipe.batch_size, given.seed, recipe.mirror, accelerator.process_index, accelerator.num_processes,
-        model.training_shape[-1],
+        model.training_shape[-1], recipe.turn,
     )  # fmt: skip
     try:
         validation = load_data(data_name, "validation", size, given.data_dir, channels)
@@ -118,13 +123,40 @@ def train(given: argparse.Namespace) -> Path:
         "model": model_name, "data": data_name.partition(":")[0],
         "classes": {task: list(labels) for task, labels in data.classes.items()},
         **({"domains": list(data.domains)} if data.domains else {}),
+        **({"degradation": f"{model.damage}, to 1/{model.scale} of the side"} if isinstance(model, Restorer) else {}),
         "value_range": "training batches in [-1, 1], pictures in and out in [0, 1]",
         "preprocessing": f"middle square, {size} x {size} pixels, {'colour' if channels == 3 else 'grey'}",
-        "training": run.facts(),
+        "training": {**run.facts(), **({"origins": origins} if origins else {})},
     }  # fmt: skip
     catalog.save(published, out / "weights", record)
     run.sample_grid(out / "weights" / "samples.png")
     return out / "weights"
+
+
+def begin(model: Model, start: Path | None = None) -> dict[str, str]:
+    """Give a model the trained ones that it starts from or asks; returns their names and SHA-256.
+
+    ``start``: a folder of weights in place of the published ones that its argument ``start`` names.
+
+    Raises:
+        WeightsError: if one is missing or does not fit, or a folder is given to a model that starts from nothing.
+    """
+    origins: dict[str, str] = {}
+    named = model.config.get("start")
+    if start and not named:
+        raise catalog.WeightsError(f"{model.title} starts from no other weights; leave out --start")
+
+    def load(name: str) -> Model:
+        folder = catalog.weights_folder(start) if start and name == named else catalog.folder_of(name)
+        loaded = catalog.read(folder) if start and name == named else catalog.load(name)
+        origins[name] = catalog.sha256(folder / "model.safetensors")
+        return loaded
+
+    try:
+        model.begin(load)
+    except ValueError as error:
+        raise catalog.WeightsError(str(error)) from error
+    return origins
 
 
 def recipe_for(kind: type[Model], data_name: str, given: argparse.Namespace) -> Recipe:
@@ -163,7 +195,7 @@ class Run:
         validation: DataSet | None = None,
     ) -> None:  # fmt: skip
         self.validation = validation
-        """What a translator's sheets show."""
+        """What the sheets of a translator or a restorer show."""
         self.recipe, self.accelerator, self.batches, self.out, self.seed = recipe, accelerator, batches, out, seed
         self.model = model.to(accelerator.device, memory_format=torch.channels_last).train()
         self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
@@ -217,6 +249,8 @@ class Run:
         key = [self.seed, 2**63 + self.step * 4096 + self.accelerator.process_index]
         torch.manual_seed(int(np.random.Philox(key=key).random_raw() >> 1))
         factor = min(1.0, (1 - self.step / self.recipe.steps) / max(1 - self.recipe.decay_from, 1e-9))
+        if self.step < self.recipe.warm_up:
+            factor *= (self.step + 1) / (self.recipe.warm_up + 1)
         for name, optimizer in self.optimizers.items():
             for group, rate in zip(optimizer.param_groups, self.rates[name], strict=True):
                 group["lr"] = rate * factor
@@ -331,12 +365,12 @@ class Run:
     def sample_grid(self, file: Path | None = None) -> None:
         """What the published weights make, by default as ``samples-<step>.png``.
 
-        64 samples (seed 0); of a translator, the first 16 pictures of the validation part and their translations.
+        64 samples (seed 0); of other models, the first 16 pictures of the validation part and what is made of them.
         """
-        if not self.accelerator.is_main_process or not isinstance(self.model, GenerativeModel | Translator):
+        if not self.accelerator.is_main_process or not isinstance(self.model, GenerativeModel | Translator | Restorer):
             return
         with torch.no_grad():
-            if isinstance(self.model, Translator):
+            if isinstance(self.model, Translator | Restorer):
                 if self.validation is None:
                     return
                 pictures = sheet(self.published(), self.validation)
@@ -358,10 +392,18 @@ class Run:
         }  # fmt: skip
 
 
-def sheet(model: Translator, held: DataSet) -> torch.Tensor:
-    """What a translator makes of the first 16 pairs of a set, pictures (N, C, H, W) in [0, 1], eight to a row."""
+def sheet(model: Translator | Restorer, held: DataSet) -> torch.Tensor:
+    """What a model makes of the first 16 pictures or pairs of a set, pictures (N, C, H, W) in [0, 1], eight to a row."""
+    if isinstance(model, Restorer):
+        return model.examples(middle(held.unit(0, 16), min(SHEET, *held.images.shape[-2:]) // model.scale * model.scale))
     pictures = model.examples(held.unit(0, 16), held.partners[:16].float() / 255)
     return nn.functional.adaptive_avg_pool2d(pictures, min(pictures.shape[-1], SHEET))
+
+
+def middle(pictures: torch.Tensor, side: int) -> torch.Tensor:
+    """The middle squares of pictures (N, C, H, W)."""
+    top, left = ((length - side) // 2 for length in pictures.shape[-2:])
+    return pictures[..., top : top + side, left : left + side]
 
 
 def save_grid(pictures: torch.Tensor, file: Path, columns: int = 8) -> None:
@@ -386,6 +428,8 @@ def _shared_arguments(given: argparse.Namespace) -> list[str]:
     if given.data:
         layout, colon, _ = given.data.partition(":")
         words += ["--data", f"{layout}:PATH" if colon else given.data]
+    if given.start:
+        words += ["--start", "PATH"]
     words += [f"--{option}" for option in ("compile", "large") if getattr(given, option)]
     if given.seed:
         words += ["--seed", str(given.seed)]

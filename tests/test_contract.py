@@ -67,7 +67,7 @@ def test_recipes_and_tiny_arguments_build_the_model(model_name):
         channels, height, width = model.image_shape
         assert channels in (1, 3)
         assert height == width
-    assert set(kind.recipes) <= {*_READERS, "folder", "paired", "unpaired"}
+    assert {recipe.data or key for key, recipe in kind.recipes.items()} <= {*_READERS, "folder", "paired", "unpaired"}
     for recipe in recipes:
         assert isinstance(recipe, Recipe)
         assert recipe.steps > 0
@@ -75,6 +75,7 @@ def test_recipes_and_tiny_arguments_build_the_model(model_name):
         assert 0 <= recipe.ema < 1
         assert 0 <= recipe.decay_from <= 1
         assert recipe.jitter >= 1
+        assert 0 <= recipe.warm_up < recipe.steps
         assert recipe.precision in ("no", "bf16", "fp16")
 
 

@@ -16,7 +16,7 @@ from gen_models import catalog
 PACKAGE = ROOT / "gen_models"
 FILES = sorted(PACKAGE.rglob("*.py"))
 MODELS = sorted(PACKAGE.glob("*/[!_]*.py"))
-SHARED = {"gen_models.base", "gen_models.layers", "gen_models.losses"}
+SHARED = {"gen_models.base", "gen_models.layers", "gen_models.losses", "gen_models.degradation"}
 README = ROOT / "README.md"
 
 
@@ -61,6 +61,10 @@ def test_a_model_imports_the_shared_files_and_its_familys_own(file):
 @pytest.mark.parametrize("name", ["base", "layers", "losses", "runtime"])
 def test_the_ground_floor_stands_on_nothing(name):
     assert not {found for found in imported(PACKAGE / f"{name}.py") if found.startswith("gen_models")}
+
+
+def test_the_damages_need_only_draws():
+    assert {found for found in imported(PACKAGE / "degradation.py") if found.startswith("gen_models")} == {"gen_models.base"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=label)
