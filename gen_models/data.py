@@ -358,7 +358,8 @@ def _photos(split: str, size: int | None, folder: Path | None) -> DataSet:
 def _mosaics(pictures: list[np.ndarray], across: int) -> list[np.ndarray]:
     """Squares of ``across`` times ``across`` pictures; what is left over is left out."""
     groups = [pictures[first : first + across**2] for first in range(0, len(pictures) - across**2 + 1, across**2)]
-    return [np.concatenate([np.concatenate(group[row::across], axis=1) for row in range(across)]) for group in groups]
+    rows = range(0, across**2, across)
+    return [np.concatenate([np.concatenate(group[first : first + across], axis=1) for first in rows]) for group in groups]
 
 
 def benchmark(name: str, folder: str | os.PathLike | None = None) -> dict[str, Tensor]:

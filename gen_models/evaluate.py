@@ -2,7 +2,7 @@
 
 It knows no model. What is measured follows from the verbs that a model has: one that samples is held against unseen real pictures,
 one with ``log_likelihood`` is asked for it, one with ``evidence`` for its lower bound, one with ``predict`` for its hits, a
-translator is held against its own input.
+translator is held against its own input, a restorer against the picture that was shrunk.
 
 | key | measure | from |
 | --- | --- | --- |
@@ -17,7 +17,11 @@ translator is held against its own input.
 | ``kernel-gain`` | how much closer to the target a translation is than its input | |
 | ``cycle`` | what a translation there and back changes | Zhu 2017, arXiv 1703.10593 |
 | ``labels-pixels``, ``-classes``, ``-overlap`` | labels that a segmenter finds again in a translation | Isola 2017, section 4.1 |
+| ``psnr-y``, ``ssim-y``, ``psnr-rgb``, ``ssim-rgb`` | an enlarged picture against the true one | Timofte 2013; Wang 2004 |
+| ``identity``, ``agreement-<task>`` | what a feature network sees in both | |
 
+Of a restorer, ``-set5`` and ``-set14`` are the pictures that all papers use, ``-bicubic`` is the baseline, ``-ensemble`` the mean
+over eight ways to turn a picture, ``-start`` the same number for the weights that its training started from.
 Of a translator, ``-input`` and ``-colours`` are the same numbers for two baselines, and ``-back`` those of the other direction.
 
 Distances between finite sets grow as the sets shrink, so numbers from few pictures do not compare with numbers from many. A full
@@ -44,8 +48,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from gen_models import catalog, runtime
-from gen_models.base import Draws, GenerativeModel, Model, Translator
-from gen_models.data import DataError, DataSet, load_data
+from gen_models.base import Draws, GenerativeModel, Model, Restorer, Translator
+from gen_models.data import DataError, DataSet, benchmark, load_data
+from gen_models.degradation import enlarge
 
 EVALUATION = "evaluation.json"
 CHUNK = 250
@@ -232,6 +237,11 @@ def measure(
         judge = {"name": translations.network, "sha256": translations.sha256}
         for effort, numbers in zip(efforts, lists, strict=True):
             numbers += translations.measures(effort.translations)
+    if isinstance(model, Restorer):
+        restorations = Restorations.of(model, test, data_dir, efforts[0], name)
+        judge = restorations.judge
+        for effort, numbers in zip(efforts, lists, strict=True):
+            numbers += restorations.measures(effort.samples)
     if samples_pictures(type(model)):
         sets = Sets.of(model, data, data_dir, efforts[0], name)
         judge = {"name": sets.network, "sha256": sets.sha256}
@@ -252,7 +262,9 @@ def measure(
             counts = found_labels(model, test.images[:count], test.partners[:count])
             numbers += label_measures(counts, f"{count} real pairs of the test part of {_short(data)}")
     reported = getattr(type(model), "reported", {})
-    return [[_with_paper(number, reported, test.name) for number in numbers] for numbers in lists], judge
+    # two restorers may have learnt from the same pictures, shrunk in different ways
+    label = name.partition("-")[2] if isinstance(model, Restorer) else test.name
+    return [[_with_paper(number, reported, label) for number in numbers] for numbers in lists], judge
 
 
 # ---- samples against real pictures --------------------------------------------------------------------------------------
@@ -853,6 +865,227 @@ def label_measures(counts: Tensor, protocol: str, real: Tensor | None = None) ->
         )
         for (key, text), (value, error), (floor, floor_error) in zip(LABELS.items(), found, floors, strict=True)
     ]  # fmt: skip
+
+
+# ---- restorations -------------------------------------------------------------------------------------------------------
+
+BENCHMARKS = {"photos": ("set5", "set14")}
+"""Pictures that papers use for what a data set stands for."""
+FIDELITIES = {
+    "psnr-y": ("Peak signal-to-noise ratio of the brightness", "dB"), "ssim-y": ("Structural similarity of the brightness", ""),
+    "psnr-rgb": ("Peak signal-to-noise ratio of the colours", "dB"), "ssim-rgb": ("Structural similarity of the colours", ""),
+}  # fmt: skip
+WINDOW = "window 11 x 11, Gaussian of 1.5 pixels"
+BASELINES = {"": "", "-ensemble": ", self-ensemble", "-bicubic": ", bicubic", "-start": ", of the weights it started from"}
+
+
+@dataclass(frozen=True)
+class Restorations:
+    """What a restorer makes of shrunk pictures, by set (``""``: the test part, else a benchmark's name) and ending of the key."""
+
+    fidelity: dict[str, dict[str, Tensor]]
+    """Set -> ending -> (N, 4) float64, columns as in ``FIDELITIES``, of the same pictures in the same order."""
+    features: dict[str, Tensor]
+    """Ending, or ``true`` -> float64 (N, F) of the test part, empty where pictures have no labels."""
+    network: Any
+    """The feature network, where there are features."""
+    classes: dict[str, tuple[str, ...]]
+    network_name: str
+    judged: bool
+    """Whether the restorer's own training asked the feature network."""
+    data: str
+    way: str
+    """How pictures were shrunk, for a protocol."""
+    border: int
+    judge: dict[str, str] | None
+
+    @classmethod
+    def of(cls, model: Restorer, test: DataSet, data_dir: str | None, effort: Effort, name: str) -> Restorations:
+        """Shrink and restore the test part and the benchmarks, and compute everything that ``effort`` and smaller ones need."""
+        sets = {"": list(_drawn(test.images, effort.samples))}
+        sets |= {title: list(benchmark(title, data_dir).values()) for title in BENCHMARKS.get(test.name, ())}
+        start = model.config.get("start")
+        earlier = catalog.load(start) if start in catalog.trained() else None
+        fidelity: dict[str, dict[str, Tensor]] = {}
+        made: dict[str, list[Tensor]] = {}
+        for title, pictures in sets.items():
+            results: dict[str, list[Tensor]] = {ending: [] for ending in BASELINES}
+            true = [_cut(picture, model.scale) for picture in pictures]
+            for row, picture in enumerate(_progress(true, f"{name} {title or 'test part'}")):
+                small = _shrunk(model, picture, row)
+                ways = {"": model.enlarge, "-ensemble": partial(model.enlarge, ensemble=True)}
+                ways |= {"-bicubic": partial(enlarge, scale=model.scale)} | ({"-start": earlier.enlarge} if earlier else {})
+                for ending, way in ways.items():
+                    results[ending].append(_as(picture, translated(way, small[None])[0]))
+            fidelity[title] = {
+                ending: torch.stack([fidelities(one, other, model.scale) for one, other in zip(some, true, strict=True)])
+                for ending, some in results.items() if some
+            }  # fmt: skip
+            made = made or results | {"true": true}
+        features: dict[str, Tensor] = {}
+        network, judge, called = None, None, ""
+        if test.classes:
+            called, _ = feature_network(test.name, test.images.shape[1])
+            network, judge = catalog.load(called), {"name": called, "sha256": catalog.config_of(called)["sha256"]}
+            features = {ending: _features(network, torch.stack(some)) for ending, some in made.items() if some}
+        return cls(
+            fidelity, features, network, test.classes, called, model.config.get("judge") == called, _short(test.name),
+            f"{model.damage}, to 1/{model.scale} of the side, rounded to 8 bits", model.scale, judge,
+        )  # fmt: skip
+
+    def measures(self, count: int) -> list[Measure]:
+        """All numbers by the first ``count`` pictures of the test part, and by all of the benchmarks."""
+        numbers = []
+        for title, endings in self.fidelity.items():
+            numbers += self._fidelity(title, {ending: rows if title else rows[:count] for ending, rows in endings.items()})
+        if self.features:
+            features = {ending: rows[:count] for ending, rows in self.features.items()}
+            numbers += self._identity(features) + self._distances(features)
+        return numbers
+
+    def _fidelity(self, title: str, endings: dict[str, Tensor]) -> list[Measure]:
+        """Against the true pictures; of the ensemble and of the start, the brightness alone."""
+        whose = f"{title[:3].capitalize()}{title[3:]}" if title else f"the test part of {self.data}"
+        suffix = f"-{title}" if title else ""
+        shown_as = f" on {whose}" if title else ""
+        protocol = f"{len(endings[''])} pictures: {whose}, {self.way}, and restored; {self.border} pixels cut off at each border"
+        numbers = []
+        for ending, rows in endings.items():
+            for column, (key, (text, unit)) in enumerate(FIDELITIES.items()):
+                if ending in ("-ensemble", "-start") and "rgb" in key:
+                    continue
+                mean, error = _mean(rows[:, column])
+                channel = "Y of YCbCr as in MATLAB, rounded (grey pictures as they are)" if key.endswith("-y") else "RGB together"
+                numbers.append(
+                    Measure(
+                        f"{text}{shown_as}{BASELINES[ending]}", f"{key}{suffix}{ending}", mean, error, unit,
+                        f"{protocol}; {channel}{f'; {WINDOW}' if 'ssim' in key else ''}; mean and standard error over pictures.",
+                        UNREPORTED, "higher",
+                    )
+                )  # fmt: skip
+        gain, error = _mean(endings[""][:, 0] - endings["-bicubic"][:, 0])
+        return [
+            *numbers,
+            Measure(
+                f"Gain on bicubic{shown_as}", f"gain{suffix}", gain, error, "dB",
+                f"peak signal-to-noise ratio of the brightness less that of the bicubic enlargement; {protocol}; mean and standard "
+                "error of the differences.", UNREPORTED, "higher",
+            ),
+        ]  # fmt: skip
+
+    def _identity(self, features: dict[str, Tensor]) -> list[Measure]:
+        """Whether the feature network sees the same person."""
+        true = features["true"]
+        others = (true - true.roll(1, 0)).norm(dim=1).mean()
+        seen = {ending: self._classes(rows) == self._classes(true) for ending, rows in features.items() if ending != "true"}
+        protocol = f"{len(true)} pictures of the test part of {self.data}, {self.way}; {self._judge(true)}"
+        numbers = []
+        for ending in seen:
+            mean, error = _mean((features[ending] - true).norm(dim=1) / others)
+            numbers.append(
+                Measure(
+                    f"Identity distance{BASELINES[ending]}", f"identity{ending}", mean, error, "",
+                    f"distance of the features from those of the true picture, 1 being the mean distance between two different "
+                    f"faces; {protocol}; mean and standard error over pictures.", "not in the paper", "lower",
+                )
+            )  # fmt: skip
+        for column, task in enumerate(self.classes):
+            for ending, same in seen.items():
+                share = float(same[:, column].double().mean())
+                numbers.append(
+                    Measure(
+                        f"Same {task} seen{BASELINES[ending]}", f"agreement-{task}{ending}", 100 * share,
+                        100 * _binomial(share, len(same)), "%",
+                        f"share of pictures in which the network sees the same class as in the true one; {protocol}; binomial "
+                        "standard error.", "not in the paper", "higher",
+                    )
+                )  # fmt: skip
+        return numbers
+
+    def _distances(self, features: dict[str, Tensor]) -> list[Measure]:
+        """Restorations of one half of the pictures against the true other half; of the same half they would be no new sample."""
+        half = len(features["true"]) // 2
+        real, floor = features["true"][half:], features["true"][:half]
+        made = {ending: rows[:half] for ending, rows in features.items() if ending not in ("true", "-ensemble")}
+        protocol = (
+            f"restorations of {half} pictures against {len(real)} other, true ones, all of the test part of {self.data}, "
+            f"{self.way}; {self._judge(real)}"
+        )
+        beside = "real pictures: the true ones instead of the restorations"
+        numbers = []
+        for ending, rows in made.items():
+            own = ending == ""
+            numbers.append(
+                Measure(
+                    f"Frechet distance{BASELINES[ending]}", f"frechet{ending}", frechet(real, rows), frechet_error(real, rows), "",
+                    f"{protocol}; error: standard deviation over 10 bootstraps of the restorations; {beside}.", FOREIGN_FEATURES,
+                    "lower", frechet(real, floor) if own else None, frechet_error(real, floor) if own else None,
+                )
+            )  # fmt: skip
+            value, error = kernel(real, rows)
+            floor_value, floor_error = kernel(real, floor) if own else (None, None)
+            numbers.append(
+                Measure(
+                    f"Kernel distance{BASELINES[ending]}", f"kernel{ending}", value, error, "",
+                    f"{protocol}; mean and standard deviation over 50 subsets of {_subset(real, rows)}; {beside}.",
+                    FOREIGN_FEATURES, "lower", floor_value, floor_error,
+                )
+            )  # fmt: skip
+        if "-start" in made:
+            far, near = (kernel_splits(real, made[ending], 6) for ending in ("-start", ""))
+            gain, error = _mean(far - near)
+            numbers.append(
+                Measure(
+                    "Kernel distance, start less result", "kernel-gain", gain, error, "",
+                    f"above zero: closer to real pictures than what the weights it started from make; {protocol}; mean and "
+                    "standard error over 6 splits of both.", "not in the paper", "higher",
+                )
+            )  # fmt: skip
+        return numbers
+
+    def _classes(self, features: Tensor) -> Tensor:
+        """The most likely class per task, (N, T)."""
+        with torch.inference_mode():
+            scores = self.network.logits(features.float().to(runtime.device()))
+            return torch.stack([rows.argmax(dim=1).cpu() for rows in scores], dim=1)
+
+    def _judge(self, features: Tensor) -> str:
+        asked = ", which the training asked too" if self.judged else ""
+        return f"{features.shape[1]} features of {self.network_name} (SHA-256 {self.judge['sha256'][:8]}{asked})"
+
+
+def luma(picture: Tensor) -> Tensor:
+    """Bytes (C, H, W) -> brightness (1, H, W) float64: 16 to 235 and rounded, as ``rgb2ycbcr`` has it; a grey picture as it is."""
+    if len(picture) == 1:
+        return picture.double()
+    weights = torch.tensor([65.481, 128.553, 24.966], dtype=torch.float64)[:, None, None] / 255
+    return ((picture.double() * weights).sum(dim=0, keepdim=True) + 16).round()
+
+
+def fidelities(one: Tensor, other: Tensor, border: int) -> Tensor:
+    """The numbers of ``FIDELITIES`` for two byte pictures (C, H, W) without ``border`` pixels at each side, float64 (4,)."""
+    if border:
+        one, other = (picture[:, border:-border, border:-border] for picture in (one, other))
+    pairs = [(luma(one)[None], luma(other)[None]), (one[None], other[None])]
+    return torch.cat([torch.cat([noise_ratios(a, b), similarities(a, b)]) for a, b in pairs])
+
+
+def _cut(picture: Tensor, scale: int) -> Tensor:
+    """Without what is left over at the right and below when the sides are divided."""
+    height, width = (side // scale * scale for side in picture.shape[-2:])
+    return picture[:, :height, :width]
+
+
+def _shrunk(model: Restorer, picture: Tensor, row: int) -> Tensor:
+    """A byte picture (C, H, W) as the model was trained on; row ``row`` of seed 0 decides what is by chance."""
+    picture = picture.expand(model.image_shape[0], -1, -1)
+    small = model.shrink(picture[None].float() / 255, Draws(0, 1, first=row))
+    return (small[0] * 255).round().to(torch.uint8)
+
+
+def _as(true: Tensor, made: Tensor) -> Tensor:
+    """``made`` in as many channels as ``true``."""
+    return made if len(made) == len(true) else made.double().mean(dim=0, keepdim=True).round().to(torch.uint8)
 
 
 def _features(judge: Model, pictures: Tensor) -> Tensor:

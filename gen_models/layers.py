@@ -58,7 +58,10 @@ def between(one: nn.Module, other: nn.Module, fraction: float) -> nn.Module:
     if {key: value.shape for key, value in mine.items()} != {key: value.shape for key, value in others.items()}:
         raise ValueError("two networks can be mixed only if all their weights have the same names and sizes")
     mixed = deepcopy(one)
-    mixed.load_state_dict({key: torch.lerp(value, others[key].to(value), fraction) for key, value in mine.items()})
+    with torch.no_grad():
+        for key, value in mixed.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(others[key].to(value), fraction)
     return mixed
 
 

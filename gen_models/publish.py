@@ -1,9 +1,9 @@
 """Cards, checksums, the Hub: ``python -m gen_models.publish dcgan-fashion --from runs/dcgan-fashion``.
 
 Copies a run's weights into ``weights/<name>/``, writes their SHA-256 into the table of the package, draws 64 samples and writes the
-card from ``config.json``, ``evaluation.json`` and the model's class, never by hand. Of a translator, the examples of its room are
-written where its data set is at hand (``GALLERY_DATA``). ``--hub`` uploads the folder, with the numbers in the card's front matter,
-and pins the commit.
+card from ``config.json``, ``evaluation.json`` and the model's class, never by hand. Of a translator or a restorer, the examples of
+its room are written where its data set is at hand (``GALLERY_DATA``). ``--hub`` uploads the folder, with the numbers in the
+card's front matter, and pins the commit.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 
 from gen_models import catalog, hub, runtime
-from gen_models.base import Draws, Model, Translator
+from gen_models.base import Draws, Model, Restorer, Translator
 from gen_models.data import DataError, load_data
 from gen_models.evaluate import EVALUATION, samples_pictures, shown
 
@@ -32,7 +32,7 @@ OWNER = "deep-generative-gallery"
 SAMPLES = "samples.png"
 INPUTS, PARTNERS, RESULT, BACK = "inputs.webp", "partners.webp", "result.webp", "back.webp"
 """What a translator's room starts from: held-back pictures of kind A and of kind B in their own size, and of the first of each its
-translation, of kind B where the model has a way back."""
+translation, of kind B where the model has a way back. Of a restorer: pictures shrunk, the true ones, and the first restored."""
 EXAMPLES = 8
 """Pictures in each of the first two, side by side."""
 DATA: dict[str, dict[str, str]] = {
@@ -48,8 +48,16 @@ DATA: dict[str, dict[str, str]] = {
     "faces": {
         # weights cannot be freer than the photos they were made from
         "title": "faces", "hub": "UTKFace", "license": "license: other\nlicense_name: non-commercial-research",
-        "what": "UTKFace, aligned and cropped, here 64 x 64 colour (Zhang, Song, Qi, CVPR 2017, https://susanqq.github.io/UTKFace/)",
+        "what": "UTKFace, aligned and cropped, here {size} x {size} colour (Zhang, Song, Qi, CVPR 2017, https://susanqq.github.io/UTKFace/)",
         "terms": "non-commercial research only; the photos belong to their owners",
+    },
+    "photos": {
+        "title": "photographs, paintings and textures", "hub": "", "license": "license: other\nlicense_name: research-only",
+        "what": "landscapes and paintings by Monet of monet2photo (Zhu et al. 2017) and ten kinds of the Describable Textures "
+                "Dataset (Cimpoi et al. 2014), 256 x 256; to train on also four of these halved, or 16 of Oxford 102 Flowers "
+                "(Nilsback, Zisserman 2008), in one picture",
+        "terms": "the paintings are in the public domain; the photographs belong to their photographers, for research and teaching "
+                 "only; Set5 and Set14, by which it is judged, are no part of it",
     },
     "facades": {
         "title": "facades", "hub": "", "license": "license: other\nlicense_name: research-only",
@@ -162,7 +170,8 @@ def adopt(name: str, source: Path) -> None:
 def publish(name: str) -> Path:
     """Check what is in ``weights/<name>/``, write table, ``samples.png`` and card; returns the folder.
 
-    A translator's ``samples.png`` and examples are made anew where the data set is at hand; else its training's sheet stays.
+    Of a translator or a restorer, ``samples.png`` and examples are made anew where the data set is at hand; else its training's
+    sheet stays.
 
     Raises:
         WeightsError: if the weights are missing or not the ones that their ``config.json`` describes.
@@ -181,6 +190,8 @@ def publish(name: str) -> Path:
         with runtime.forward_pass():
             pictures = model.sample(Draws(0, 64, device=runtime.device()))
         save_grid(pictures, folder / SAMPLES)
+    elif isinstance(model, Restorer):
+        save_restorations(model, catalog.config_of(name)["data"], folder)
     elif isinstance(model, Translator):
         save_examples(model, catalog.config_of(name)["data"], folder)
     _write(folder / "README.md", card(name))
@@ -217,14 +228,39 @@ def save_examples(model: Translator, data: str, folder: Path) -> None:
         _save_side_by_side((made * 255).round().to(torch.uint8), folder / target)
 
 
-def _save_side_by_side(pictures: torch.Tensor, file: Path) -> None:
-    """Bytes (N, C, H, W) as one WebP, without loss where that is smaller: so are drawings and label maps, photographs are not."""
+def save_restorations(model: Restorer, data: str, folder: Path) -> None:
+    """Write the first held-back pictures, shrunk and as they are, and the first of them restored, if the data set is at hand.
+
+    Of pictures larger than on the card's sheet, the middle is taken. The shrunk ones are kept to the last bit.
+    """
+    from gen_models.train import SHEET, middle, save_grid, sheet
+
+    channels, size, _ = model.image_shape
+    side = min(SHEET, size) // model.scale * model.scale
+    try:
+        held, tested = (load_data(data, part, size, channels=channels) for part in ("validation", "test"))
+    except DataError:
+        return  # those written earlier stay
+    true = middle(held.unit(0, EXAMPLES), side)
+    with runtime.forward_pass():
+        save_grid(sheet(model, tested), folder / SAMPLES)
+        small = model.shrink(true, Draws(0, len(true)))
+        made = model.enlarge(small[:1]).cpu()
+    for file, pictures, exact in ((INPUTS, small, True), (PARTNERS, true, False), (RESULT, made, False)):
+        _save_side_by_side((pictures * 255).round().to(torch.uint8), folder / file, exact)
+
+
+def _save_side_by_side(pictures: torch.Tensor, file: Path, exact: bool = False) -> None:
+    """Bytes (N, C, H, W) as one WebP, without loss where that is smaller: so are drawings and label maps, photographs are not.
+
+    ``exact``: without loss in any case.
+    """
     row = torch.cat(list(pictures.expand(-1, 3, -1, -1)), dim=2).permute(1, 2, 0).contiguous().numpy()
     kinds = [io.BytesIO(), io.BytesIO()]
     Image.fromarray(row).save(kinds[0], "WEBP", lossless=True, quality=100, method=6)
     Image.fromarray(row).save(kinds[1], "WEBP", quality=80, method=6)
     part = file.with_name(f"{file.name}.part")
-    part.write_bytes(min((kind.getvalue() for kind in kinds), key=len))
+    part.write_bytes(min((kind.getvalue() for kind in kinds[: 1 if exact else 2]), key=len))
     os.replace(part, file)
 
 
@@ -294,23 +330,29 @@ def card(name: str) -> str:
     data = DATA.get(config["data"], DATA["folder"])
     parts = [
         _front_matter(config, kind, data),
-        f"# {kind.title} on {data['title']}",
+        f"# {kind.title} on {data['title']}" + (f", {config['arguments']['scale']} times" if issubclass(kind, Restorer) else ""),
         kind.summary,
         f"{kind.authors}, {kind.year}: {kind.paper}",
         _usage(name, config, kind),
     ]
     if samples_pictures(kind):
         parts.append(f"![64 samples]({SAMPLES})\n\nNot picked: rows 0 to 63 of seed 0.")
-    elif issubclass(kind, Translator) and (catalog.WEIGHTS / name / SAMPLES).is_file():
-        parts.append(f"![Translations]({SAMPLES})\n\nNot picked: the first pictures held back from training; {kind.sheet}.")
+    elif issubclass(kind, Translator | Restorer) and (catalog.WEIGHTS / name / SAMPLES).is_file():
+        title = "Restorations" if issubclass(kind, Restorer) else "Translations"
+        parts.append(f"![{title}]({SAMPLES})\n\nNot picked: the first pictures held back from training; {kind.sheet}.")
     parts += [
         "## Measured", numbers_table(name), "## Training", _training(name, config, kind),
-        "## Data", f"{data['title'][0].upper()}{data['title'][1:]}: {data['what']}. Terms: {data['terms']}.",
+        "## Data", f"{data['title'][0].upper()}{data['title'][1:]}: {_what(config, data)}. Terms: {data['terms']}.",
     ]  # fmt: skip
     for heading, sentences in (("What differs from the paper", kind.differences), ("Where it fails", getattr(kind, "limits", ()))):
         if sentences:
             parts += [f"## {heading}", "\n".join(f"- {sentence}" for sentence in sentences)]
     return "\n\n".join(parts) + "\n"
+
+
+def _what(config: dict[str, Any], data: dict[str, str]) -> str:
+    """What a data set is, in the size that the model knows."""
+    return data["what"].format(size=config["arguments"].get("size"))
 
 
 def numbers_table(name: str) -> str:
@@ -365,7 +407,7 @@ def _front_matter(config: dict[str, Any], kind: type[Model], data: dict[str, str
     if samples_pictures(kind):
         task = "unconditional-image-generation"
     else:
-        tasks = {"translate": "image-to-image", "segment": "image-segmentation"}
+        tasks = {"translate": "image-to-image", "enlarge": "image-to-image", "segment": "image-segmentation"}
         task = next((task for verb, task in tasks.items() if hasattr(kind, verb)), "image-feature-extraction")
     lines = [
         "---", data["license"], "library_name: pytorch", f"pipeline_tag: {task}", "tags:", f"- {config['model']}",
@@ -384,6 +426,13 @@ def _usage(name: str, config: dict[str, Any], kind: type[Model]) -> str:
             "from gen_models import Draws, load", f'model = load("{name}")',
             f"pictures = model.sample(Draws(seed=7, count=16))  # (16, {shape}), values in [0, 1]",
         ]  # fmt: skip
+    elif issubclass(kind, Restorer):
+        channels, scale = arguments["channels"], arguments["scale"]
+        larger = f"(B, {channels}, {scale}H, {scale}W)"
+        lines = [
+            "from gen_models import load", f'model = load("{name}")',
+            f"result = model.enlarge(pictures)  # (B, {channels}, H, W) of any size in [0, 1] -> {larger}",
+        ]  # fmt: skip
     else:
         verb = next((verb for verb in ("translate", "segment", "predict", "encode") if hasattr(kind, verb)), "__call__")
         call = "model" if verb == "__call__" else f"model.{verb}"
@@ -397,6 +446,7 @@ def _usage(name: str, config: dict[str, Any], kind: type[Model]) -> str:
 def _training(name: str, config: dict[str, Any], kind: type[Model]) -> str:
     facts = config.get("training", {})
     minutes = facts.get("minutes", 0.0)
+    origins = ", ".join(f"{origin} (SHA-256 `{digest[:16]}`...)" for origin, digest in facts.get("origins", {}).items())
     rows = [
         ("Command", f"`{facts['command']}`" if "command" in facts else "unknown"),
         ("Commit", facts.get("commit", "unknown")),
@@ -407,12 +457,16 @@ def _training(name: str, config: dict[str, Any], kind: type[Model]) -> str:
         ("Precision", {"no": "float32"}.get(facts.get("precision", "no"), facts.get("precision"))),
         ("Published", f"moving average of the weights, decay {facts['ema']:g}" if facts.get("ema") else "the last weights"),
         ("Arguments", "`" + ", ".join(f"{key}={value!r}" for key, value in config["arguments"].items()) + "`"),
+        *([("Trained to undo", config["degradation"])] if "degradation" in config else []),
+        *([("Started from, or asked", origins)] if origins else []),
         ("Weights", f"{config['bytes'] / 1e6:.1f} MB in half precision, SHA-256 `{config['sha256'][:16]}`..."),
         ("Made with", f"PyTorch {facts.get('torch', '?')}, Python {facts.get('python', '?')}"),
     ]  # fmt: skip
     if facts.get("hardware", "").startswith("CPU"):
         rows.insert(6, ("Cost", "the electricity of a desktop for that time"))
-    recipe = kind.recipes.get(config["data"])
+    recipe = kind.recipes.get(catalog.split_name(name)[1])
+    if recipe is None or (recipe.data or config["data"]) != config["data"]:
+        recipe = kind.recipes.get(config["data"])
     if recipe and recipe.paper:
         rows.insert(3, ("In the paper", recipe.paper))
     lines = ["| | |", "| --- | --- |", *(f"| {label} | {text} |" for label, text in rows)]

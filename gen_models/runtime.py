@@ -23,6 +23,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@lru_cache(maxsize=1)
+def multiplies_bfloat16() -> bool:
+    """Whether the processor has instructions for products of bfloat16 (AVX512-BF16, AMX); elsewhere it is slower than float32."""
+    found = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+
+
 _door = BoundedSemaphore(int(os.environ.get("GALLERY_CONCURRENCY", "1")))
 
 
@@ -34,4 +41,15 @@ def forward_pass() -> Iterator[None]:
     single pass already uses every core.
     """
     with _door, torch.inference_mode():
+        yield
+
+
+@contextmanager
+def fast_pass() -> Iterator[None]:
+    """As :func:`forward_pass`, and convolutions in bfloat16 where the processor multiplies it itself, at twice the speed.
+
+    For networks whose result is a correction to something exact, so that what is rounded away does not show.
+    """
+    cpu = device().type == "cpu" and multiplies_bfloat16()
+    with forward_pass(), torch.autocast(device().type, torch.bfloat16, enabled=cpu):
         yield

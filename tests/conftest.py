@@ -14,12 +14,13 @@ import torch
 from PIL import Image, ImageDraw
 
 from gen_models import catalog, hub
-from gen_models.base import GenerativeModel, Model, Recipe, Translator
+from gen_models.base import GenerativeModel, Model, Recipe, Restorer, Translator
 
 ROOT = Path(__file__).parent.parent
 NAMES = sorted(catalog.names())
 SAMPLERS = [name for name in NAMES if issubclass(catalog.model_class(name), GenerativeModel)]
 TRANSLATORS = [name for name in NAMES if issubclass(catalog.model_class(name), Translator)]
+RESTORERS = [name for name in NAMES if issubclass(catalog.model_class(name), Restorer)]
 TRAINED = [name for name in NAMES if catalog.model_class(name).training_step is not Model.training_step]
 TINY = dict(size=16, channels=1, width=4, latent_dim=8, shift=0.125)
 """Constructor arguments of the DCGAN that the training tests train."""
@@ -99,6 +100,7 @@ def data_folder(tmp_path_factory) -> Path:
             smooth(generator, 128).save(stream, "JPEG")
             archive.writestr(f"faces/{2 * number}_{number % 2}_{number % 5}_{number:04d}.jpg", stream.getvalue())
     write_pair_sets(folder, generator)
+    write_photos(folder, generator)
     return folder
 
 
@@ -144,6 +146,18 @@ def write_pair_sets(folder: Path, generator: np.random.Generator) -> None:
             archive.writestr(f"train/bags/{number}.jpg", encoded(bag(generator, 64), "JPEG"))
             archive.writestr(f"train/shoes/{number}.jpg", encoded(bag(generator, 64), "JPEG"))
             archive.writestr(f"train/ties/{number}.jpg", encoded(bag(generator, 64), "JPEG"))
+
+
+def write_photos(folder: Path, generator: np.random.Generator) -> None:
+    """The other archives that super-resolution reads: 40 textures, 80 flowers, two pictures of Set5, of Set14 a grey one too."""
+    for name, count, size in (("textures_dtd_256", 40, 48), ("flowers102_64", 80, 16)):
+        with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
+            for number in range(count):
+                archive.writestr(f"train/kind{number % 3}/{number}.jpg", encoded(smooth(generator, size), "JPEG"))
+    with zipfile.ZipFile(folder / "sr_set5_set14.zip", "w") as archive:
+        for title, size in (("Set5/bird", (50, 41)), ("Set5/head", (36, 36)), ("Set14/face", (44, 52))):
+            archive.writestr(f"{title}.png", encoded(smooth(generator, 64).resize(size), "PNG"))
+        archive.writestr("Set14/bridge.png", encoded(smooth(generator, 40).convert("L"), "PNG"))
 
 
 @pytest.fixture(scope="session")

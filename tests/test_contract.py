@@ -6,10 +6,10 @@ import json
 
 import pytest
 import torch
-from conftest import SAMPLERS, TRAINED, TRANSLATORS, build, training_batch
+from conftest import RESTORERS, SAMPLERS, TRAINED, TRANSLATORS, build, training_batch
 
 from gen_models import catalog
-from gen_models.base import Draws, GenerativeModel, Model, Recipe, Translator
+from gen_models.base import Draws, GenerativeModel, Model, Recipe, Restorer, Translator
 from gen_models.data import _READERS, SPLITS
 
 
@@ -173,6 +173,45 @@ def test_a_sheet_has_rows_of_eight(translator):
         sheet = translator.examples(inputs, partners)
     assert len(sheet) % 16 == 0
     assert torch.equal(sheet[:8], inputs[:8])
+
+
+# ---- restoring --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=RESTORERS)
+def restorer(request) -> Restorer:
+    return build(request.param)
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (7, 12), (33, 5)])
+def test_restorations_are_larger_pictures_and_each_is_of_its_own_input(restorer, sides):
+    generator = torch.Generator().manual_seed(3)
+    channels = restorer.image_shape[0]
+    inputs = torch.rand(3, channels, *sides, generator=generator)
+    with torch.no_grad():
+        images = restorer.enlarge(inputs)
+        assert images.shape == (3, channels, *(side * restorer.scale for side in sides))
+        assert images.dtype == torch.float32
+        assert torch.isfinite(images).all()
+        assert images.min() >= 0
+        assert images.max() <= 1
+        for row in (0, 2):
+            assert torch.allclose(restorer.enlarge(inputs[row : row + 1])[0], images[row], atol=1e-5)
+        torch.manual_seed(99)  # the global generator has no say
+        assert torch.equal(restorer.enlarge(inputs), images)
+        *_, (last, done, total) = restorer.trajectory(inputs)
+        assert done == total and torch.equal(last, images)
+
+
+def test_what_is_shrunk_has_the_size_that_is_enlarged_back(restorer):
+    true = torch.rand(11, *restorer.training_shape)
+    with torch.no_grad():
+        small = restorer.shrink(true, Draws(0, 11))
+        assert restorer.enlarge(small).shape == true.shape
+        sheet = restorer.examples(true)
+    assert len(sheet) == 2 * 4 * 8
+    assert torch.equal(sheet[24:32], true[:8])
+    assert str(restorer.damage)
 
 
 # ---- training ---------------------------------------------------------------------------------------------------------

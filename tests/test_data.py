@@ -13,7 +13,7 @@ from conftest import smooth, write_idx
 from PIL import Image
 
 from gen_models import data
-from gen_models.data import SPLITS, Batches, DataError, DataSet, load_data, split_of
+from gen_models.data import SPLITS, Batches, DataError, DataSet, benchmark, load_data, split_of
 
 
 def parts(name: str, folder=None, size: int | None = None) -> list[DataSet]:
@@ -70,6 +70,50 @@ def test_unit_is_bytes_over_255(data_folder):
     assert part.unit().shape == (60, 1, 28, 28)
     assert torch.equal(part.unit(5, 3), part.images[5:8].float() / 255)
     assert part.unit().max() <= 1
+
+
+def test_photos_reader(data_folder):
+    train, validation, test = parts("photos", data_folder, 32)
+    for part in (train, validation, test):
+        assert part.images.dtype == torch.uint8
+        assert part.images.shape[1:] == (3, 32, 32)
+        assert part.partners is None
+    plain = 220 + 40 - len(validation) - len(test)
+    with zipfile.ZipFile(data_folder / "flowers102_64.zip") as archive:
+        flowers = sum(split_of(archive.read(name)) == "train" for name in archive.namelist())
+    assert len(train) == plain + plain // 4 + flowers // 16
+    assert min(len(validation), len(test)) > 5
+    # the corners of the first mosaic are the first pictures, halved
+    halved = torch.nn.functional.avg_pool2d(train.images[:4].float(), 2).round()
+    mosaic = train.images[plain].float()
+    for number, (top, left) in enumerate([(0, 0), (0, 16), (16, 0), (16, 16)]):
+        assert (mosaic[:, top : top + 16, left : left + 16] - halved[number]).abs().max() <= 1
+    assert load_data("photos", "test", folder=data_folder).images.shape[-1] == 256
+
+
+def test_the_papers_pictures_keep_their_sizes(data_folder):
+    five, fourteen = (benchmark(name, data_folder) for name in ("set5", "set14"))
+    assert {name: tuple(picture.shape) for name, picture in five.items()} == {"bird": (3, 41, 50), "head": (3, 36, 36)}
+    assert {name: tuple(picture.shape) for name, picture in fourteen.items()} == {"bridge": (1, 40, 40), "face": (3, 52, 44)}
+    assert all(picture.dtype == torch.uint8 for picture in five.values())
+
+
+@pytest.mark.parametrize("name", ["monet2photo_256.zip", "textures_dtd_256.zip", "flowers102_64.zip", "sr_set5_set14.zip"])
+def test_a_missing_or_damaged_archive_of_photos(tmp_path, data_folder, name):
+    for file in data_folder.glob("*.zip"):
+        shutil.copy(file, tmp_path / file.name)
+
+    def read():
+        return benchmark("set5", tmp_path) if name.startswith("sr") else load_data("photos", "train", 32, tmp_path)
+
+    assert len(read())
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match=f"{name} is cut short or damaged"):
+        read()
+    (tmp_path / name).unlink()
+    with pytest.raises(DataError, match=f"{name} is needed for"):
+        read()
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion", "faces", "folder"])
@@ -184,6 +228,25 @@ def test_mirroring_flips_about_half(numbered):
             flipped += int(rows[0, 0] > rows[0, 3])
     assert 150 < flipped < 250
     assert all(torch.allclose(picture[0, 0], plain) for picture in Batches(numbered, 8).batch(0)[0])
+
+
+def test_turning_gives_all_eight_ways_and_leaves_the_rest_as_it_was(numbered):
+    square = torch.arange(9, dtype=torch.uint8).view(1, 1, 3, 3).expand(20, 1, 3, 3).contiguous()
+    data = DataSet("square", "train", square, numbered.labels, {})
+    plain = square[0].float() / 127.5 - 1
+    ways = [way for turns in range(4) for way in (plain.rot90(turns, (1, 2)), plain.rot90(turns, (1, 2)).flip(-1))]
+    seen = [0] * 8
+    for step in range(40):
+        turned, labels = Batches(data, 8, mirror=True, turn=True).batch(step)
+        same, same_labels = Batches(data, 8, mirror=True).batch(step)
+        assert torch.equal(labels, same_labels)
+        for picture, before in zip(turned, same, strict=True):
+            (way,) = [number for number, wanted in enumerate(ways) if torch.allclose(picture, wanted)]
+            seen[way] += 1
+            assert any(torch.allclose(picture, before.rot90(turns, (1, 2))) for turns in range(4))  # mirrored as without turning
+    assert min(seen) > 20
+    shares = [Batches(data, 8, mirror=True, turn=True, rank=rank, world=2, side=2).batch(3)[0] for rank in range(2)]
+    assert torch.equal(torch.cat(shares), Batches(data, 8, mirror=True, turn=True, side=2).batch(3)[0])
 
 
 # ---- pairs ------------------------------------------------------------------------------------------------------------

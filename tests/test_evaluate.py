@@ -206,6 +206,88 @@ def test_translators_are_measured_and_checked(translators, shelf, capsys):
     assert set(keys["segmenter-facades"]) == labels
 
 
+# ---- restorations -----------------------------------------------------------------------------------------------------
+
+
+def test_brightness_is_matlabs():
+    colours = torch.tensor([[255, 0, 255, 0, 100], [255, 0, 0, 255, 150], [255, 0, 0, 0, 200]], dtype=torch.uint8)[:, None]
+    assert evaluate.luma(colours).flatten().tolist() == [235, 16, 81, 145, 139]
+    grey = torch.arange(5, dtype=torch.uint8)[None, None]
+    assert evaluate.luma(grey).flatten().tolist() == [0, 1, 2, 3, 4]
+
+
+def test_fidelity_is_that_of_scikit_image_within_the_border():
+    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+    generator = torch.Generator().manual_seed(0)
+    true = (torch.rand(3, 8, 10, generator=generator).repeat_interleave(5, 1).repeat_interleave(5, 2) * 255).to(torch.uint8)
+    noise = torch.randint(-20, 21, true.shape, generator=generator)
+    made = (true.int() + noise).clamp(0, 255).to(torch.uint8)
+    made[:, :4] = 0  # cut off
+    found = evaluate.fidelities(made, true, 4)
+    one, other = (picture[:, 4:-4, 4:-4] for picture in (made, true))
+    window = dict(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255)
+    for place, a, b, axis in ((0, evaluate.luma(one)[0], evaluate.luma(other)[0], None), (2, one, other, 0)):
+        a, b = a.numpy(), b.numpy()
+        assert float(found[place]) == pytest.approx(peak_signal_noise_ratio(b, a, data_range=255), abs=1e-6)
+        wanted = structural_similarity(b.astype(float), a.astype(float), channel_axis=axis, **window)
+        assert float(found[place + 1]) == pytest.approx(wanted, abs=1e-4)
+    grey = evaluate.fidelities(made[:1], true[:1], 4)
+    assert torch.equal(grey[:2], grey[2:])
+
+
+@pytest.fixture
+def restorers(shelf, data_folder, monkeypatch):
+    """Untrained tiny restorers, and the feature network of faces."""
+    monkeypatch.setattr(evaluate, "FEWEST", 3)
+    monkeypatch.setattr(evaluate, "frechet_error", lambda real, fake: 0.1)
+    for name, arguments in (
+        ("features-faces", {"size": 16, "channels": 3, "width": 4, "classes": [10, 2, 5]}), ("edsr-photos", {"size": 32}),
+        ("edsr-faces", {"size": 32}), ("srgan-faces", {"size": 32}), ("edsr-snapshots", {"size": 32, "realistic": True}),
+    ):  # fmt: skip
+        model, data = catalog.split_name(name)
+        kind = catalog.model_class(model)
+        torch.manual_seed(len(name))
+        record = {"model": model, "data": "photos" if data == "snapshots" else data, "degradation": "shrunk"}
+        catalog.save(kind(**kind.tiny | {"channels": 3} | arguments), shelf / name, record)
+    return ["--data-dir", str(data_folder)]
+
+
+def test_restorers_are_measured_and_checked(restorers, shelf, capsys):
+    keys = {}
+    for name in ("edsr-photos", "edsr-faces", "srgan-faces", "edsr-snapshots"):
+        assert evaluate.main([name, *restorers]) == 0
+        stored = json.loads((shelf / name / "evaluation.json").read_text())
+        keys[name] = {number["key"]: number for number in stored["measures"]}
+        assert all(math.isfinite(number["value"]) and number["error"] >= 0 for number in stored["measures"])
+        assert evaluate.main([name, *restorers, "--check"]) == 0
+        assert evaluate.main([name, *restorers, "--check", "--quick"]) == 0
+        assert publish.main([name]) == 0
+        text = (shelf / name / "README.md").read_text()
+        assert evaluate.shown(stored["measures"][0]["value"], stored["measures"][0]["error"]) in text
+        assert "model.enlarge(pictures)" in text and "| Trained to undo | shrunk |" in text
+    endings = {"psnr-y": 3, "ssim-y": 3, "psnr-rgb": 2, "ssim-rgb": 2, "gain": 1}
+
+    def fidelity(title: str) -> set[str]:
+        return {f"{key}{title}{end}" for key, count in endings.items() for end in ("", "-bicubic", "-ensemble")[:count]}
+
+    both, sets = fidelity(""), fidelity("") | fidelity("-set5") | fidelity("-set14")
+    assert set(keys["edsr-photos"]) == set(keys["edsr-snapshots"]) == sets
+    seen = {f"{key}{end}" for end in ("", "-bicubic", "-ensemble") for key in (
+        "identity", "agreement-age", "agreement-gender", "agreement-ethnicity")}  # fmt: skip
+    far = {"frechet", "kernel", "frechet-bicubic", "kernel-bicubic"}
+    assert set(keys["edsr-faces"]) == both | seen | far
+    start = {"psnr-y", "ssim-y", "identity", "agreement-age", "agreement-gender", "agreement-ethnicity", "frechet", "kernel"}
+    assert set(keys["srgan-faces"]) == both | seen | far | {f"{key}-start" for key in start} | {"kernel-gain"}
+    measured = keys["edsr-photos"]
+    assert measured["gain"]["value"] == pytest.approx(measured["psnr-y"]["value"] - measured["psnr-y-bicubic"]["value"], abs=1e-4)
+    assert "32.46 dB" in measured["psnr-y-set5"]["paper"] and "28.42 dB" in measured["psnr-y-set5-bicubic"]["paper"]
+    assert not any("Lim 2017" in number["paper"] for number in keys["edsr-snapshots"].values())  # shrunk in another way
+    assert "JPEG" in keys["edsr-snapshots"]["psnr-y-set5"]["protocol"]
+    assert "which the training asked too" in keys["srgan-faces"]["kernel"]["protocol"]
+    assert "which the training asked too" not in keys["edsr-faces"]["kernel"]["protocol"]
+
+
 def test_too_few_pairs_are_one_sentence(translators, monkeypatch, capsys):
     monkeypatch.setattr(evaluate, "FEWEST_PAIRS", 24)
     assert evaluate.main(["cyclegan-monet2photo", *translators]) == 1

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from gen_models.layers import dcgan_init, from_unit, pyramid, slerp, to_unit
+from gen_models.layers import between, dcgan_init, from_unit, pyramid, slerp, to_unit
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,18 @@ def test_slerp_of_a_tensor_of_fractions():
     many = slerp(start, end, fractions)
     for row in range(4):
         assert torch.allclose(many[row], slerp(start[row], end[row], float(fractions[row])), atol=1e-5)
+
+
+def test_between_meets_its_ends_and_touches_neither():
+    one, other = (nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)) for _ in range(2))
+    before = {key: value.clone() for key, value in one.state_dict().items()}
+    middle = between(one, other, 0.5)
+    assert torch.allclose(middle[0].weight, (one[0].weight + other[0].weight) / 2)
+    for fraction, end in ((0.0, one), (1.0, other)):
+        assert all(torch.equal(value, end.state_dict()[key]) for key, value in between(one, other, fraction).state_dict().items())
+    assert all(torch.equal(value, one.state_dict()[key]) for key, value in before.items())
+    with pytest.raises(ValueError, match="same names and sizes"):
+        between(one, nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3)), 0.5)
 
 
 def test_dcgan_init():

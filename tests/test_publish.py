@@ -84,6 +84,49 @@ def test_a_translator_with_a_way_back_has_an_example_of_it(shelf, tmp_path, data
         assert np.abs(stored - made).mean() < 20 and np.abs(stored - other).mean() > 2 * np.abs(stored - made).mean()
 
 
+def test_a_restorer_has_examples_where_its_data_is_at_hand(shelf, tmp_path, data_folder, monkeypatch):
+    torch.manual_seed(0)
+    model = catalog.model_class("edsr")(size=32, crop=16, width=4, blocks=1)
+    record = {"model": "edsr", "data": "photos", "degradation": "shrunk bicubically, to 1/4 of the side"}
+    catalog.save(model, tmp_path / "run" / "weights", record)
+    folder, files = shelf / "edsr-photos", (publish.INPUTS, publish.PARTNERS, publish.RESULT)
+    monkeypatch.delenv("GALLERY_DATA", raising=False)
+    assert publish.main(["edsr-photos", "--from", str(tmp_path / "run")]) == 0
+    assert not any((folder / file).exists() for file in (*files, publish.SAMPLES))
+    monkeypatch.setenv("GALLERY_DATA", str(data_folder))
+    assert publish.main(["edsr-photos"]) == 0
+    held = load_data("photos", "validation", 32)
+    count = min(publish.EXAMPLES, len(held))
+    loaded = catalog.load("edsr-photos")
+    small = (loaded.shrink(held.unit(0, count)) * 255).round().to(torch.uint8)
+    assert np.array_equal(pixels(folder / publish.INPUTS), torch.cat(list(small), dim=2).permute(1, 2, 0).numpy())
+    true = torch.cat(list(held.images[:count]), dim=2).permute(1, 2, 0).numpy()
+    assert np.abs(pixels(folder / publish.PARTNERS).astype(int) - true).mean() < 12
+    made = loaded.enlarge(small[:1].float() / 255)[0].permute(1, 2, 0).numpy() * 255
+    assert np.abs(pixels(folder / publish.RESULT) - made).mean() < 12
+    tested = load_data("photos", "test", 32)
+    shown = pixels(folder / publish.SAMPLES)
+    assert shown.shape[1] == 8 * 32 and np.array_equal(shown[96:128, :32], tested.images[0].permute(1, 2, 0).numpy())
+    text = (folder / "README.md").read_text()
+    for part in (
+        "# EDSR on photographs, paintings and textures, 4 times", "the first pictures held back from training; rows of shrunk",
+        "| Trained to undo | shrunk bicubically, to 1/4 of the side |", "-> (B, 3, 4H, 4W)", "pipeline_tag: image-to-image",
+    ):  # fmt: skip
+        assert part in text
+
+
+def test_a_card_names_the_recipe_of_its_own_name(shelf, tmp_path):
+    for name, scale in (("edsr-faces8", 8), ("edsr-faces", 4)):
+        model = catalog.model_class("edsr")(size=16, crop=16, width=4, blocks=1, scale=scale)
+        facts = {"origins": {"edsr-faces": "ab" * 32}} if scale == 8 else {}
+        catalog.save(model, tmp_path / name / "weights", {"model": "edsr", "data": "faces", "training": facts})
+        assert publish.main([name, "--from", str(tmp_path / name)]) == 0
+        text = (shelf / name / "README.md").read_text()
+        assert f"gen_models.train {name} --large" in text and f"scale={scale}" in text.partition("With a GPU")[2]
+        assert "here 16 x 16 colour" in text
+        assert ("Started from, or asked | edsr-faces (SHA-256 `abababab" in text) == (scale == 8)
+
+
 def pixels(file) -> np.ndarray:
     with Image.open(file) as image:
         return np.asarray(image.convert("RGB"))

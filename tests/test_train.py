@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -169,6 +170,22 @@ def test_the_learning_rate_is_constant_and_then_falls_to_zero(command, small_dcg
     monkeypatch.setattr(train.Run, "update", watched)
     assert command("dcgan-fashion", "--steps", "8") == 0
     assert rates == pytest.approx([2e-4] * 5 + [1.5e-4, 1e-4, 0.5e-4])
+
+
+def test_the_learning_rate_rises_before_it_falls(command, small_dcgan, monkeypatch):
+    warm = {name: replace(recipe, warm_up=3) for name, recipe in small_dcgan.recipes.items()}
+    monkeypatch.setattr(small_dcgan, "recipes", warm)
+    rates = []
+    update = train.Run.update
+
+    def watched(self, check=True):
+        seen = update(self, check)
+        rates.append(self.optimizers["generator"].param_groups[0]["lr"])
+        return seen
+
+    monkeypatch.setattr(train.Run, "update", watched)
+    assert command("dcgan-fashion", "--steps", "8") == 0
+    assert rates == pytest.approx([0.5e-4, 1e-4, 1.5e-4, 2e-4, 2e-4, 1.5e-4, 1e-4, 0.5e-4])
 
 
 def test_the_moving_average_is_published_and_of_the_discriminator_the_last_weights(command, tmp_path):

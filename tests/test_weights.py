@@ -8,11 +8,13 @@ import torch
 from PIL import Image
 
 from gen_models import Draws, catalog
+from gen_models.base import Restorer
 from gen_models.evaluate import samples_pictures
 from gen_models.publish import card
 
 SHIPPED = sorted(catalog.table())
 SAMPLERS = [name for name in SHIPPED if samples_pictures(catalog.model_class(catalog.split_name(name)[0]))]
+RESTORERS = [name for name in SHIPPED if issubclass(catalog.model_class(catalog.split_name(name)[0]), Restorer)]
 
 
 def levels(pictures: torch.Tensor) -> np.ndarray:
@@ -58,6 +60,19 @@ def test_seed_7_is_the_same_in_one_batch_of_16_and_in_16_of_one(name):
     assert torch.allclose(together, alone, atol=1e-5)
     assert np.abs(levels(together) - levels(alone)).max() <= 1
     assert levels(together).std(axis=0).max() > 5, "sixteen times the same picture"
+
+
+def test_restorers_make_what_their_cards_room_shows():
+    for name in RESTORERS:
+        folder, model = catalog.WEIGHTS / name, catalog.load(name)
+        with Image.open(folder / "inputs.webp") as small, Image.open(folder / "result.webp") as stored:
+            first = np.asarray(small.convert("RGB"))[:, : small.height]
+            wanted = np.asarray(stored.convert("RGB"), np.int16)
+        with torch.inference_mode():
+            made = levels(model.enlarge(torch.tensor(first).permute(2, 0, 1)[None].float() / 255))[0]
+        assert made.shape == wanted.shape
+        assert np.abs(made - wanted).mean() < 3, name  # WebP loses a little
+        assert made.std() > 10
 
 
 @pytest.mark.parametrize("name", SHIPPED)
