@@ -1064,10 +1064,17 @@ def luma(picture: Tensor) -> Tensor:
 
 def fidelities(one: Tensor, other: Tensor, border: int) -> Tensor:
     """The numbers of ``FIDELITIES`` for two byte pictures (C, H, W) without ``border`` pixels at each side, float64 (4,)."""
+    from skimage.metrics import structural_similarity  # torchmetrics' counts windows that reach over the border, papers do not
+
     if border:
         one, other = (picture[:, border:-border, border:-border] for picture in (one, other))
-    pairs = [(luma(one)[None], luma(other)[None]), (one[None], other[None])]
-    return torch.cat([torch.cat([noise_ratios(a, b), similarities(a, b)]) for a, b in pairs])
+    numbers = []
+    for a, b in ((luma(one), luma(other)), (one.double(), other.double())):
+        likeness = structural_similarity(
+            a.numpy(), b.numpy(), data_range=255, channel_axis=0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
+        numbers += [float(noise_ratios(a[None], b[None])), float(likeness)]
+    return torch.tensor(numbers, dtype=torch.float64)
 
 
 def _cut(picture: Tensor, scale: int) -> Tensor:

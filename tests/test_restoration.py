@@ -190,7 +190,7 @@ def test_the_model_says_what_it_undoes():
 @pytest.mark.parametrize("realistic", [False, True])
 def test_a_training_batch_is_shrunk_within_the_step(realistic):
     model = EDSR(size=32, crop=16, width=8, blocks=1, realistic=realistic)
-    real = torch.rand(2, 3, 16, 16) * 2 - 1
+    real = torch.rand(2, 3, 16, 16) - 0.5  # so that nothing is clipped
     torch.manual_seed(5)
     ((name, terms),) = model.training_step((real, None))
     torch.manual_seed(5)
@@ -202,7 +202,7 @@ def test_a_training_batch_is_shrunk_within_the_step(realistic):
         assert not torch.equal(terms["l1"], other["l1"])
     else:
         made = model.enlarge(model.shrink(real * 0.5 + 0.5)) * 2 - 1
-        assert float(terms["l1"]) == pytest.approx(float((made - real).abs().mean()), rel=0.02)  # but for clipping
+        assert float(terms["l1"].detach()) == pytest.approx(float((made - real).abs().mean()), rel=1e-3)
 
 
 def test_the_losses_of_srgan_are_those_of_the_paper(monkeypatch):
@@ -228,9 +228,10 @@ def test_the_losses_of_srgan_are_those_of_the_paper(monkeypatch):
 
 def test_the_judge_is_asked_before_its_activations_and_is_no_part_of_the_model(shelf):
     features = catalog.model_class("features")(size=32, channels=3, width=4, classes=[2])
-    found = list(maps(features.body.eval(), torch.rand(2, 3, 64, 64)))
+    body, images = features.body.eval(), torch.rand(2, 3, 64, 64)
+    found = list(maps(body, images))
     assert [tuple(each.shape) for each in found] == [(2, 4, 32, 32), (2, 8, 16, 16), (2, 16, 8, 8)][:DEPTH]
-    assert all(each.min() < -0.3 for each in found)
+    assert torch.equal(found[0], body[:2](images)) and torch.equal(found[1], body[:5](images))
     catalog.save(features, shelf / "features-faces", {"model": "features"})
     start = EDSR(size=16, crop=16, width=4, blocks=1)
     catalog.save(start, shelf / "edsr-faces", {"model": "edsr"})

@@ -101,7 +101,7 @@ class EDSR(TiledRestorer):
         self.network = Network(channels, width, blocks, scale, thinning, strength)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        return {"network": torch.optim.Adam(self.network.parameters(), lr=6e-4, betas=(0.9, 0.999), fused=True)}
+        return {"network": torch.optim.Adam(self.network.parameters(), lr=1e-3, betas=(0.9, 0.999), fused=True)}
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
         real, _ = batch
