@@ -124,6 +124,7 @@ class CycleGAN(Translator):
     limits = (
         "It changes colours and textures; shapes hardly move, so a face keeps its proportions.",
         "A translated picture may hide traces of the original for the way back to read; a good return proves little.",
+        "Between faces and game portraits, eyes and lines take the other's look, while mouths and chins often come out askew.",
         "It was trained on small pictures: in large ones, brush strokes come out small.",
         "Smooth skies may show a fine grid of dots, a mark of the transposed convolutions; very dark pictures come out muddy.",
     )
