@@ -22,8 +22,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import gradio as gr  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 from starlette.middleware.gzip import GZipMiddleware  # noqa: E402
+from starlette.routing import Route  # noqa: E402
 
-from demos import _room  # noqa: E402
+from demos import _home, _room  # noqa: E402
 from gen_models import catalog, hub  # noqa: E402
 
 TITLE = "The gallery of deep generative models"
@@ -32,6 +33,8 @@ FAMILIES = {
     "mixtures": "Mixtures", "autoencoders": "Autoencoders", "gans": "GANs", "translation": "Translation",
     "restoration": "Restoration", "autoregressive": "Autoregressive", "diffusion": "Diffusion", "imitation": "Imitation",
 }  # fmt: skip
+HOME = "home"
+GOTO_JS = "document.addEventListener('gallery:go', event => trigger('go', {room: event.detail}));"
 MAX_STATE = 8000
 """Characters of a link's state that are looked at."""
 
@@ -54,9 +57,8 @@ def restore(request: gr.Request, built: dict[str, _room.Room], families: dict[st
     room = built.get(query.get("room", ""))
     if room is None:
         return {}
-    family = catalog.names()[room.model]
-    opened: dict[Any, Any] = {families[""]: gr.Tabs(selected=family), families[family]: gr.Tabs(selected=room.model)}
-    updates = dict(opened)
+    tabs = opened(room.model, families)
+    updates = dict(tabs)
     try:
         state = json.loads(query.get("state", "{}")[:MAX_STATE])
         state = state if isinstance(state, dict) else {}
@@ -77,8 +79,16 @@ def restore(request: gr.Request, built: dict[str, _room.Room], families: dict[st
         except gr.Error as error:
             # what a link holds may fit each control and still make no picture; the room stays as it is then
             gr.Warning(f"This link does not fit: {error.message}")
-            return opened
+            return tabs
     return updates
+
+
+def opened(name: str, families: dict[str, gr.Tabs]) -> dict[Any, Any]:
+    """The tabs that are open when a room is, or the home tab where there is no such room, as updates."""
+    family = catalog.names().get(name)
+    if family not in families:
+        return {families[""]: gr.Tabs(selected=HOME)}
+    return {families[""]: gr.Tabs(selected=family), families[family]: gr.Tabs(selected=name)}
 
 
 def _fits(component: Any, value: Any) -> bool:
@@ -113,8 +123,14 @@ def build() -> gr.Blocks:
         link = gr.Textbox(visible="hidden", show_label=False)
         built: dict[str, _room.Room] = {}
         families: dict[str, gr.Tabs] = {}
+        shown = rooms()
+        names = [name for members in shown.values() for name in members]
+        gr.HTML(f'<i class="rooms" data-rooms="{" ".join(names)}"></i>', visible="hidden")
+        goto = gr.HTML("", html_template="", js_on_load=GOTO_JS, visible="hidden")
         with gr.Tabs(elem_classes=["families"]) as families[""]:
-            for family, members in rooms().items():
+            with gr.Tab("Home", id=HOME):
+                _home.home(shown, FAMILIES)
+            for family, members in shown.items():
                 with gr.Tab(FAMILIES[family], id=family), gr.Tabs() as families[family]:
                     for name in members:
                         with gr.Tab(catalog.about(name)["title"], id=name):
@@ -131,6 +147,11 @@ def build() -> gr.Blocks:
         page.load(
             _room.guarded(on_load), None, [link, *outputs], show_progress="hidden", show_progress_on=link, api_visibility="private"
         )
+
+        def on_go(event: gr.EventData):
+            return opened(str(event.room), families)
+
+        goto.go(_room.guarded(on_go), None, list(families.values()), **_room.QUICK)
         dropped.upload(link_of, dropped, link, show_progress="hidden", api_visibility="private").success(
             None, link, None, js="(query) => { if (query) setTimeout(() => { window.location.search = query; }, 50); }"
         )
@@ -144,7 +165,10 @@ def launch_settings() -> dict[str, Any]:
         theme=theme(), css_paths=DEMOS / "_page.css", js=(DEMOS / "_page.js").read_text(),
         show_error=False, max_file_size="8mb", state_session_capacity=200,
         ssr_mode=False, strict_cors=True, enable_monitoring=False, run_history=False, share=False,
-        footer_links=["api"], app_kwargs={"middleware": [Middleware(GZipMiddleware, minimum_size=4000)]},
+        footer_links=["api"], app_kwargs={
+            "middleware": [Middleware(GZipMiddleware, minimum_size=4000)],
+            "routes": [Route("/cover/{name}.webp", _home.send_cover)],
+        },
     )  # fmt: skip
 
 

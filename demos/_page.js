@@ -34,4 +34,39 @@
     input.files = event.dataTransfer.files;
     input.dispatchEvent(new Event('change', {bubbles: true}));
   });
+
+  // ---- from room to room, by cards, keys and the browser's own way back
+  const seen = query => [...document.querySelectorAll(query)].find(found => found.offsetParent);
+  const rooms = () => (document.querySelector('[data-rooms]')?.dataset.rooms ?? '').split(' ').filter(Boolean);
+  const here = () => seen('.room-header')?.dataset.room ?? '';
+  const go = (room, remember = true) => {
+    document.dispatchEvent(new CustomEvent('gallery:go', {detail: room}));
+    if (remember) window.history.pushState(null, '', room ? '?room=' + room : window.location.pathname);
+    window.scrollTo({top: 0});
+  };
+  document.addEventListener('click', event => {
+    const link = event.target.closest?.('a[data-room]');
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    go(link.dataset.room);
+  });
+  window.addEventListener('popstate', () => go(new URLSearchParams(window.location.search).get('room') ?? '', false));
+  document.addEventListener('keydown', event => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.defaultPrevented) return;
+    if (event.target.closest?.('input, textarea, select, canvas, dialog, [contenteditable=true], [role=slider], [role=tab], [tabindex="0"]')) return;
+    const press = query => {
+      const found = [...document.querySelectorAll(query)].find(button => button.offsetParent && !button.disabled);
+      if (found) { event.preventDefault(); found.click(); }
+    };
+    if (event.key === 'ArrowLeft' || event.key === 'ArrowRight') {
+      const all = ['', ...rooms()], step = event.key === 'ArrowRight' ? 1 : -1;
+      go(all[(all.indexOf(here()) + step + all.length) % all.length]);
+    } else if (event.key === 'r') {
+      press('button.dice');
+    } else if (event.key === 'f') {
+      if (document.fullscreenElement) document.exitFullscreen(); else document.documentElement.requestFullscreen?.();
+    } else if (event.key === ' ' && !event.target.closest?.('button, a, summary')) {
+      press('button.stop');
+    }
+  });
 }

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
 import numpy as np
@@ -41,6 +42,8 @@ PIL.Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 LARGE = 128
 """Pictures of this width or more are scaled smoothly."""
 MAX_SEED = 2**31 - 1
+MAX_QR = 1500
+"""Characters of an address that a telephone still reads from a screen."""
 RECIPE_KEY = "gallery-recipe"
 DATA_TITLES = {
     "mnist": "Digits", "fashion": "Fashion", "faces": "Faces", "facades": "Facades", "edges2shoes": "Shoes", "edges2bags": "Bags",
@@ -591,20 +594,64 @@ def save_button(room: Room, make: Callable[..., Sequence[PIL.Image.Image]], extr
 
 
 def link_button(room: Room) -> gr.Button:
-    """A button that puts the room's state into the address bar and on the clipboard."""
+    """A button that puts the room's state into the address bar and on the clipboard, and one that shows it as a QR code."""
     button = gr.Button("Copy link", size="sm", elem_classes=["quiet"])
-    script = """(...values) => {
-      const keys = KEYS, state = {};
-      keys.forEach((key, index) => state[key] = values[index]);
-      const link = new URL(window.location.href);
-      link.search = ''; link.searchParams.set('room', ROOM); link.searchParams.set('state', JSON.stringify(state));
-      window.history.replaceState(null, '', link);
-      if (navigator.clipboard) navigator.clipboard.writeText(link.href).catch(() => {});
-      return 'Link is in the address bar';
-    }"""
-    script = script.replace("KEYS", json.dumps(list(room.controls))).replace("ROOM", json.dumps(room.model))
-    button.click(None, list(room.controls.values()), button, js=script, api_visibility="private")
+    code = gr.Button("QR code", size="sm", elem_classes=["quiet"])
+    carrier = gr.Textbox(visible="hidden", show_label=False)
+    state = STATE_JS.replace("THE_KEYS", json.dumps(list(room.controls))).replace("THE_ROOM", json.dumps(room.model))
+    controls = list(room.controls.values())
+    button.click(None, controls, button, js=f"(...values) => {{ {state} {COPY_JS} }}", api_visibility="private")
+    # the link is made in the browser, which alone knows by which address the page is reached, and travels in place of a control
+    code.click(
+        guarded(lambda link, *_: qr_code(link)), [carrier, *controls], carrier,
+        js=f"(_, ...values) => {{ {state} return [link.href, ...values]; }}", show_progress="hidden", queue=False,
+        trigger_mode="multiple", api_visibility="private",
+    ).success(None, carrier, None, js=QR_JS)  # fmt: skip
     return button
+
+
+STATE_JS = """const keys = THE_KEYS, state = {};
+keys.forEach((key, index) => state[key] = values[index]);
+const link = new URL(window.location.href);
+link.search = ''; link.searchParams.set('room', THE_ROOM); link.searchParams.set('state', JSON.stringify(state));"""
+
+COPY_JS = """window.history.replaceState(null, '', link);
+if (navigator.clipboard) navigator.clipboard.writeText(link.href).catch(() => {});
+return 'Link is in the address bar';"""
+
+QR_JS = """(svg) => {
+  if (!svg) return;
+  const shown = document.createElement('dialog');
+  shown.className = 'qr';
+  const box = new DOMParser().parseFromString(svg, 'text/html').body;
+  shown.append(...box.childNodes);
+  shown.addEventListener('click', () => shown.close());
+  shown.addEventListener('close', () => shown.remove());
+  document.body.appendChild(shown);
+  shown.showModal();
+}"""
+
+
+def qr_code(link: Any) -> str:
+    """An address of this page as a QR code, an SVG element with a line of text under it.
+
+    With an address that only this machine understands, the text says so.
+
+    Raises:
+        gr.Error: if it is no address or holds too much for a code that a telephone can read.
+    """
+    import segno
+
+    parts = urlsplit(link if isinstance(link, str) else "")
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise gr.Error("There is no address to show.")
+    words = "Scan it with a telephone to open this room as it is now."
+    if parts.hostname in ("127.0.0.1", "localhost", "::1"):
+        words = "This address is known to this computer only; start the gallery with --host 0.0.0.0 and open it by its address."
+    if len(link) > MAX_QR:
+        raise gr.Error("What this room shows is too much for a QR code; save the picture or copy the link.")
+    code = segno.make(link, error="l", micro=False).svg_inline(scale=8, border=3, dark="#14133a", light="#ffffff", omitsize=True)
+    return f"{code}<p>{html.escape(words)}</p>"
 
 
 # ---- the parts of a room ----------------------------------------------------------------------------------------------
@@ -621,7 +668,7 @@ def header(*models: str) -> None:
             f'<p class="byline">{html.escape(facts["authors"])} · <a href="{html.escape(facts["paper"])}" target="_blank" '
             'rel="noopener">the paper</a></p></div>'
         )
-    gr.HTML(f'<header class="room-header">{"".join(parts)}</header>')
+    gr.HTML(f'<header class="room-header" data-room="{models[0]}">{"".join(parts)}</header>')
 
 
 def weights_choice(models: str | Mapping[str, str], first: str) -> gr.Radio:

@@ -101,6 +101,8 @@ class Model(nn.Module):
     """Where it fails, one sentence each, for the card."""
     reported: ClassVar[dict[str, str]] = {}
     """The papers' numbers beside ours: ``<measure's key>-<data>`` -> number, source and how far it compares."""
+    headline: ClassVar[str] = ""
+    """The number that the model is known by, ``<measure's key>-<data>``; its card on the home tab shows it, and these weights."""
     recipes: ClassVar[dict[str, Recipe]]
     """Data set name, or what stands after the dash in the weights' name -> recipe; ``folder`` serves a user's own pictures."""
     tiny: ClassVar[dict[str, Any]]

@@ -157,8 +157,11 @@ expect.set_options(timeout=1000 * PATIENCE)
 
 
 def arrive(page: Page, address: str) -> None:
-    """Go there and wait until a room is shown."""
+    """Go there and wait until a room or the home tab is shown."""
     page.goto(address)
+    if "room=" not in address or "room=nobody" in address:
+        expect(page.locator(".home .card:visible").first).to_be_visible()
+        return
     expect(page.locator(".room-header:visible")).to_be_visible()
     expect(page.locator(".result img:visible").first).to_be_visible()
 
@@ -294,6 +297,92 @@ def test_a_damaged_link_still_opens_the_page(visit, query):
     page = visit(query)
     page.wait_for_timeout(300)
     assert page.locator(TOLD).count() <= 1
+
+
+# ---- the home tab -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size, dark", [(WIDE, False), (NARROW, True), (NARROW, False), (WIDE, True)])
+def test_the_home_tab_shows_a_picture_of_every_room(visit, tmp_path, size, dark):
+    page = visit("", size, dark)
+    cards = page.locator(".home .card:visible")
+    expect(cards).to_have_count(len(OPEN))
+    for place in range(len(OPEN)):
+        cards.nth(place).scroll_into_view_if_needed()
+        picture = cards.nth(place).locator("img")
+        expect(picture).to_have_js_property("complete", True)
+        assert picture.evaluate("image => image.naturalWidth") > 100
+    photograph(page, tmp_path, f"home-{size[0]}-{'dark' if dark else 'light'}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_the_search_and_the_families_narrow_the_cards_down(visit):
+    page = visit()
+    shown, field = page.locator(".home .card:visible strong"), page.get_by_label("Search the rooms")
+    field.fill("cyclegan 2017")
+    expect(shown).to_have_text([re.compile("^CycleGAN")])
+    field.fill("xyzzy")
+    expect(shown).to_have_count(0)
+    expect(page.get_by_text("No room has all of these words.")).to_be_visible()
+    field.fill("")
+    page.locator(".home [data-filter=gans]").click()
+    expect(shown).to_have_count(len([room for room in OPEN if catalog.names()[room] == "gans"]))
+
+
+def test_cards_keys_and_the_way_back_lead_from_room_to_room(visit):
+    page = visit()
+    header = page.locator(".room-header:visible")
+    page.locator(".home .card[data-room=dcgan]").click()
+    expect(header).to_have_attribute("data-room", "dcgan")
+    assert page.url.endswith("?room=dcgan")
+    after = OPEN[OPEN.index("dcgan") + 1]
+    page.keyboard.press("ArrowRight")
+    expect(header).to_have_attribute("data-room", after)
+    page.keyboard.press("ArrowLeft")
+    expect(header).to_have_attribute("data-room", "dcgan")
+    picture = main_picture(page, "dcgan")
+    expect(picture).to_be_visible()
+    before = source(picture)
+    page.keyboard.press("r")
+    changed(picture, before)
+    seed = page.get_by_label("Seed", exact=True).locator("visible=true").first
+    assert seed.input_value() != "0"
+    seed.focus()
+    page.keyboard.press("ArrowRight")  # within a field, keys are the field's
+    page.wait_for_timeout(500)
+    expect(header).to_have_attribute("data-room", "dcgan")
+    for wanted in (after, "dcgan"):
+        page.go_back()
+        expect(header).to_have_attribute("data-room", wanted)
+    page.go_back()
+    expect(page.locator(".home:visible")).to_be_visible()
+
+
+def test_space_stops_what_is_under_way(visit):
+    page = visit("?room=pixelcnn")
+    press(page, "Complete")
+    page.locator('.written[aria-busy="true"]').wait_for()
+    page.locator(".room-header:visible").click()
+    page.keyboard.press(" ")
+    expect(page.get_by_text(re.compile(r"^Stopped after \d+ of \d+ pixels"))).to_be_visible()
+
+
+def test_the_costs_on_this_machine_appear_on_the_cards(visit):
+    page = visit()
+    press(page, "What do they cost on this machine?")
+    expect(page.get_by_text("Measured on this machine just now")).to_be_visible()
+    costs = page.locator(".home .card .cost").all_inner_texts()
+    assert len(costs) == len(OPEN) and all(re.match(r"[\d.]+ (ms|s) for ", cost) for cost in costs), costs
+
+
+def test_a_code_to_scan_holds_the_room_as_it_is(visit):
+    page = visit("?room=vae")
+    press(page, "QR code")
+    code = page.locator("dialog.qr")
+    expect(code.locator("svg")).to_be_visible()
+    expect(code).to_contain_text("this computer only")
+    code.click()
+    expect(code).to_have_count(0)
 
 
 # ---- VAE --------------------------------------------------------------------------------------------------------------

@@ -86,6 +86,7 @@ class VAE(GenerativeModel):
         "nll-mnist": "86.76 nats (Burda 2015, table 1: VAE, one stochastic layer, k = 1), binarised by chance too; comparable but "
         "for the importance samples: 5000 there, 500 here, which can only make our number larger",
     }
+    headline = "nll-mnist"
     recipes = {
         "mnist": Recipe(
             steps=45_000, batch_size=128, arguments=dict(size=28, channels=1, binary=True, width=500, latent_dim=40),

@@ -82,6 +82,7 @@ class GatedPixelCNN(Autoregressive):
         "nll-mnist": "81.30 nats for PixelCNN, 79.20 for the best PixelRNN (van den Oord 2016a, table 4); the gated paper gives "
         "none for MNIST; not fully comparable: another binarisation, and this model was told the classes of its training pictures",
     }
+    headline = "nll-mnist"
     recipes = {
         "mnist": Recipe(
             steps=27_000, batch_size=32, decay_from=0.2, arguments=dict(size=28, levels=2, width=32, layers=9, classes=10),

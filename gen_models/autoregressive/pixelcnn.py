@@ -54,6 +54,7 @@ class PixelCNN(Autoregressive):
         "nll-mnist": "81.30 nats (van den Oord 2016a, table 4: PixelCNN; the best PixelRNN there 79.20); "
         "not fully comparable: those are of one fixed binarised set, these of pictures binarised by chance",
     }
+    headline = "nll-mnist"
     recipes = {
         "mnist": Recipe(
             steps=36_000, batch_size=32, decay_from=0.2, arguments=dict(size=28, levels=2, width=64, blocks=8),

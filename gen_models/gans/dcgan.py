@@ -89,6 +89,7 @@ class DCGAN(GenerativeModel):
         "Backgrounds are smears, and glasses come with one side fainter than the other.",
         "It says nothing about how likely a picture is, and it cannot find the numbers behind a given picture.",
     )
+    headline = "frechet-faces"
     averaged = ("generator",)
     recipes = {
         "mnist": Recipe(

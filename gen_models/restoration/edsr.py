@@ -53,6 +53,7 @@ class EDSR(TiledRestorer):
         "psnr-y-set14-bicubic-photos": "26.00 dB (Lim 2017, table 3), same protocol",
         "ssim-y-set14-bicubic-photos": "0.7027 (Lim 2017, table 3), same protocol",
     }
+    headline = "psnr-y-set5-photos"
     averaged = ("network",)
     recipes = {
         "photos": Recipe(

@@ -69,6 +69,7 @@ class SRGAN(TiledRestorer):
         "Pixel by pixel it is further from the truth than EDSR, and than a plainer guess would be.",
         "It was trained on aligned faces looking ahead; profiles, hands and hats come out worse.",
     )
+    headline = "kernel-faces"
     averaged = ("network",)
     scaffold = ("discriminator",)
     recipes = {

@@ -129,6 +129,7 @@ class CycleGAN(Translator):
         "Smooth skies may show a fine grid of dots, a mark of the transposed convolutions; very dark pictures come out muddy.",
     )
     sheet = "rows of pictures of the first kind, their translations, pictures of the second kind, their translations, in turns"
+    headline = "frechet-back-monet2photo"
     averaged = ("to_b", "to_a")
     scaffold = ("discriminator_a", "discriminator_b", "pool_a", "pool_b")
     recipes = {

@@ -96,6 +96,7 @@ class Pix2Pix(Translator):
         "Large areas without lines come out flat or with a repeated pattern.",
         "Where much is left open, as in facades, a blurred mean is nearer to the truth, pixel by pixel, than its sharp guess.",
     )
+    headline = "labels-pixels-facades"
     averaged = ("generator",)
     recipes = {
         "facades": Recipe(

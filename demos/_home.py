@@ -1,0 +1,233 @@
+"""The home tab: a card per room, the line of years, search, and what each model costs on this machine.
+
+A card's picture is a part of the sheet that the model made when its weights were published; the server cuts it out when a browser
+asks for it, so that the page itself stays small.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
+
+import gradio as gr
+import PIL.Image
+import torch
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from demos import _room
+from gen_models import catalog, load, runtime
+from gen_models.base import Draws, GenerativeModel, Model, Restorer, Translator
+
+COVER = (384, 256)
+"""Pixels of a card's picture."""
+TIMES = 3
+"""Results timed for a card, after one that is not: their median stands there."""
+IMPATIENCE = 5.0
+"""Seconds after which a model is not asked again for the same card."""
+
+_costs: dict[str, str] = {}
+
+
+# ---- what stands on a card --------------------------------------------------------------------------------------------
+
+
+def headline(model: str) -> tuple[str, dict[str, Any]]:
+    """The weights that a room is known for, and their number: what the class names as ``headline``, else the first one measured."""
+    key, _, data = catalog.about(model).get("headline", "").rpartition("-")
+    at_hand = catalog.trained(model)
+    name = f"{model}-{data}" if f"{model}-{data}" in at_hand else next(iter(at_hand), "")
+    try:
+        numbers = json.loads((catalog.WEIGHTS / name / "evaluation.json").read_text(encoding="utf-8"))["measures"]
+    except (OSError, ValueError, KeyError):
+        return name, {}
+    return name, next((number for number in numbers if number["key"] == key), numbers[0] if numbers else {})
+
+
+def number_words(name: str, number: Mapping[str, Any]) -> str:
+    """A number with its unit, what it is, of what, and the same for real pictures, as HTML."""
+    if not number:
+        return "not measured yet"
+    from gen_models.evaluate import shown
+
+    data = name.partition("-")[2]
+    value = shown(number["value"], number["error"]).split(" ± ")[0]
+    real = f" (real ones: {shown(number['real'], number['real_error']).split(' ± ')[0]})" if "real" in number else ""
+    what = f"{number['measure']}, {_room.DATA_TITLES.get(data, data)}{real}"
+    return f"<b>{html.escape(value)}{html.escape(' ' + number['unit']).rstrip()}</b> {html.escape(what)}"
+
+
+@lru_cache(maxsize=256)
+def cover(name: str) -> bytes:
+    """A part of ``weights/<name>/samples.png`` as WebP, ``COVER`` pixels, pixels crisp where they are few; b"" if there is none."""
+    path = catalog.WEIGHTS / name / "samples.png"
+    if not path.is_file():
+        return b""
+    with PIL.Image.open(path) as sheet:
+        side = sheet.width // 8
+        across = 3 if side >= 64 else 6
+        width, height = across * side, min(sheet.height, across * side * COVER[1] // COVER[0])
+        part = sheet.convert("RGB").crop((0, 0, width, height))
+    part = part.resize(COVER, PIL.Image.Resampling.NEAREST if side < 64 else PIL.Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    part.save(stream, "WEBP", quality=82)
+    return stream.getvalue()
+
+
+async def send_cover(request: Request) -> Response:
+    """``GET /cover/<weights>.webp``"""
+    name = request.path_params["name"]
+    content = await run_in_threadpool(cover, name) if name in catalog.trained() else b""
+    if not content:
+        return Response("There is no such picture.", 404, media_type="text/plain")
+    return Response(content, media_type="image/webp", headers={"Cache-Control": "public, max-age=86400"})
+
+
+def card(model: str, family: str, family_title: str) -> str:
+    """One room's card as HTML, a link that works without scripts, too."""
+    facts = catalog.about(model)
+    name, number = headline(model)
+    words = " ".join([model, family_title, *(str(facts[key]) for key in ("title", "year", "authors", "summary"))]).lower()
+    sheet = catalog.WEIGHTS / name / "samples.png"  # not here yet where the weights are still on the Hub
+    address = f"cover/{html.escape(name)}.webp?{sheet.stat().st_mtime_ns:x}" if name and sheet.is_file() else ""
+    picture = f'<img src="{address}" alt="" loading="lazy" width="{COVER[0]}" height="{COVER[1]}">' if address else "<i></i>"
+    about_room = f'data-room="{model}" data-family="{family}" data-words=" {html.escape(words)}"'
+    return (
+        f'<a class="card" href="?room={model}" {about_room}>'
+        f"{picture}<strong>{html.escape(facts['title'])} <small>{facts['year']}</small></strong>"
+        f"<span>{html.escape(facts['summary'])}</span><span class=\"number\">{number_words(name, number)}</span>"
+        f'<span class="cost" data-cost="{model}"></span></a>'
+    )
+
+
+def line(rooms: Sequence[str]) -> str:
+    """The rooms by the years of their papers, as HTML."""
+    dated = sorted((catalog.about(model)["year"], catalog.about(model)["title"], model) for model in rooms)
+    years = []
+    for year, models in groupby(dated, key=lambda entry: entry[0]):
+        names = "".join(f'<a href="?room={model}" data-room="{model}">{html.escape(title)}</a>' for _, title, model in models)
+        years.append(f"<li><time>{year}</time>{names}</li>")
+    return f'<ol class="line" aria-label="By year">{"".join(years)}</ol>'
+
+
+def page_html(rooms: Mapping[str, Sequence[str]], titles: Mapping[str, str]) -> str:
+    """The whole tab: line, search, families, cards."""
+    everything = [model for members in rooms.values() for model in members]
+    kinds = [("", "All"), *((family, titles[family]) for family in rooms)]
+    chips = "".join(
+        f'<button type="button" data-filter="{family}" aria-pressed="{"false" if family else "true"}">{html.escape(title)}</button>'
+        for family, title in kinds
+    )
+    cards = "".join(card(model, family, titles[family]) for family, members in rooms.items() for model in members)
+    return (
+        f'<div class="home">{line(everything)}'
+        '<div class="find"><input type="search" placeholder="Search" aria-label="Search the rooms">'
+        f'<div class="chips" role="group" aria-label="Family">{chips}</div></div>'
+        f'<div class="cards">{cards}</div><p class="note nothing" hidden>No room has all of these words.</p>'
+        '<p class="note keys">Keys: <kbd>←</kbd> <kbd>→</kbd> the room before and after, <kbd>R</kbd> a new seed, '
+        "<kbd>F</kbd> full screen, <kbd>space</kbd> stop.</p></div>"
+    )
+
+
+FIND_JS = """const home = element.querySelector('.home'), field = home.querySelector('input[type=search]');
+const cards = [...home.querySelectorAll('.card')], chips = [...home.querySelectorAll('[data-filter]')];
+const nothing = home.querySelector('.nothing');
+let family = '';
+// a part of a title, or the beginning of any other word
+const title = card => card.querySelector('strong').textContent.toLowerCase();
+const found = (card, word) => title(card).includes(word) || card.dataset.words.includes(' ' + word);
+const find = () => {
+  const words = field.value.toLowerCase().split(/\\s+/).filter(Boolean);
+  let left = 0;
+  for (const card of cards) {
+    card.hidden = (family && card.dataset.family !== family) || !words.every(word => found(card, word));
+    left += !card.hidden;
+  }
+  nothing.hidden = left > 0;
+};
+field.addEventListener('input', find);
+for (const chip of chips) chip.addEventListener('click', () => {
+  family = chip.dataset.filter;
+  for (const other of chips) other.setAttribute('aria-pressed', other === chip);
+  find();
+});"""
+
+COST_JS = """const tell = () => {
+  const costs = JSON.parse(props.value || '{}');
+  for (const place of document.querySelectorAll('.home [data-cost]')) place.textContent = costs[place.dataset.cost] || '';
+};
+watch('value', tell);
+tell();
+trigger('ask');"""
+
+
+# ---- what a model costs here ------------------------------------------------------------------------------------------
+
+
+def main_verb(model: Model) -> tuple[Callable[[], Any], str]:
+    """What a room of this kind does most of all, once, and what to call its result."""
+    channels, height, width = model.image_shape
+    if isinstance(model, Restorer):
+        small = torch.full((1, channels, 64, 64), 0.5)
+        return lambda: model.enlarge(small), f"64 × 64 pixels made {model.scale} times as large"
+    if isinstance(model, Translator):
+        picture = torch.full((1, channels, height, width), 0.5)
+        return lambda: model.translate(picture), f"a picture of {width} × {height}"
+    if isinstance(model, GenerativeModel):
+        return lambda: model.sample(Draws(0, 1)), "a sample"
+    raise TypeError(f"{model.title} makes no pictures")
+
+
+def cost(model: str) -> str:
+    """Milliseconds for a result on this machine, numbers in the network, as one line."""
+    name, _ = headline(model)
+    loaded = load(name)
+    verb, what = main_verb(loaded)
+    times: list[float] = []
+    while len(times) <= TIMES and sum(times) < IMPATIENCE:
+        with runtime.forward_pass():
+            start = time.perf_counter()
+            verb()
+            times.append(time.perf_counter() - start)
+    milliseconds = 1000 * statistics.median(times[1:] or times)
+    size = sum(parameter.numel() for parameter in loaded.parameters())
+    took = f"{milliseconds:.{0 if milliseconds >= 10 else 1}f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+    return f"{took} for {what}, {size / 1e6:.1f} million parameters"
+
+
+def measure_costs(rooms: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Measure one room after the other; what is known so far for the cards, and how far it is."""
+    for place, model in enumerate(rooms):
+        yield json.dumps(_costs), f"{catalog.about(model)['title']}, {place + 1} of {len(rooms)} …"
+        _costs[model] = cost(model)
+    yield json.dumps(_costs), "Measured on this machine just now, one result at a time."
+
+
+# ---- the tab ----------------------------------------------------------------------------------------------------------
+
+
+def home(rooms: Mapping[str, Sequence[str]], titles: Mapping[str, str]) -> None:
+    """Lay out the tab; ``titles``: of the families."""
+    everything = [model for members in rooms.values() for model in members]
+    gr.HTML(page_html(rooms, titles), js_on_load=FIND_JS)
+    with gr.Row(elem_classes=["keep"]):
+        measure = gr.Button("What do they cost on this machine?", size="sm", elem_classes=["quiet"], min_width=240)
+        stop = gr.Button("Stop", variant="stop", size="sm", elem_classes=["quiet"])
+    note = gr.HTML("", elem_classes=["note"])
+    carrier = gr.HTML("", html_template="", js_on_load=COST_JS, visible="hidden")
+
+    @_room.guarded
+    def measured() -> Iterator[tuple[str, str]]:
+        yield from measure_costs(everything)
+
+    running = measure.click(measured, None, [carrier, note], show_progress="hidden", trigger_mode="multiple", **_room.HEAVY)
+    stop.click(lambda: "", None, note, cancels=[running], queue=False, show_progress="hidden", api_visibility="private")
+    carrier.ask(lambda: json.dumps(_costs), None, carrier, **_room.QUICK)

@@ -1,0 +1,132 @@
+"""The home tab without a browser: what stands on a card, where its picture comes from, what a result costs, codes to scan."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+
+import gradio as gr
+import numpy as np
+import PIL.Image
+import pytest
+from starlette.testclient import TestClient
+
+import app
+from demos import _home, _room
+from gen_models import catalog
+
+ROOMS = app.rooms()
+NAMES = [name for members in ROOMS.values() for name in members]
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return _home.page_html(ROOMS, app.FAMILIES)
+
+
+def test_there_is_a_card_for_every_open_room_and_no_other(page):
+    assert re.findall(r'class="card" href="\?room=(\w+)"', page) == NAMES
+    assert {name: page.count(f'data-room="{name}"') for name in NAMES} == dict.fromkeys(NAMES, 2), "on the line and on its card"
+
+
+def test_the_line_goes_forward_in_time(page):
+    years = [int(year) for year in re.findall(r"<time>(\d+)</time>", page)]
+    assert years == sorted(set(years)) and set(years) == {catalog.about(name)["year"] for name in NAMES}
+
+
+@pytest.mark.parametrize("model", NAMES)
+def test_a_cards_number_is_the_one_of_the_evaluation(model):
+    name, number = _home.headline(model)
+    key, _, data = catalog.about(model)["headline"].rpartition("-")
+    assert name == f"{model}-{data}" and number["key"] == key
+    stored = json.loads((catalog.WEIGHTS / name / "evaluation.json").read_text())["measures"]
+    assert number in stored
+    words = _home.number_words(name, number)
+    assert number["measure"].split(",")[0] in words
+    assert float(re.search(r"<b>(-?[\d.]+)", words)[1]) == pytest.approx(number["value"], rel=0.01)
+
+
+def test_a_model_without_numbers_says_so(shelf):
+    assert _home.headline("dcgan") == ("", {})
+    assert _home.number_words("", {}) == "not measured yet"
+
+
+def test_a_card_of_weights_that_are_not_here_yet_opens_without_asking_for_them(shelf):
+    catalog.TABLE.write_text(json.dumps({"dcgan-faces": {"repository": "a/b", "commit": "c" * 40, "file": "model.safetensors"}}))
+    catalog.table.cache_clear()
+    shown = _home.card("dcgan", "gans", "GANs")
+    assert "<img" not in shown and "DCGAN" in shown and "not measured yet" in shown
+
+
+def test_a_cover_is_cut_from_the_models_own_sheet():
+    with PIL.Image.open(catalog.WEIGHTS / "dcgan-faces" / "samples.png") as sheet:
+        side = sheet.width // 8
+        wanted = sheet.convert("RGB").crop((0, 0, side, side)).resize((64, 64))
+    with PIL.Image.open(io.BytesIO(_home.cover("dcgan-faces"))) as made:
+        assert made.size == _home.COVER
+        shown = made.convert("RGB").crop((0, 0, 128, 128)).resize((64, 64))
+    assert np.abs(np.asarray(shown, int) - np.asarray(wanted, int)).mean() < 6
+
+
+def test_the_server_sends_every_cover_and_nothing_else():
+    with TestClient(gr.routes.App.create_app(app.build(), app_kwargs=app.launch_settings()["app_kwargs"])) as client:
+        for model in NAMES:
+            name, _ = _home.headline(model)
+            answer = client.get(f"/cover/{name}.webp")
+            assert answer.status_code == 200 and answer.headers["content-type"] == "image/webp"
+            assert len(answer.content) < 60_000
+        for wrong in ("nobody-here", "..%2F..%2Fapp", "%2e%2e", "dcgan-faces%00", name + "/config.json"):
+            answer = client.get(f"/cover/{wrong}.webp")
+            assert answer.status_code == 404 and len(answer.content) < 100
+
+
+@pytest.mark.parametrize("model", NAMES)
+def test_what_a_result_costs_is_measured(model):
+    found = re.fullmatch(r"([\d.]+) (ms|s) for (a .+|\d+ × .+), ([\d.]+) million parameters", _home.cost(model))
+    assert found and float(found[1]) > 0 and float(found[4]) > 0
+
+
+def test_costs_are_told_as_they_come_and_remembered(monkeypatch):
+    monkeypatch.setattr(_home, "_costs", {})
+    monkeypatch.setattr(_home, "cost", lambda model: f"{len(model)} ms")
+    steps = list(_home.measure_costs(["vae", "dcgan"]))
+    assert [json.loads(costs) for costs, _ in steps] == [{}, {"vae": "3 ms"}, {"vae": "3 ms", "dcgan": "5 ms"}]
+    assert steps[1][1] == "DCGAN, 2 of 2 …"
+    assert _home._costs == {"vae": "3 ms", "dcgan": "5 ms"}
+
+
+def test_a_model_that_makes_no_pictures_has_no_cost():
+    kind = catalog.model_class("features")
+    with pytest.raises(TypeError, match="makes no pictures"):
+        _home.main_verb(kind(**kind.tiny))
+
+
+# ---- codes to scan ----------------------------------------------------------------------------------------------------
+
+
+def test_a_code_holds_the_address():
+    import segno
+
+    link = "http://192.168.1.5:7860/?room=vae&state=%7B%22seed%22%3A+7%7D"
+    shown = _room.qr_code(link)
+    assert shown.startswith("<svg") and "open this room" in shown
+    assert segno.make(link, error="l", micro=False).svg_inline(
+        scale=8, border=3, dark="#14133a", light="#ffffff", omitsize=True
+    ) in shown  # fmt: skip
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost", "[::1]:7860"])
+def test_an_address_of_this_computer_only_is_said_to_be_one(host):
+    assert "this computer only" in _room.qr_code(f"http://{host}/?room=vae")
+
+
+@pytest.mark.parametrize("link", [None, 7, "", "javascript:alert(1)", "file:///etc/passwd", "http:", "?room=vae"])
+def test_what_is_no_address_makes_no_code(link):
+    with pytest.raises(gr.Error, match="no address"):
+        _room.qr_code(link)
+
+
+def test_a_state_too_large_for_a_code_is_refused():
+    with pytest.raises(gr.Error, match="too much for a QR code"):
+        _room.qr_code("http://gallery.example/?state=" + "x" * 1500)
