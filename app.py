@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import logging
 import math
 import os
 from pathlib import Path
@@ -24,7 +25,7 @@ from starlette.middleware import Middleware  # noqa: E402
 from starlette.middleware.gzip import GZipMiddleware  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 
-from demos import _home, _room  # noqa: E402
+from demos import _home, _room, _watch  # noqa: E402
 from gen_models import catalog, hub  # noqa: E402
 
 TITLE = "The gallery of deep generative models"
@@ -159,15 +160,19 @@ def build() -> gr.Blocks:
     return page
 
 
-def launch_settings() -> dict[str, Any]:
-    """Arguments of ``launch``: look, limits, nothing asked of the outside world."""
+def launch_settings(page: gr.Blocks | None = None) -> dict[str, Any]:
+    """Arguments of ``launch``: look, limits, nothing asked of the outside world; ``page``: whose queue ``/health`` counts."""
+
+    def waiting() -> int:
+        return sum(len(queue.queue) for queue in page._queue.event_queue_per_concurrency_id.values()) if page else 0
+
     return dict(
         theme=theme(), css_paths=DEMOS / "_page.css", js=(DEMOS / "_page.js").read_text(),
         show_error=False, max_file_size="8mb", state_session_capacity=200,
         ssr_mode=False, strict_cors=True, enable_monitoring=False, run_history=False, share=False,
         footer_links=["api"], app_kwargs={
             "middleware": [Middleware(GZipMiddleware, minimum_size=4000)],
-            "routes": [Route("/cover/{name}.webp", _home.send_cover)],
+            "routes": [Route("/cover/{name}.webp", _home.send_cover), Route("/health", _watch.health(waiting))],
         },
     )  # fmt: skip
 
@@ -200,7 +205,10 @@ def main() -> None:
     options.add_argument("--port", type=int, default=None, help="default: the first free port from 7860")
     given = options.parse_args()
     torch.set_num_threads(runtime.cores())
-    build().launch(server_name=given.host, server_port=given.port, **launch_settings())
+    logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("gallery").setLevel(logging.INFO)
+    page = build()
+    page.launch(server_name=given.host, server_port=given.port, **launch_settings(page))
 
 
 if __name__ == "__main__":

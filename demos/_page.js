@@ -14,11 +14,46 @@
     clearTimeout(until);
     until = setTimeout(() => { notice.hidden = true; }, 10000);
   };
+  // how long the last action took, from the request to its last answer, as the visitor waited for it
+  const begun = new Map();
+  let clock;
+  const took = start => {
+    if (!clock) {
+      clock = document.body.appendChild(document.createElement('output'));
+      clock.className = 'latency';
+      clock.title = 'From the last request to its answer';
+    }
+    const passed = performance.now() - start;
+    clock.textContent = passed < 1000 ? Math.round(passed) + ' ms' : (passed / 1000).toFixed(1) + ' s';
+  };
+  const listen = async stream => {
+    const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+    let text = '';
+    for (;;) {
+      const {done, value} = await reader.read();
+      if (done) return;
+      const lines = (text + value).split('\n');
+      text = lines.pop();
+      for (const line of lines.filter(line => line.startsWith('data:') && line.includes('"process_completed"'))) {
+        const {event_id: event} = JSON.parse(line.slice(5));
+        if (begun.has(event)) took(begun.get(event));
+        begun.delete(event);
+      }
+    }
+  };
   const ask = window.fetch;
   window.fetch = async (...request) => {
-    const answer = await ask(...request);
-    if (answer.status === 500 && answer.url.includes('/run/')) {
+    const start = performance.now(), answer = await ask(...request), path = answer.url.split('?')[0];
+    if (answer.status === 500 && path.includes('/run/')) {
       answer.clone().json().then(told => { if (told.error) refuse(told.error); }).catch(() => {});
+    } else if (path.includes('/run/') && answer.ok) {
+      took(start);
+    } else if (path.endsWith('/queue/join') && answer.ok) {
+      answer.clone().json().then(told => begun.set(told.event_id, start)).catch(() => {});
+    } else if (path.endsWith('/queue/data') && answer.body) {
+      const [one, other] = answer.body.tee();
+      listen(other).catch(() => {});  // a visitor who leaves cuts it off
+      return new Response(one, {status: answer.status, statusText: answer.statusText, headers: answer.headers});
     }
     return answer;
   };

@@ -31,6 +31,7 @@ from gradio.components.base import Component
 from gradio.context import LocalContext
 from torch import Tensor
 
+from demos import _watch
 from gen_models import catalog, hub
 from gen_models.data import DataError, square
 
@@ -62,8 +63,10 @@ HEAVY = dict(concurrency_id="models", concurrency_limit=1, api_visibility="priva
 def guarded(handler: Callable) -> Callable:
     """The handler with every trouble turned into one sentence in the page.
 
-    Known trouble shows its own sentence; the unknown is logged with an id, and the sentence names the id.
+    Known trouble shows its own sentence; the unknown is logged with an id, and the sentence names the id. Every call of the handler
+    leaves a line in the log of requests.
     """
+    handler = _watch.watched(handler)
     if inspect.isgeneratorfunction(handler):
 
         @functools.wraps(handler)
@@ -161,6 +164,7 @@ def to_pil(picture: Tensor) -> PIL.Image.Image:
     return PIL.Image.fromarray(values[0] if len(values) == 1 else np.ascontiguousarray(values.transpose(1, 2, 0)))
 
 
+@_watch.encoding
 def png_uri(picture: Tensor | PIL.Image.Image) -> str:
     """A picture as a PNG data URI; fast rather than small."""
     image = to_pil(picture) if isinstance(picture, Tensor) else picture
@@ -174,6 +178,7 @@ def data_uri(content: bytes, kind: str = "png") -> str:
     return f"data:image/{kind};base64," + base64.b64encode(content).decode()
 
 
+@_watch.encoding
 def photo_uri(picture: PIL.Image.Image) -> str:
     """A picture to look at as a data URI: a JPEG, of a fraction of a PNG's bytes; small ones to the last bit."""
     if picture.width < LARGE:
@@ -536,6 +541,7 @@ def recipe_of(room: str, keys: Sequence[str], values: Sequence[Any]) -> dict[str
     return {"room": room, "controls": controls, "sha256": catalog.config_of(name)["sha256"][:16] if known else ""}
 
 
+@_watch.encoding
 def png_with_recipe(frames: Sequence[PIL.Image.Image], recipe: dict[str, Any], milliseconds: int = 80) -> bytes:
     """One picture, or several as an animated PNG, with the recipe as text."""
     info = PIL.PngImagePlugin.PngInfo()

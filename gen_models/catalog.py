@@ -162,6 +162,11 @@ def load(name: str, source: str = "any") -> Model:
         return model
 
 
+def loaded() -> list[str]:
+    """Names of the weights in memory, the one used last at the end."""
+    return list(_loaded)
+
+
 def read(folder: Path, name: str | None = None) -> Model:
     """The model in ``folder``, its file checked against the SHA-256 written down.
 

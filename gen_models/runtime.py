@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
 from threading import BoundedSemaphore
 
@@ -30,6 +33,27 @@ def multiplies_bfloat16() -> bool:
     return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 
 
+@dataclass
+class Spent:
+    """Seconds in front of the door of :func:`forward_pass`, and behind it."""
+
+    waiting: float = 0.0
+    computing: float = 0.0
+
+
+_spent: ContextVar[Spent | None] = ContextVar("spent", default=None)
+
+
+@contextmanager
+def spending(spent: Spent) -> Iterator[None]:
+    """Forward passes in here add their seconds to ``spent``."""
+    token = _spent.set(spent)
+    try:
+        yield
+    finally:
+        _spent.reset(token)
+
+
 _door = BoundedSemaphore(int(os.environ.get("GALLERY_CONCURRENCY", "1")))
 
 
@@ -40,8 +64,16 @@ def forward_pass() -> Iterator[None]:
     Some calls of the page bypass its queue, so the bound stands here: ``GALLERY_CONCURRENCY`` places, one by default, because a
     single pass already uses every core.
     """
+    spent = _spent.get()
+    asked = time.perf_counter()
     with _door, torch.inference_mode():
-        yield
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            if spent is not None:
+                spent.waiting += began - asked
+                spent.computing += time.perf_counter() - began
 
 
 @contextmanager

@@ -385,6 +385,15 @@ def test_a_code_to_scan_holds_the_room_as_it_is(visit):
     expect(code).to_have_count(0)
 
 
+def test_the_page_says_how_long_the_last_action_took(visit):
+    page = visit("?room=dcgan")
+    before = source(main_picture(page, "dcgan"))
+    enter_seed(page, 3)
+    changed(main_picture(page, "dcgan"), before)
+    clock = page.locator("output.latency")
+    expect(clock).to_have_text(re.compile(r"^\d[\d.]* m?s$"))
+
+
 # ---- VAE --------------------------------------------------------------------------------------------------------------
 
 
