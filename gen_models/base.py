@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,11 +24,12 @@ class Recipe:
     """How the published weights of one model on one data set were trained.
 
     ``arguments`` go to the model's constructor. ``ema`` is the decay of the exponential moving average whose weights are
-    published (0: the last weights). The learning rate rises linearly over the first ``warm_up`` steps, is constant up to the
-    fraction ``decay_from`` of the steps and falls linearly to zero from there. ``mirror`` flips half of the training pictures left
-    to right; ``turn`` turns each by a random multiple of 90 degrees. ``jitter``: training pictures are read this many times as
-    large and cut at random to the size of training. ``data``: the data set, where the recipe's key is not its name. ``large`` is
-    the same training with a GPU's budget (``--large`` on the command line). ``paper``: what the paper's authors spent, in words.
+    published (0: the last weights). Of a model that is fitted to all pictures at once, ``steps`` are iterations, and only they and
+    the arguments count. The learning rate rises linearly over the first ``warm_up`` steps, is constant up to the fraction
+    ``decay_from`` of the steps and falls linearly to zero from there. ``mirror`` flips half of the training pictures left to
+    right; ``turn`` turns each by a random multiple of 90 degrees. ``jitter``: training pictures are read this many times as large
+    and cut at random to the size of training. ``data``: the data set, where the recipe's key is not its name. ``large`` is the
+    same training with a GPU's budget (``--large`` on the command line). ``paper``: what the paper's authors spent, in words.
     """
 
     steps: int
@@ -125,7 +127,7 @@ class Model(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return next(self.parameters()).device
+        return next(chain(self.parameters(), self.buffers())).device
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -153,6 +155,17 @@ class Model(nn.Module):
         ``batch`` is (pictures (B, C, H, W) in [-1, 1], labels (B, T) int64). The trainer minimises the sum of the terms.
         """
         raise NotImplementedError(f"{type(self).__name__} is not trained by gradient steps")
+
+    def fit(self, images: Tensor, labels: Tensor, seed: int) -> Iterator[dict[str, float]]:
+        """Find the weights without gradients; yields what the log shows, once per step of the recipe, for ever.
+
+        The trainer calls it in the place of ``training_step``, with all training pictures (N, C, H, W) in [0, 1] and their labels
+        (N, T) int64. All that a step depends on is in these and in the model's own tensors, so that a stopped run goes on.
+
+        Raises:
+            ValueError: if there are too few pictures; one sentence.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is trained by gradient steps")
 
     def begin(self, load: Callable[[str], Model]) -> None:
         """Called once before the first step; ``load`` gives trained models by name, to start from them or to ask them.

@@ -11,6 +11,7 @@ translator is held against its own input, a restorer against the picture that wa
 | ``precision``, ``recall`` | share of one set among the other's neighbourhoods | Kynkaanniemi 2019, arXiv 1904.06991 |
 | ``memorisation`` | distance to the nearest training picture, against that of unseen pictures | |
 | ``nll``, ``bits``, ``elbo`` | negative log-likelihood, the same per dimension, lower bound | Burda 2015, arXiv 1509.00519 |
+| ``density``, ``density-one`` | log-density of a few coordinates of the pictures, the same under one Gaussian | |
 | ``nll-other`` | ``nll`` of pictures of another kind (fashion for mnist and the reverse) | Nalisnick 2019, arXiv 1810.09136 |
 | ``accuracy-<task>`` | hits of a classifier | |
 | ``l1``, ``ssim``, ``psnr`` | a translation against the true picture | Isola 2017, 1611.07004; Wang 2004 |
@@ -253,6 +254,8 @@ def measure(
             if "samples" not in inspect.signature(model.log_likelihood).parameters and data in OTHERS:
                 other = _part(OTHERS[data], "test", size, data_dir, channels)
                 numbers.append(other_measure(model, other, effort, name))
+        if hasattr(model, "log_density"):
+            numbers += density_measures(model, test, effort, name)
         if hasattr(model, "evidence"):
             numbers.append(bound_measure(model, test, effort, name))
         if hasattr(model, "predict"):
@@ -527,6 +530,23 @@ def bound_measure(model: Model, test: DataSet, effort: Effort, name: str = "") -
         f"{len(values)} pictures of the test part of {_short(test.name)}, {pixels}{draws}; mean and standard error over pictures.",
         UNREPORTED, "higher",
     )  # fmt: skip
+
+
+def density_measures(model: Any, test: DataSet, effort: Effort, name: str = "") -> list[Measure]:
+    """Mean log-density of test pictures' principal coordinates under a mixture, and under one Gaussian for all pictures."""
+    functions = {"": model.log_density, "-one": model.log_density_of_one}
+    both = _over_pictures(test, effort.likelihoods, f"{name} density",
+                          lambda images, _: torch.stack([function(images) for function in functions.values()], dim=1))  # fmt: skip
+    protocol = (
+        f"{len(both)} pictures of the test part of {_short(test.name)}, pixels from 0 to 1, as {model.latent_dim} principal "
+        f"coordinates of the training pictures, which keep {100 * float(model.kept):.1f} % of their variance; a density of these "
+        "coordinates, not of the pixels; mean and standard error over pictures."
+    )
+    titles = {"": "Log-density of principal coordinates", "-one": "The same under one Gaussian for all pictures"}
+    return [
+        Measure(titles[end], f"density{end}", *_mean(values), "nats", protocol, UNREPORTED, "higher")
+        for end, values in zip(functions, both.unbind(dim=1), strict=True)
+    ]
 
 
 def accuracy_measures(model: Model, test: DataSet, effort: Effort, classes: dict[str, Any]) -> list[Measure]:

@@ -450,7 +450,7 @@ def _training(name: str, config: dict[str, Any], kind: type[Model]) -> str:
     rows = [
         ("Command", f"`{facts['command']}`" if "command" in facts else "unknown"),
         ("Commit", facts.get("commit", "unknown")),
-        ("Steps, batch", f"{facts.get('steps', 0):,} steps of {facts.get('batch_size', 0)} pictures"),
+        ("Steps, batch", f"{(n := facts.get('steps', 0)):,} step{'s' * (n != 1)} of {facts.get('batch_size', 0):,} pictures"),
         ("Training pictures", f"{facts.get('training_pictures', 0):,}"),
         ("Time", f"{minutes / 60:.1f} hours" if minutes >= 100 else f"{minutes:g} minutes"),
         ("Hardware", facts.get("hardware", "unknown") + (f", {n} processes" if (n := facts.get("processes", 1)) > 1 else "")),

@@ -1,7 +1,8 @@
 """The retraining script: ``python -m gen_models.train dcgan-fashion``.
 
 It knows no model. A model states its updates (``training_step``); everything around them happens here: devices and several
-processes (accelerate), precision, gradient averaging, the moving average of the weights, checkpoints, sample grids, the log.
+processes (accelerate), precision, gradient averaging, the moving average of the weights, checkpoints, sample grids, the log. A
+model that is not trained by gradients does its own iterations (``fit``), with the same things around them.
 
 A checkpoint is written beside the old one and then renamed, so a kill at any moment loses only the steps since the last one.
 Resuming is bit-exact: the batch of a step and the random numbers inside it are functions of (seed, step), and everything else
@@ -18,6 +19,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,7 +103,8 @@ def train(given: argparse.Namespace) -> Path:
         validation = load_data(data_name, "validation", size, given.data_dir, channels)
     except DataError:  # so few pictures of a user's own that none of them validates
         validation = load_data(data_name, "train", size, given.data_dir, channels)
-    run = Run(model, recipe, accelerator, batches, out, given.seed, validation)
+    form = Run if kind.fit is Model.fit else Fitting
+    run = form(model, recipe, accelerator, batches, out, given.seed, validation)
     if given.compile:
         compile_networks(model)
     if given.resume:
@@ -190,6 +193,9 @@ def compile_networks(model: Model) -> None:
 class Run:
     """The state of one training: model, moving average, optimizers, step."""
 
+    log_every = 20
+    """Steps from one look at the losses to the next."""
+
     def __init__(
         self, model: Model, recipe: Recipe, accelerator: Accelerator, batches: Batches, out: Path, seed: int = 0,
         validation: DataSet | None = None,
@@ -197,6 +203,8 @@ class Run:
         self.validation = validation
         """What the sheets of a translator or a restorer show."""
         self.recipe, self.accelerator, self.batches, self.out, self.seed = recipe, accelerator, batches, out, seed
+        self.pictures = recipe.batch_size
+        """Pictures in a step."""
         self.model = model.to(accelerator.device, memory_format=torch.channels_last).train()
         self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
         self.optimizers = model.optimizers()
@@ -223,13 +231,13 @@ class Run:
         )  # fmt: skip
         try:
             while self.step < self.recipe.steps:
-                logged = self.step % 20 == 0
+                logged = self.step % self.log_every == 0
                 terms = self.update(check=logged)
                 self.seconds = before + time.monotonic() - started
                 shown.update()
                 if logged:
                     speed = shown.format_dict["rate"] or 0.0
-                    shown.set_postfix(terms | {"images/s": f"{speed * self.recipe.batch_size:.0f}"}, refresh=False)
+                    shown.set_postfix(terms | {"images/s": f"{speed * self.pictures:.0f}"}, refresh=False)
                 if sample_every and self.step % sample_every == 0:
                     self.sample_grid()
                 if interrupted:
@@ -384,12 +392,42 @@ class Run:
         gpu = self.accelerator.device.type == "cuda"
         return {
             "command": " && ".join(self.commands),
-            "commit": _commit(), "steps": self.step, "batch_size": self.recipe.batch_size,
+            "commit": _commit(), "steps": self.step, "batch_size": self.pictures,
             "training_pictures": len(self.batches.data), "minutes": round(self.seconds / 60, 1),
             "precision": self.recipe.precision, "ema": self.recipe.ema,
             "hardware": torch.cuda.get_device_name() if gpu else f"CPU, {torch.get_num_threads()} cores",
             "processes": self.accelerator.num_processes, "torch": torch.__version__, "python": platform.python_version(),
         }  # fmt: skip
+
+
+class Fitting(Run):
+    """The training of a model that is fitted to all pictures at once: a step is an iteration of its ``fit``."""
+
+    log_every = 1
+
+    def __init__(self, *settings: Any) -> None:
+        super().__init__(*settings)
+        self.pictures = len(self.batches.data)
+        self.iterations: Iterator[dict[str, float]] | None = None
+
+    def update(self, check: bool = True) -> dict[str, str]:
+        """One iteration; returns what the log shows.
+
+        Raises:
+            DataError: if the pictures are too few.
+        """
+        data = self.batches.data
+        if self.iterations is None:  # not earlier: a run that goes on reads its checkpoint first
+            self.iterations = self.model.fit(data.unit(), data.labels, self.seed)
+        try:
+            with torch.no_grad():
+                terms = next(self.iterations)
+        except ValueError as error:
+            raise DataError(str(error)) from error
+        self.unchecked += [(self.step, term, torch.tensor(value)) for term, value in terms.items()]
+        self.check()
+        self.step += 1
+        return {term: f"{value:.5g}" for term, value in terms.items()}
 
 
 def sheet(model: Translator | Restorer, held: DataSet) -> torch.Tensor:

@@ -22,6 +22,7 @@ SAMPLERS = [name for name in NAMES if issubclass(catalog.model_class(name), Gene
 TRANSLATORS = [name for name in NAMES if issubclass(catalog.model_class(name), Translator)]
 RESTORERS = [name for name in NAMES if issubclass(catalog.model_class(name), Restorer)]
 TRAINED = [name for name in NAMES if catalog.model_class(name).training_step is not Model.training_step]
+FITTED = [name for name in NAMES if catalog.model_class(name).fit is not Model.fit]
 TINY = dict(size=16, channels=1, width=4, latent_dim=8, shift=0.125)
 """Constructor arguments of the DCGAN that the training tests train."""
 
