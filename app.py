@@ -99,6 +99,8 @@ def _fits(component: Any, value: Any) -> bool:
         return _room.is_number(value, low, math.inf if high is None else high)
     if isinstance(component, gr.Radio | gr.Dropdown):
         return value in [choice for _, choice in component.choices]
+    if isinstance(component, gr.Checkbox):
+        return isinstance(value, bool)
     return isinstance(value, str)
 
 

@@ -27,6 +27,7 @@ import numpy as np
 import PIL.Image
 import PIL.ImageOps
 import PIL.PngImagePlugin
+import torch
 from gradio.components.base import Component
 from gradio.context import LocalContext
 from torch import Tensor
@@ -203,10 +204,12 @@ def tiles_html(
     columns: int = 8,
     words: str = "picture",
     indices: Sequence[int] | None = None,
+    faded: Sequence[int] = (),
 ) -> str:
     """Pictures as a grid of buttons.
 
-    ``marks`` puts a badge on some (index -> letters); ``indices`` are their numbers where these are not 0, 1, 2, ...
+    ``marks`` puts a badge on some (index -> letters); ``indices`` are their numbers where these are not 0, 1, 2, ...; those of the
+    numbers ``faded`` are pale.
     """
     marks = marks or {}
     tiles = []
@@ -217,7 +220,7 @@ def tiles_html(
         badge = f"<b>{html.escape(marks[index])}</b>" if index in marks else ""
         label = f"{html.escape(words)} {index}"
         tiles.append(
-            f'<button type="button" class="tile" data-index="{index}" aria-label="{label}">'
+            f'<button type="button" class="tile{" faded" * (index in faded)}" data-index="{index}" aria-label="{label}">'
             f'<img src="{uri}" alt="{label}">{badge}{caption}</button>'
         )
     return f'<div class="tiles" style="--columns:{columns}">{"".join(tiles)}</div>'
@@ -235,6 +238,16 @@ def tiles(value: str = "", **settings: Any) -> gr.HTML:
     return gr.HTML(value, js_on_load=TILE_JS, elem_classes=classes, **settings)
 
 
+def bars_html(shares: Sequence[tuple[str, float]]) -> str:
+    """Names with their shares, from 0 to 1, as bars."""
+    rows = [
+        f'<div class="row"><span>{html.escape(name)}</span><div class="track"><div class="fill" '
+        f'style="left:0;width:{100 * share:.1f}%"></div></div><span>{100 * share:.1f} %</span></div>'
+        for name, share in shares
+    ]
+    return f'<div class="bars">{"".join(rows)}</div>'
+
+
 def strip_image(pictures: Sequence[PIL.Image.Image], scale: int = 1, columns: int | None = None) -> PIL.Image.Image:
     """Pictures side by side, ``columns`` in a row, each pixel ``scale`` times as large."""
     columns = columns or len(pictures)
@@ -244,6 +257,14 @@ def strip_image(pictures: Sequence[PIL.Image.Image], scale: int = 1, columns: in
     for index, picture in enumerate(pictures):
         sheet.paste(picture, (index % columns * width, index // columns * height))
     return enlarged(sheet, scale)
+
+
+def side_by_side(left: PIL.Image.Image, right: PIL.Image.Image, gap: int = 16) -> PIL.Image.Image:
+    """Two pictures of one mode on white with a gap between them."""
+    sheet = PIL.Image.new(left.mode, (left.width + gap + right.width, max(left.height, right.height)), "white")
+    sheet.paste(left, (0, 0))
+    sheet.paste(right, (left.width + gap, 0))
+    return sheet
 
 
 def enlarged(picture: PIL.Image.Image, scale: int) -> PIL.Image.Image:
@@ -382,6 +403,10 @@ def starter() -> gr.HTML:
     return gr.HTML("", html_template="", js_on_load=START_JS, visible="hidden")
 
 
+BEGIN_JS = "() => String(Math.random())"
+"""A new text for a :func:`starter`."""
+
+
 def compare(value: str = "", **settings: Any) -> gr.HTML:
     """Two pictures one over the other with a border to drag; its value comes from :func:`compared`, "": nothing is shown.
 
@@ -516,6 +541,60 @@ def as_input(image: PIL.Image.Image, size: int, channels: int, centre: bool, fil
     whole_ = np.zeros((1, size, size), np.float32)
     whole_[0, top : top + values.shape[0], left : left + values.shape[1]] = values
     return whole_
+
+
+def drawing(board: dict | None) -> PIL.Image.Image:
+    """What a visitor drew on a :func:`sketchpad`, as upright RGB.
+
+    Raises:
+        gr.Error: with one sentence, if there is nothing on it.
+    """
+    image = None if not board else board.get("composite")
+    if image is None:
+        raise gr.Error("Draw or upload a picture first.")
+    if not isinstance(image, PIL.Image.Image):
+        image = PIL.Image.fromarray(np.asarray(image))
+    if max(image.size) > 2000:
+        raise gr.Error("The drawing is too large.")
+    image = upright_rgb(image)
+    if all(low == high for low, high in image.getextrema()):
+        raise gr.Error("The picture is empty: draw or upload something first.")
+    return image
+
+
+def sketchpad() -> gr.Sketchpad:
+    """A black drawing board of 280 x 280 that is ready for the first stroke."""
+    board = PIL.Image.new("RGB", (280, 280), "black")
+    return gr.Sketchpad(
+        {"background": board, "layers": [], "composite": board}, type="pil", show_label=False, layers=False, height=380,
+        canvas_size=(280, 280), brush=gr.Brush(default_size=18, colors=["#ffffff", "#b0b0b0", "#606060"], color_mode="fixed"),
+        eraser=gr.Eraser(default_size=18), transforms=(), sources=(), buttons=[],
+    )  # fmt: skip
+
+
+def picture_for(weights: str, image: PIL.Image.Image, centre: bool = True) -> Tensor:
+    """A visitor's picture as a model's weights know theirs, (1, C, H, W) in [0, 1]; ``centre`` as for :func:`as_input`."""
+    config = catalog.config_of(weights)
+    channels, size = config["arguments"]["channels"], config["arguments"]["size"]
+    fill = 20 / 28 if config["data"] == "mnist" else 1.0  # digits have a margin, clothes fill their frame
+    return torch.from_numpy(as_input(image, size, channels, centre=centre and channels == 1, fill=fill))[None]
+
+
+def example_pictures(weights: str | None, count: int = 8) -> list[PIL.Image.Image]:
+    """Pictures of the kind that weights were trained on and that are nobody's: samples of the gallery's GAN, else their own."""
+    data = (weights or "").partition("-")[2]
+    return sheet_tiles(f"dcgan-{data}", count) or sheet_tiles(weights or "", count)
+
+
+def examples_html(weights: str | None) -> str:
+    """The example pictures to click."""
+    return tiles_html(example_pictures(weights), words="example")
+
+
+def picked_example(event: gr.EventData, weights: str) -> PIL.Image.Image:
+    """The example that was clicked."""
+    found = example_pictures(weights)
+    return found[whole(event.index, 0, len(found) - 1, "Example")]
 
 
 # ---- recipes, saving, links -------------------------------------------------------------------------------------------

@@ -600,7 +600,6 @@ STOP_JS = f"""(note) => {{
   shown.setAttribute('aria-busy', 'false');
   return '<p class="note">Stopped: what was not reached yet shows the original.</p>';
 }}"""
-BEGIN_JS = "() => String(Math.random())"
 
 
 def room() -> Room:
@@ -677,7 +676,7 @@ def room() -> Room:
         wipe.click(guarded(traces), [weights, way, source, upload, seed], hidden, **TRANSLATING),
         share.click(guarded(blocks_view), [weights, way, source, upload], blends, **TRANSLATING),
     ]
-    again = dict(js=BEGIN_JS, cancels=backs[:1], api_visibility="private")
+    again = dict(js=_room.BEGIN_JS, cancels=backs[:1], api_visibility="private")
     gr.on([back.click, sigma.release, seed.submit], None, None, begin_back, **again)
     dice.click(None, None, seed, js=_room.ROLL_JS, api_visibility="private").then(None, None, begin_back, **again)
     # whoever asks for the next picture does not wait for the one before; the page goes through the listeners one by one
@@ -689,7 +688,7 @@ def room() -> Room:
         None, None, upload, js="() => null", api_visibility="private"
     )
     way.input(guarded(turn), [weights, way, source], [examples, source, begin], **_room.QUICK)
-    size.input(None, None, begin, js=BEGIN_JS, api_visibility="private")
+    size.input(None, None, begin, js=_room.BEGIN_JS, api_visibility="private")
     weights.input(
         guarded(switch), [weights, source, upload], [way, examples, source, view, note, begin, *views], **_room.QUICK
     )  # fmt: skip

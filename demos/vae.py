@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import gradio as gr
-import numpy as np
 import PIL.Image
 import torch
 from safetensors import SafetensorError, safe_open
@@ -156,18 +155,7 @@ def middle(weights: str) -> list:
 
 def picture_in(weights: str, drawn: dict | None, uploaded: PIL.Image.Image | None, source: str) -> Tensor:
     """The visitor's picture as the model sees it, (1, C, H, W) in [0, 1]."""
-    if source == "upload":
-        image = uploaded
-    else:
-        image = None if not drawn else drawn.get("composite")
-        if image is not None and not isinstance(image, PIL.Image.Image):
-            image = PIL.Image.fromarray(np.asarray(image))
-        if image is not None:
-            if max(image.size) > 2000:
-                raise gr.Error("The drawing is too large.")
-            image = _room.upright_rgb(image)
-            if all(low == high for low, high in image.getextrema()):
-                raise gr.Error("The picture is empty: draw or upload something first.")
+    image = uploaded if source == "upload" else _room.drawing(drawn)
     if image is None:
         raise gr.Error("Draw or upload a picture first.")
     model = load(weights)
@@ -380,12 +368,6 @@ window.addEventListener('pointermove', event => { if (down) at(event); });
 window.addEventListener('pointerup', () => { down = false; });"""
 
 
-def black_board() -> dict:
-    """A drawing board that is ready for the first stroke."""
-    board = PIL.Image.new("RGB", (280, 280), "black")
-    return {"background": board, "layers": [], "composite": board}
-
-
 def room() -> Room:
     """Lay out the widgets."""
     _room.header(MODEL)
@@ -424,11 +406,7 @@ def room() -> Room:
                     gr.Markdown("Pictures that a GAN of this gallery made; click one.")
                     examples = _room.tiles(examples_html(weights.value) if weights.value else "")
                 with gr.Tab("Draw"):  # not the first: a drawing board repaints all the time, and only an open tab is in the page
-                    board = gr.Sketchpad(
-                        black_board(), type="pil", show_label=False, layers=False, canvas_size=(280, 280), height=380,
-                        brush=gr.Brush(default_size=18, colors=["#ffffff", "#b0b0b0", "#606060"], color_mode="fixed"),
-                        eraser=gr.Eraser(default_size=18), transforms=(), sources=(), buttons=[],
-                    )  # fmt: skip
+                    board = _room.sketchpad()
                     draw_button = gr.Button("Look at my drawing", variant="primary")
                 with gr.Tab("Upload"):
                     upload = CheckedImage(label="A picture; the middle square is used")

@@ -50,6 +50,7 @@ TOLD = ".toast-body:visible, .refusal:visible"
 SHOWN = {
     "dcgan": 'button[aria-label="sample 0"] img', "vae": "img.picture", "pixelcnn": 'button[aria-label="completion 0"] img',
     "pix2pix": "img.picture", "cyclegan": ".compare img.after",
+    "gmm": 'button[aria-label="mixture 0"] img',
 }  # fmt: skip
 """Room -> its main picture."""
 
@@ -226,6 +227,7 @@ def example(page: Page, number: int) -> None:
 ACTIONS = {
     "dcgan": resample, "vae": lambda page: press(page, "New seed"), "pixelcnn": lambda page: press(page, "Complete"),
     "pix2pix": lambda page: press(page, "New seed"), "cyclegan": lambda page: example(page, 1),
+    "gmm": lambda page: press(page, "New seed"),
 }  # fmt: skip
 """Room -> what its main control does."""
 
@@ -982,7 +984,86 @@ def test_cyclegan_goes_back_and_wipes_the_traces_out(visit, tmp_path):
     press(page, "Blend inside")
     expect(page.locator(".figures:visible figure")).to_have_count(6)
     photograph(page, tmp_path, "cyclegan-blocks")
-    assert page.locator(TOLD).count() == 0
+
+
+# ---- mixtures ---------------------------------------------------------------------------------------------------------
+
+needs_gmm = pytest.mark.skipif(not catalog.trained("gmm"), reason="no weights of the Gaussian mixture are there")
+
+
+def points_on(page: Page) -> Locator:
+    return page.locator("svg.points:visible circle")
+
+
+@needs_gmm
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_gmm_runs_scrubs_and_takes_clicks(visit, tmp_path, size):
+    page = visit("?room=gmm", size)
+    board = page.locator("svg.points:visible")
+    expect(points_on(page)).to_have_count(270)
+    press(page, "Run EM")
+    expect(page.locator(".note:visible", has_text="At rest after")).to_be_visible()
+    curve = page.locator("svg.curve:visible polyline")
+    places = [float(pair.split(",")[1]) for pair in curve.get_attribute("points").split()]
+    assert len(places) > 3 and places == sorted(places, reverse=True), "the bound fell"
+    photograph(page, tmp_path, f"gmm-run-{size[0]}")
+    page.get_by_text("Your own", exact=True).locator("visible=true").click()
+    expect(points_on(page)).to_have_count(0)
+    press(page, "Run EM")
+    only_toast(page, "4 components need at least 4 points; there are none.")
+    board.scroll_into_view_if_needed()
+    for x, y in ((0.2, 0.2), (0.7, 0.3), (0.4, 0.8), (0.8, 0.8), (0.5, 0.5)):
+        before = points_on(page).count()
+        box = board.bounding_box()
+        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        expect(points_on(page)).to_have_count(before + 1)
+        expect(page.locator(f'svg.points[data-count="{before + 1}"]:visible')).to_be_visible()
+    press(page, "One step")
+    expect(page.locator(".note:visible", has_text="Iteration 1 of").or_(page.get_by_text("At rest after 1 iter"))).to_be_visible()
+    expect(page.locator("svg.points:visible g.heap")).to_have_count(4)
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+@needs_gmm
+def test_gmm_stops_and_refuses_pasted_nonsense(visit):
+    page = visit("?room=gmm")
+    page.get_by_text("Rings", exact=True).locator("visible=true").click()  # on which EM is long on its way
+    expect(points_on(page)).to_have_count(300)
+    press(page, "Run EM")
+    expect(page.locator(".note:visible", has_text=re.compile(r"Iteration [1-9]\d* of"))).to_be_visible()
+    press(page, "Stop")
+    page.wait_for_timeout(500)
+    stopped = page.locator("svg.points:visible").inner_html()
+    page.wait_for_timeout(700)
+    assert page.locator("svg.points:visible").inner_html() == stopped
+    press(page, "Run EM")  # and it can go on
+    expect(page.locator(".note:visible", has_text="At rest after")).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Paste points")).locator("visible=true").click()
+    field = page.get_by_label("Two numbers to a line").locator("visible=true")
+    many = "0.5 0.5\n" * 10_000
+    for text, told in (("", "There are no points"), ("nan 0.5", "Line 1 holds a coordinate"), (many, "these are 10,000")):
+        # in one go: ten thousand lines take a browser minutes to type
+        field.evaluate("(field, text) => { field.value = text; field.dispatchEvent(new Event('input', {bubbles: true})); }", text)
+        press(page, "Use these points")
+        only_toast(page, told)
+        expect(points_on(page)).to_have_count(300)
+    field.fill("0.5 0.5")
+    press(page, "Use these points")
+    expect(points_on(page)).to_have_count(1)
+    visit.refused()
+
+
+@needs_gmm
+def test_gmm_opens_a_heap_and_looks_at_a_picture(visit, tmp_path):
+    page = visit("?room=gmm")
+    show_tab(page, "The heaps")
+    page.locator('button[aria-label="heap 3"]:visible').click()
+    expect(page.get_by_text("Heap 3,")).to_be_visible()
+    photograph(page, tmp_path, "gmm-heaps")
+    show_tab(page, "Your picture")
+    page.locator('button[aria-label="example 2"]:visible').click()
+    expect(page.locator("table.facts:visible")).to_contain_text("Density under one Gaussian")
+    photograph(page, tmp_path, "gmm-picture")
 
 
 # ---- saving, links ----------------------------------------------------------------------------------------------------
