@@ -50,7 +50,7 @@ TOLD = ".toast-body:visible, .refusal:visible"
 SHOWN = {
     "dcgan": 'button[aria-label="sample 0"] img', "vae": "img.picture", "pixelcnn": 'button[aria-label="completion 0"] img',
     "pix2pix": "img.picture", "cyclegan": ".compare img.after",
-    "gmm": 'button[aria-label="mixture 0"] img',
+    "gmm": 'button[aria-label="mixture 0"] img', "bayes_classifier": "img.picture",
 }  # fmt: skip
 """Room -> its main picture."""
 
@@ -228,6 +228,7 @@ ACTIONS = {
     "dcgan": resample, "vae": lambda page: press(page, "New seed"), "pixelcnn": lambda page: press(page, "Complete"),
     "pix2pix": lambda page: press(page, "New seed"), "cyclegan": lambda page: example(page, 1),
     "gmm": lambda page: press(page, "New seed"),
+    "bayes_classifier": lambda page: press(page, "New seed"),
 }  # fmt: skip
 """Room -> what its main control does."""
 
@@ -989,6 +990,7 @@ def test_cyclegan_goes_back_and_wipes_the_traces_out(visit, tmp_path):
 # ---- mixtures ---------------------------------------------------------------------------------------------------------
 
 needs_gmm = pytest.mark.skipif(not catalog.trained("gmm"), reason="no weights of the Gaussian mixture are there")
+needs_bayes = pytest.mark.skipif(not catalog.trained("bayes_classifier"), reason="no weights of the Bayes classifier are there")
 
 
 def points_on(page: Page) -> Locator:
@@ -1064,6 +1066,29 @@ def test_gmm_opens_a_heap_and_looks_at_a_picture(visit, tmp_path):
     page.locator('button[aria-label="example 2"]:visible').click()
     expect(page.locator("table.facts:visible")).to_contain_text("Density under one Gaussian")
     photograph(page, tmp_path, "gmm-picture")
+
+
+@needs_bayes
+def test_bayes_classifier_bends_and_classifies(visit, tmp_path):
+    page = visit("?room=bayes_classifier")
+    picture = main_picture(page, "bayes_classifier")
+    before = source(picture)
+    page.locator("input[type=range]:visible").first.evaluate(
+        "slider => { slider.value = 2.5; slider.dispatchEvent(new Event('input', {bubbles: true})); }"
+    )
+    changed(picture, before)
+    expect(page.locator(".bars:visible .row").first).to_be_visible()
+    press(page, "Sample")
+    expect(page.locator('button[aria-label="given the class 15"]:visible')).to_be_visible()
+    show_tab(page, "Your picture")
+    page.locator('button[aria-label="example 1"]:visible').click()
+    expect(page.get_by_text("Bayes' rule says")).to_be_visible()
+    photograph(page, tmp_path, "bayes-picture")
+    show_tab(page, "The classes")
+    page.locator('button[aria-label="class 2"]:visible').click()
+    expect(page.get_by_text("its first directions")).to_be_visible()
+    photograph(page, tmp_path, "bayes-classes")
+    assert page.locator(TOLD).count() == 0
 
 
 # ---- saving, links ----------------------------------------------------------------------------------------------------
