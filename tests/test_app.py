@@ -51,6 +51,7 @@ SHOWN = {
     "dcgan": 'button[aria-label="sample 0"] img', "vae": "img.picture", "pixelcnn": 'button[aria-label="completion 0"] img',
     "pix2pix": "img.picture", "cyclegan": ".compare img.after",
     "gmm": 'button[aria-label="mixture 0"] img', "bayes_classifier": "img.picture",
+    "vi_gmm": 'button[aria-label="sample 0"] img',
 }  # fmt: skip
 """Room -> its main picture."""
 
@@ -228,7 +229,7 @@ ACTIONS = {
     "dcgan": resample, "vae": lambda page: press(page, "New seed"), "pixelcnn": lambda page: press(page, "Complete"),
     "pix2pix": lambda page: press(page, "New seed"), "cyclegan": lambda page: example(page, 1),
     "gmm": lambda page: press(page, "New seed"),
-    "bayes_classifier": lambda page: press(page, "New seed"),
+    "bayes_classifier": lambda page: press(page, "New seed"), "vi_gmm": lambda page: press(page, "New seed"),
 }  # fmt: skip
 """Room -> what its main control does."""
 
@@ -990,6 +991,7 @@ def test_cyclegan_goes_back_and_wipes_the_traces_out(visit, tmp_path):
 # ---- mixtures ---------------------------------------------------------------------------------------------------------
 
 needs_gmm = pytest.mark.skipif(not catalog.trained("gmm"), reason="no weights of the Gaussian mixture are there")
+needs_vi_gmm = pytest.mark.skipif(not catalog.trained("vi_gmm"), reason="no weights of the variational mixture are there")
 needs_bayes = pytest.mark.skipif(not catalog.trained("bayes_classifier"), reason="no weights of the Bayes classifier are there")
 
 
@@ -1066,6 +1068,22 @@ def test_gmm_opens_a_heap_and_looks_at_a_picture(visit, tmp_path):
     page.locator('button[aria-label="example 2"]:visible').click()
     expect(page.locator("table.facts:visible")).to_contain_text("Density under one Gaussian")
     photograph(page, tmp_path, "gmm-picture")
+
+
+@needs_vi_gmm
+def test_vi_gmm_lets_components_fade(visit, tmp_path):
+    page = visit("?room=vi_gmm")
+    bars = page.locator(".bars[data-used]:visible")
+    expect(bars).to_have_attribute("data-used", "10")
+    press(page, "Run")
+    expect(page.locator(".note:visible", has_text=re.compile("At rest after|the last one here"))).to_be_visible()
+    assert int(bars.get_attribute("data-used")) < 10
+    photograph(page, tmp_path, "vi_gmm-run")
+    page.locator("input[type=range]:visible").nth(1).evaluate(
+        "slider => { slider.value = 3; slider.dispatchEvent(new Event('input', {bubbles: true})); }"
+    )
+    expect(bars).to_have_attribute("data-used", "10")
+    assert page.locator(TOLD).count() == 0
 
 
 @needs_bayes
