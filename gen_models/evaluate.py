@@ -12,6 +12,7 @@ translator is held against its own input, a restorer against the picture that wa
 | ``memorisation`` | distance to the nearest training picture, against that of unseen pictures | |
 | ``nll``, ``bits``, ``elbo`` | negative log-likelihood, the same per dimension, lower bound | Burda 2015, arXiv 1509.00519 |
 | ``density``, ``density-one`` | log-density of a few coordinates of the pictures, the same under one Gaussian | |
+| ``reconstruction`` | squared difference of a picture and what comes back from its code | |
 | ``nll-other`` | ``nll`` of pictures of another kind (fashion for mnist and the reverse) | Nalisnick 2019, arXiv 1810.09136 |
 | ``accuracy-<task>`` | hits of a classifier | |
 | ``l1``, ``ssim``, ``psnr`` | a translation against the true picture | Isola 2017, 1611.07004; Wang 2004 |
@@ -256,6 +257,8 @@ def measure(
                 numbers.append(other_measure(model, other, effort, name))
         if hasattr(model, "log_density"):
             numbers += density_measures(model, test, effort, name)
+        if hasattr(model, "reconstruct"):
+            numbers.append(reconstruction_measure(model, test, effort, name))
         if hasattr(model, "evidence"):
             numbers.append(bound_measure(model, test, effort, name))
         if hasattr(model, "predict"):
@@ -547,6 +550,17 @@ def density_measures(model: Any, test: DataSet, effort: Effort, name: str = "") 
         Measure(titles[end], f"density{end}", *_mean(values), "nats", protocol, UNREPORTED, "higher")
         for end, values in zip(functions, both.unbind(dim=1), strict=True)
     ]
+
+
+def reconstruction_measure(model: Any, test: DataSet, effort: Effort, name: str = "") -> Measure:
+    """Mean squared difference of test pictures and their reconstructions."""
+    values = _over_pictures(test, effort.likelihoods, f"{name} reconstruction",
+                            lambda images, _: (model.reconstruct(images) - images).square().flatten(1).mean(dim=1))  # fmt: skip
+    return Measure(
+        "Reconstruction error", "reconstruction", *_mean(values), "",
+        f"squared difference per pixel and channel, values from 0 to 1; {len(values)} pictures of the test part of "
+        f"{_short(test.name)}; mean and standard error over pictures.", UNREPORTED, "lower",
+    )  # fmt: skip
 
 
 def accuracy_measures(model: Model, test: DataSet, effort: Effort, classes: dict[str, Any]) -> list[Measure]:

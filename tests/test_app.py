@@ -51,7 +51,7 @@ SHOWN = {
     "dcgan": 'button[aria-label="sample 0"] img', "vae": "img.picture", "pixelcnn": 'button[aria-label="completion 0"] img',
     "pix2pix": "img.picture", "cyclegan": ".compare img.after",
     "gmm": 'button[aria-label="mixture 0"] img', "bayes_classifier": "img.picture",
-    "vi_gmm": 'button[aria-label="sample 0"] img',
+    "vi_gmm": 'button[aria-label="sample 0"] img', "autoencoder": 'button[aria-label="autoencoder 0"] img',
 }  # fmt: skip
 """Room -> its main picture."""
 
@@ -230,6 +230,7 @@ ACTIONS = {
     "pix2pix": lambda page: press(page, "New seed"), "cyclegan": lambda page: example(page, 1),
     "gmm": lambda page: press(page, "New seed"),
     "bayes_classifier": lambda page: press(page, "New seed"), "vi_gmm": lambda page: press(page, "New seed"),
+    "autoencoder": lambda page: press(page, "New seed"),
 }  # fmt: skip
 """Room -> what its main control does."""
 
@@ -993,6 +994,7 @@ def test_cyclegan_goes_back_and_wipes_the_traces_out(visit, tmp_path):
 needs_gmm = pytest.mark.skipif(not catalog.trained("gmm"), reason="no weights of the Gaussian mixture are there")
 needs_vi_gmm = pytest.mark.skipif(not catalog.trained("vi_gmm"), reason="no weights of the variational mixture are there")
 needs_bayes = pytest.mark.skipif(not catalog.trained("bayes_classifier"), reason="no weights of the Bayes classifier are there")
+needs_autoencoder = pytest.mark.skipif(not catalog.trained("autoencoder"), reason="no weights of the autoencoder are there")
 
 
 def points_on(page: Page) -> Locator:
@@ -1106,6 +1108,22 @@ def test_bayes_classifier_bends_and_classifies(visit, tmp_path):
     page.locator('button[aria-label="class 2"]:visible').click()
     expect(page.get_by_text("its first directions")).to_be_visible()
     photograph(page, tmp_path, "bayes-classes")
+    assert page.locator(TOLD).count() == 0
+
+
+@needs_autoencoder
+def test_autoencoder_shows_its_holes_beside_the_vae(visit, tmp_path):
+    page = visit("?room=autoencoder")
+    press(page, "Draw both maps")
+    maps = page.locator(".planes .map:visible")
+    expect(maps).to_have_count(2)
+    expect(page.get_by_text(re.compile("On the autoencoder's map \\d+ % of the places are holes"))).to_be_visible()
+    maps.first.click(position={"x": 40, "y": 60})
+    expect(page.locator('button[aria-label="place 1"]:visible')).to_be_visible()
+    photograph(page, tmp_path, "autoencoder-maps")
+    show_tab(page, "Walk")
+    expect(page.locator('button[aria-label="VAE, step 7"]:visible')).to_be_visible()
+    photograph(page, tmp_path, "autoencoder-walk")
     assert page.locator(TOLD).count() == 0
 
 

@@ -11,49 +11,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from gen_models.autoencoders._networks import convolutional_decoder, convolutional_encoder, dense_decoder, dense_encoder
 from gen_models.base import Batch, Draws, GenerativeModel, Recipe, Update
-from gen_models.layers import from_unit, pyramid, to_unit
+from gen_models.layers import from_unit, to_unit
 from gen_models.losses import bernoulli_log_likelihood, gaussian_kl, logistic_log_likelihood
-
-
-def dense_encoder(pixels: int, width: int, latent_dim: int) -> nn.Sequential:
-    """(B, C, H, W) -> (B, 2 latent_dim): fully connected, as in the paper (appendix C), one layer deeper."""
-    return nn.Sequential(
-        nn.Flatten(), nn.Linear(pixels, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 2 * latent_dim)
-    )
-
-
-def dense_decoder(shape: tuple[int, int, int], width: int, latent_dim: int) -> nn.Sequential:
-    """(B, latent_dim) -> (B, C, H, W)."""
-    return nn.Sequential(
-        nn.Linear(latent_dim, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(),
-        nn.Linear(width, math.prod(shape)), nn.Unflatten(1, shape),
-    )  # fmt: skip
-
-
-def convolutional_encoder(shape: tuple[int, int, int], width: int, latent_dim: int) -> nn.Sequential:
-    """(B, C, H, W) -> (B, 2 latent_dim); every block halves the side and doubles the channels."""
-    channels, size, _ = shape
-    start, levels = pyramid(size)
-    blocks: list[nn.Module] = []
-    for level in range(levels):
-        wide = width * 2**level
-        blocks += [nn.Conv2d(channels, wide, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2)]
-        channels = wide
-    return nn.Sequential(*blocks, nn.Flatten(), nn.Linear(channels * start**2, 2 * latent_dim))
-
-
-def convolutional_decoder(shape: tuple[int, int, int], width: int, latent_dim: int) -> nn.Sequential:
-    """(B, latent_dim) -> (B, C, H, W), the encoder's mirror image."""
-    channels, size, _ = shape
-    start, levels = pyramid(size)
-    wide = width * 2 ** (levels - 1)
-    blocks: list[nn.Module] = [nn.Linear(latent_dim, wide * start**2), nn.Unflatten(1, (wide, start, start))]
-    for _ in range(levels - 1):
-        blocks += [nn.BatchNorm2d(wide), nn.LeakyReLU(0.2), nn.ConvTranspose2d(wide, wide // 2, 4, stride=2, padding=1, bias=False)]
-        wide //= 2
-    blocks += [nn.BatchNorm2d(wide), nn.LeakyReLU(0.2), nn.ConvTranspose2d(wide, channels, 4, stride=2, padding=1)]
-    return nn.Sequential(*blocks)
 
 
 class VAE(GenerativeModel):
@@ -126,10 +87,10 @@ class VAE(GenerativeModel):
         shape = (channels, size, size)
         self.latent_dim, self.binary = latent_dim, binary
         if binary:
-            self.encoder = dense_encoder(math.prod(shape), width, latent_dim)
+            self.encoder = dense_encoder(math.prod(shape), width, 2 * latent_dim)
             self.decoder = dense_decoder(shape, width, latent_dim)
         else:
-            self.encoder = convolutional_encoder(shape, width, latent_dim)
+            self.encoder = convolutional_encoder(shape, width, 2 * latent_dim)
             self.decoder = convolutional_decoder(shape, width, latent_dim)
             self.log_scale = nn.Parameter(torch.full((channels, 1, 1), -2.0))
         # what the room orders its sliders by, measured once after training
