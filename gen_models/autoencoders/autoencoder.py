@@ -39,6 +39,7 @@ class Autoencoder(GenerativeModel):
         "It is no generator: most points of a Gaussian around its codes are no picture's code, and their pictures are no pictures.",
         "The straight way between two codes leads through such holes.",
     )
+    headline = "reconstruction-mnist"
     recipes = {
         "mnist": Recipe(
             steps=20_000, batch_size=128, arguments=dict(size=28, channels=1, dense=True, width=500, latent_dim=40),

@@ -41,6 +41,7 @@ class BayesClassifier(PrincipalGaussians):
         "accuracy-digit-mnist": "96.7 % (LeCun 1998, section III.C: 40 principal components and a quadratic classifier), on the "
         "same test set; that one learns the border between the classes and knows no density",
     }
+    headline = "accuracy-digit-mnist"
     recipes = {
         "mnist": Recipe(steps=1, ema=0, precision="no", arguments=dict(size=28, channels=1, latent_dim=40, classes=10)),
         "fashion": Recipe(steps=1, ema=0, precision="no", arguments=dict(size=28, channels=1, latent_dim=40, classes=10)),

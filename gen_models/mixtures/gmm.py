@@ -34,6 +34,7 @@ class GMM(PrincipalGaussians):
         "A Gaussian reaches further than its heap: some samples are between two digits or of none.",
         "What the principal coordinates leave out, fine strokes above all, is in no sample.",
     )
+    headline = "density-mnist"
     recipes = {
         "mnist": Recipe(steps=30, ema=0, precision="no", arguments=dict(size=28, channels=1, latent_dim=40, components=50)),
         "fashion": Recipe(steps=30, ema=0, precision="no", arguments=dict(size=28, channels=1, latent_dim=40, components=50)),

@@ -45,6 +45,7 @@ class VIGMM(PrincipalGaussians):
         "Within a heap everything is averaged or stretched along straight lines, so strokes are soft and edges are doubled.",
         "What the principal coordinates leave out, fine strokes above all, is in no sample.",
     )
+    headline = "density-mnist"
     recipes = {
         "mnist": Recipe(
             steps=60, ema=0, precision="no",
