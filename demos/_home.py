@@ -198,9 +198,10 @@ def cost(model: str) -> str:
             verb()
             times.append(time.perf_counter() - start)
     milliseconds = 1000 * statistics.median(times[1:] or times)
-    size = sum(parameter.numel() for parameter in loaded.parameters())
+    # what is fitted without gradients has buffers only
+    size = sum(numbers.numel() for numbers in list(loaded.parameters()) or loaded.buffers())
     took = f"{milliseconds:.{0 if milliseconds >= 10 else 1}f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
-    return f"{took} for {what}, {size / 1e6:.1f} million parameters"
+    return f"{took} for {what}, {size / 1e6:.{1 if size >= 1e5 else 2}f} million parameters"
 
 
 def measure_costs(rooms: Sequence[str]) -> Iterator[tuple[str, str]]:
