@@ -331,6 +331,22 @@ def test_weights_of_another_scale_do_not_start_it(small, data_folder, tmp_path, 
     assert "of another size or scale" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("scale", [4, 8])
+def test_a_network_starts_from_that_for_another_way_of_shrinking_or_another_scale(shelf, scale):
+    torch.manual_seed(0)
+    first = EDSR(size=16, crop=16, width=4, blocks=1)
+    catalog.save(first, shelf / "edsr-photos", {"model": "edsr"})
+    model = EDSR(size=16, crop=16, width=4, blocks=1, scale=scale, start="edsr-photos")
+    assert set(train.begin(model)) == {"edsr-photos"}
+    wanted = first.network.state_dict()
+    for key, value in model.network.state_dict().items():
+        taken = value.shape == wanted[key].shape and torch.allclose(value, wanted[key], atol=1e-3) if key in wanted else False
+        assert taken == (scale == 4 or not key.startswith("tail")), key
+    with pytest.raises(catalog.WeightsError, match="of another size"):
+        train.begin(EDSR(size=16, crop=16, width=6, blocks=1, start="edsr-photos"))
+    assert train.begin(EDSR(size=16, crop=16, width=6, blocks=1)) == {}
+
+
 def test_photos_and_a_users_own_folder_train(small, data_folder, own_folder, tmp_path):
     assert run("edsr-photos", data_folder, tmp_path / "p") == 0
     assert run("edsr-mine", data_folder, tmp_path / "m", "--data", f"folder:{own_folder}") == 0

@@ -5,11 +5,11 @@ Lim, Son, Kim, Nah, Lee 2017, "Enhanced Deep Residual Networks for Single Image 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 
-from gen_models.base import Batch, Recipe, Update
+from gen_models.base import Batch, Model, Recipe, Update
 from gen_models.restoration._network import Network
 from gen_models.restoration._restorer import TiledRestorer
 
@@ -20,7 +20,8 @@ class EDSR(TiledRestorer):
     ``size``: side of the training pictures, of which squares of ``crop`` pixels are cut. ``scale``: 2, 4 or 8. ``width`` and
     ``blocks``: channels and number of the residual blocks. ``thinning``: by what every doubling of the side divides the channels
     (1: the paper's network). ``strength``: residual scaling, 0.1 where blocks are 256 wide (paper, section 3.1). ``realistic``:
-    trained to undo blur, noise and JPEG too, not bicubic shrinking alone.
+    trained to undo blur, noise and JPEG too, not bicubic shrinking alone. ``start``: weights that the training starts from, of
+    another scale or way of shrinking (paper, section 3.2); none: from nothing.
     """
 
     title = "EDSR"
@@ -66,8 +67,8 @@ class EDSR(TiledRestorer):
             ),
         ),
         "snapshots": Recipe(
-            steps=11_000, batch_size=8, warm_up=200, decay_from=0.2, mirror=True, turn=True, data="photos",
-            arguments=dict(size=256, crop=192, scale=4, realistic=True),
+            steps=6_000, batch_size=8, warm_up=200, decay_from=0.2, mirror=True, turn=True, data="photos",
+            arguments=dict(size=256, crop=192, scale=4, realistic=True, start="edsr-photos"),
             large=Recipe(
                 steps=300_000, batch_size=16, warm_up=500, decay_from=0.3, mirror=True, turn=True, data="photos",
                 arguments=dict(size=256, crop=192, scale=4, width=80, blocks=20, thinning=1, realistic=True),
@@ -81,8 +82,8 @@ class EDSR(TiledRestorer):
             ),
         ),
         "faces8": Recipe(
-            steps=12_000, batch_size=32, warm_up=200, decay_from=0.2, mirror=True, data="faces",
-            arguments=dict(size=128, crop=128, scale=8),
+            steps=8_000, batch_size=32, warm_up=200, decay_from=0.2, mirror=True, data="faces",
+            arguments=dict(size=128, crop=128, scale=8, start="edsr-faces"),
             large=Recipe(
                 steps=150_000, batch_size=32, warm_up=500, decay_from=0.3, mirror=True, data="faces",
                 arguments=dict(size=128, crop=128, scale=8, width=80, blocks=20, thinning=1),
@@ -96,10 +97,25 @@ class EDSR(TiledRestorer):
 
     def __init__(
         self, size: int = 256, channels: int = 3, crop: int = 192, scale: int = 4, width: int = 64, blocks: int = 8,
-        thinning: int = 2, strength: float = 1.0, realistic: bool = False,
+        thinning: int = 2, strength: float = 1.0, realistic: bool = False, start: str = "",
     ) -> None:  # fmt: skip
         super().__init__()
+        self.start = start
         self.network = Network(channels, width, blocks, scale, thinning, strength)
+
+    def begin(self, load: Callable[[str], Model]) -> None:
+        if not self.start:
+            return
+        found = load(self.start)
+        try:
+            self.network.head.load_state_dict(found.network.head.state_dict())
+            self.network.body.load_state_dict(found.network.body.state_dict())
+            if found.scale == self.scale:  # what doubles the side serves one scale only (paper, section 3.2)
+                self.network.tail.load_state_dict(found.network.tail.state_dict())
+        except (AttributeError, RuntimeError) as error:
+            raise ValueError(
+                f"the network of the weights {self.start} is of another size; name a run of EDSR that fits with --start"
+            ) from error
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"network": torch.optim.Adam(self.network.parameters(), lr=1e-3, betas=(0.9, 0.999), fused=True)}
