@@ -50,6 +50,7 @@ RECIPE_KEY = "gallery-recipe"
 DATA_TITLES = {
     "mnist": "Digits", "fashion": "Fashion", "faces": "Faces", "facades": "Facades", "edges2shoes": "Shoes", "edges2bags": "Bags",
     "monet2photo": "Monet and photographs", "faces2portraits": "Faces and portraits",
+    "photos": "Clean photos", "snapshots": "Snapshots with noise and JPEG",
 }  # fmt: skip
 
 QUICK = dict(queue=False, trigger_mode="always_last", show_progress="hidden", api_visibility="private")

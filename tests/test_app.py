@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -49,7 +50,7 @@ TOLD = ".toast-body:visible, .refusal:visible"
 """Messages: those of events that wait in the queue, and of those that bypass it."""
 SHOWN = {
     "dcgan": 'button[aria-label="sample 0"] img', "vae": "img.picture", "pixelcnn": 'button[aria-label="completion 0"] img',
-    "pix2pix": "img.picture", "cyclegan": ".compare img.after",
+    "pix2pix": "img.picture", "cyclegan": ".compare img.after", "edsr": ".compare img.after",
     "gmm": 'button[aria-label="mixture 0"] img', "bayes_classifier": "img.picture",
     "vi_gmm": 'button[aria-label="sample 0"] img', "autoencoder": 'button[aria-label="autoencoder 0"] img',
 }  # fmt: skip
@@ -194,8 +195,15 @@ def show_tab(page: Page, name: str) -> None:
     page.get_by_role("tab", name=name, exact=True).locator("visible=true").first.click()
 
 
+def seed_field(page: Page) -> Locator:
+    """The room's seed, in a tab of its own in one room."""
+    if page.locator("#edsr-view:visible").count():
+        show_tab(page, "How it is shrunk")
+    return page.get_by_label("Seed", exact=True).locator("visible=true").first
+
+
 def enter_seed(page: Page, seed: int) -> None:
-    field = page.get_by_label("Seed", exact=True).locator("visible=true").first
+    field = seed_field(page)
     field.fill(str(seed))
     field.press("Enter")
 
@@ -231,6 +239,7 @@ ACTIONS = {
     "gmm": lambda page: press(page, "New seed"),
     "bayes_classifier": lambda page: press(page, "New seed"), "vi_gmm": lambda page: press(page, "New seed"),
     "autoencoder": lambda page: press(page, "New seed"),
+    "edsr": lambda page: example(page, 1),
 }  # fmt: skip
 """Room -> what its main control does."""
 
@@ -1127,6 +1136,111 @@ def test_autoencoder_shows_its_holes_beside_the_vae(visit, tmp_path):
     assert page.locator(TOLD).count() == 0
 
 
+# ---- EDSR and SRGAN ---------------------------------------------------------------------------------------------------
+
+needs_edsr = pytest.mark.skipif(not catalog.trained("edsr"), reason="no weights of EDSR are there")
+
+
+def choose(page: Page, label: str) -> None:
+    page.get_by_label(label, exact=True).locator("visible=true").first.check(force=True)
+
+
+def restored_picture(page: Page, act: Callable[[], None]) -> str:
+    """Do something that begins a picture, and wait until it is there as a whole; returns it."""
+    page.evaluate("document.querySelector('#edsr-note .note').dataset.old = ''")
+    act()
+    expect(page.locator("#edsr-note .note:not([data-old]):visible")).to_contain_text("became")
+    expect(page.locator(".compare:visible")).to_have_attribute("aria-busy", "false")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.compare img')].every(image => image.complete && image.naturalWidth)"
+    )
+    return source(main_picture(page, "edsr"))
+
+
+@needs_edsr
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_edsr_finds_a_face_compares_and_zooms(visit, tmp_path, size):
+    page = visit("?room=edsr", size)
+    expect(page.get_by_text("A face made sharper is invented, not recovered.")).to_be_visible()
+    made = restored_picture(page, lambda: example(page, 1))
+    expect(page.locator(".found:visible i")).to_have_count(1)
+    expect(page.get_by_text("The truth is unknown here.")).to_be_visible()
+    if "edsr-faces" in catalog.trained("edsr"):
+        faces = page.get_by_label(re.compile(r"^1: \d\d px")).locator("visible=true").first
+        expect(faces).to_be_checked()
+        other = restored_picture(page, lambda: faces.uncheck())
+        assert other != made and page.locator(".found:visible i.left").count() == 1
+    restored_picture(page, lambda: choose(page, "Shrink and compare"))
+    expect(page.locator(".scores:visible tr")).to_have_count(len(page.locator(".panes:visible figure").all()))
+    views = page.locator(".panes:visible .view")
+    views.first.scroll_into_view_if_needed()
+    where = "image => getComputedStyle(image).transform"
+    page.locator(".panes:visible [data-do=fit]").click()
+    assert set(views.locator("img").evaluate_all(f"images => images.map({where})")) == {"matrix(1, 0, 0, 1, 0, 0)"}
+    for _ in range(3):
+        page.locator(".panes:visible [data-do=in]").click()
+    near = views.locator("img").evaluate_all(f"images => images.map({where})")
+    assert len(set(near)) == 1 and near[0].startswith("matrix(3.375")
+    box = views.first.bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.3 * box["height"], steps=4)
+    page.mouse.up()
+    moved = views.locator("img").evaluate_all(f"images => images.map({where})")
+    assert len(set(moved)) == 1 and moved != near
+    assert views.nth(1).locator("img").evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
+    photograph(page, tmp_path, f"edsr-compared-{size[0]}")
+    show_tab(page, "What was added")
+    expect(page.locator(".added:visible img")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert page.locator(TOLD).count() == 0
+
+
+@needs_edsr
+@pytest.mark.parametrize("shape, became", [((300, 15), (1200, 60)), ((1, 1), (8, 8))], ids=str)
+def test_edsr_takes_a_picture_of_any_shape(visit, tmp_path, shape, became):
+    page = visit("?room=edsr")
+    PIL.Image.linear_gradient("L").resize(shape).save(tmp_path / "given.png")
+    restored_picture(page, lambda: hand_over(page, tmp_path / "given.png"))
+    note = page.locator("#edsr-note:visible")
+    expect(note).to_contain_text(f"became {became[0]} x {became[1]}. No face was found")
+    assert main_picture(page, "edsr").evaluate(WIDTH) == became[0]
+    assert page.locator(TOLD).count() == 0
+
+
+@needs_edsr
+def test_edsr_refuses_what_is_no_picture_and_keeps_the_result(visit, tmp_path):
+    page = visit("?room=edsr")
+    made = source(main_picture(page, "edsr"))
+    (tmp_path / "given.png").write_text("milk, bread")
+    hand_over(page, tmp_path / "given.png")
+    only_toast(page, "This file is not a picture that can be read")
+    assert source(main_picture(page, "edsr")) == made
+    visit.refused()
+
+
+@needs_edsr
+def test_edsr_stops_a_large_picture_and_begins_another(visit, tmp_path):
+    page = visit("?room=edsr")
+    page.get_by_role("button", name=re.compile("^Size and quality")).locator("visible=true").click()
+    choose(page, "On")
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    PIL.Image.fromarray(noise).resize((512, 512), PIL.Image.Resampling.BICUBIC).save(tmp_path / "large.png")
+    hand_over(page, tmp_path / "large.png")
+    note = page.locator("#edsr-note:visible")
+    expect(note).to_contain_text("passes")
+    press(page, "Stop")
+    expect(note).to_contain_text("Stopped")
+    page.wait_for_timeout(500)  # a frame may be decoded still
+    seen = source(main_picture(page, "edsr"))
+    page.wait_for_timeout(1500)
+    assert source(main_picture(page, "edsr")) == seen, "it went on"
+    choose(page, "Off")
+    restored_picture(page, lambda: example(page, 2))
+    expect(note).to_contain_text("No face was found")
+    assert page.locator(TOLD).count() == 0
+
+
 # ---- saving, links ----------------------------------------------------------------------------------------------------
 
 
@@ -1141,7 +1255,8 @@ def save(page: Page, room: str, target: Path) -> dict:
 
 def catalog_choice(room: str) -> str:
     """The weights that a room starts with."""
-    names, first = catalog.trained(room), {"dcgan": "fashion", "pix2pix": "facades", "cyclegan": "monet2photo"}.get(room, "mnist")
+    firsts = {"dcgan": "fashion", "pix2pix": "facades", "cyclegan": "monet2photo", "edsr": "photos"}
+    names, first = catalog.trained(room), firsts.get(room, "mnist")
     return next((name for name in names if name.endswith(f"-{first}")), names[0])
 
 
@@ -1151,6 +1266,11 @@ def at_seed(page: Page, room: str, seed: int) -> str:
     before = source(picture)
     if room == "cyclegan":  # its seed is that of the noise before the way back
         example(page, 1)
+    if room == "edsr":  # its seed is that of the noise in a picture that is shrunk
+        restored_picture(page, lambda: example(page, 1))
+        restored_picture(page, lambda: choose(page, "Shrink and compare"))
+        show_tab(page, "How it is shrunk")
+        before = restored_picture(page, lambda: choose(page, "Realistic"))
     enter_seed(page, seed)
     changed(picture, before)
     expect(page.locator("[aria-busy=true]:visible")).to_have_count(0)  # what grows is waited for
@@ -1182,7 +1302,7 @@ def test_a_saved_picture_and_a_link_restore_the_room(visit, tmp_path, room):
 def restored(page: Page, room: str, made: str) -> None:
     expect(page.locator(".room-header:visible h2").first).to_contain_text(catalog.about(room)["title"])
     expect(main_picture(page, room)).to_have_attribute("src", made)
-    expect(page.get_by_label("Seed", exact=True).locator("visible=true").first).to_have_value("31")
+    expect(seed_field(page)).to_have_value("31")
     assert page.locator(TOLD).count() == 0
 
 
