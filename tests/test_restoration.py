@@ -235,7 +235,7 @@ def test_the_judge_is_asked_before_its_activations_and_is_no_part_of_the_model(s
     catalog.save(features, shelf / "features-faces", {"model": "features"})
     start = EDSR(size=16, crop=16, width=4, blocks=1)
     catalog.save(start, shelf / "edsr-faces", {"model": "edsr"})
-    model = SRGAN(size=16, crop=16, width=4, blocks=1, discriminator_width=4)
+    model = SRGAN(size=32, crop=32, width=4, blocks=1, discriminator_width=4)
     before = set(model.state_dict())
     origins = train.begin(model)
     assert set(origins) == {"edsr-faces", "features-faces"}
@@ -243,7 +243,7 @@ def test_the_judge_is_asked_before_its_activations_and_is_no_part_of_the_model(s
     assert set(model.state_dict()) == before
     for key, value in model.network.state_dict().items():
         assert torch.allclose(value, start.network.state_dict()[key], atol=1e-3)
-    names = [set(terms) for _, terms in model.train().training_step((torch.rand(2, 3, 16, 16) * 2 - 1, None))]
+    names = [set(terms) for _, terms in model.train().training_step((torch.rand(2, 3, 32, 32) * 2 - 1, None))]
     assert names == [{"real", "fake"}, {"pixels", "fool", "perceptual"}]
 
 
@@ -263,7 +263,7 @@ def small(monkeypatch, shelf):
     """Recipes of a few steps at a tiny size, in colour, and the network that judges faces."""
     from accelerate.state import AcceleratorState
 
-    base = dict(size=32, crop=16, width=4, blocks=1)
+    base = dict(size=32, crop=32, width=4, blocks=1)
     for kind, more in ((EDSR, {}), (SRGAN, {"discriminator_width": 4})):
         recipe = Recipe(steps=6, batch_size=2, arguments=base | more, precision="no", mirror=True, turn=True, warm_up=2)
         eight = Recipe(steps=4, batch_size=2, arguments=base | more | {"scale": 8}, precision="no", data="faces")
