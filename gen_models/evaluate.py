@@ -921,6 +921,8 @@ class Restorations:
     """Set -> ending -> (N, 4) float64, columns as in ``FIDELITIES``, of the same pictures in the same order."""
     features: dict[str, Tensor]
     """Ending, or ``true`` -> float64 (N, F) of the test part, empty where pictures have no labels."""
+    details: dict[str, Tensor]
+    """The same of the squares that each picture is cut into, (N, P, F): whole pictures would be reduced, and look sharp then."""
     network: Any
     """The feature network, where there are features."""
     classes: dict[str, tuple[str, ...]]
@@ -940,6 +942,7 @@ class Restorations:
         sets |= {title: list(benchmark(title, data_dir).values()) for title in BENCHMARKS.get(test.name, ())}
         start = model.config.get("start")
         earlier = catalog.load(start) if start in catalog.trained() else None
+        earlier = earlier if earlier is not None and earlier.scale == model.scale else None
         fidelity: dict[str, dict[str, Tensor]] = {}
         made: dict[str, list[Tensor]] = {}
         for title, pictures in sets.items():
@@ -957,13 +960,15 @@ class Restorations:
             }  # fmt: skip
             made = made or results | {"true": true}
         features: dict[str, Tensor] = {}
+        details: dict[str, Tensor] = {}
         network, judge, called = None, None, ""
         if test.classes:
             called, _ = feature_network(test.name, test.images.shape[1])
             network, judge = catalog.load(called), {"name": called, "sha256": catalog.config_of(called)["sha256"]}
             features = {ending: _features(network, torch.stack(some)) for ending, some in made.items() if some}
+            details = {ending: _details(network, torch.stack(some)) for ending, some in made.items() if some}
         return cls(
-            fidelity, features, network, test.classes, called, model.config.get("judge") == called, _short(test.name),
+            fidelity, features, details, network, test.classes, called, model.config.get("judge") == called, _short(test.name),
             f"{model.damage}, to 1/{model.scale} of the side, rounded to 8 bits", model.scale, judge,
         )  # fmt: skip
 
@@ -973,8 +978,8 @@ class Restorations:
         for title, endings in self.fidelity.items():
             numbers += self._fidelity(title, {ending: rows if title else rows[:count] for ending, rows in endings.items()})
         if self.features:
-            features = {ending: rows[:count] for ending, rows in self.features.items()}
-            numbers += self._identity(features) + self._distances(features)
+            features, details = ({ending: rows[:count] for ending, rows in each.items()} for each in (self.features, self.details))
+            numbers += self._identity(features) + self._distances(details)
         return numbers
 
     def _fidelity(self, title: str, endings: dict[str, Tensor]) -> list[Measure]:
@@ -1036,14 +1041,15 @@ class Restorations:
                 )  # fmt: skip
         return numbers
 
-    def _distances(self, features: dict[str, Tensor]) -> list[Measure]:
+    def _distances(self, details: dict[str, Tensor]) -> list[Measure]:
         """Restorations of one half of the pictures against the true other half; of the same half they would be no new sample."""
-        half = len(features["true"]) // 2
-        real, floor = features["true"][half:], features["true"][:half]
-        made = {ending: rows[:half] for ending, rows in features.items() if ending not in ("true", "-ensemble")}
+        half, parts = len(details["true"]) // 2, details["true"].shape[1]
+        others = len(details["true"]) - half
+        real, floor = details["true"][half:].flatten(0, 1), details["true"][:half].flatten(0, 1)
+        made = {ending: rows[:half].flatten(0, 1) for ending, rows in details.items() if ending not in ("true", "-ensemble")}
         protocol = (
-            f"restorations of {half} pictures against {len(real)} other, true ones, all of the test part of {self.data}, "
-            f"{self.way}; {self._judge(real)}"
+            f"restorations of {half} pictures against {others} other, true ones, all of the test part of {self.data}, {self.way}, "
+            f"each cut into {parts} squares that the network sees without reduction; {self._judge(real)}"
         )
         beside = "real pictures: the true ones instead of the restorations"
         numbers = []
@@ -1052,7 +1058,7 @@ class Restorations:
             numbers.append(
                 Measure(
                     f"Frechet distance{BASELINES[ending]}", f"frechet{ending}", frechet(real, rows), frechet_error(real, rows), "",
-                    f"{protocol}; error: standard deviation over 10 bootstraps of the restorations; {beside}.", FOREIGN_FEATURES,
+                    f"{protocol}; error: standard deviation over 10 bootstraps of the squares; {beside}.", FOREIGN_FEATURES,
                     "lower", frechet(real, floor) if own else None, frechet_error(real, floor) if own else None,
                 )
             )  # fmt: skip
@@ -1136,6 +1142,14 @@ def _features(judge: Model, pictures: Tensor) -> Tensor:
         with runtime.forward_pass():
             rows.append(judge(images.to(runtime.device())).cpu())
     return torch.cat(rows).double()
+
+
+def _details(judge: Model, pictures: Tensor) -> Tensor:
+    """Features of the squares, as large as the network's pictures, that byte pictures (N, C, H, W) are cut into, (N, P, F)."""
+    side = min(judge.image_shape[-1], *pictures.shape[-2:])
+    squares = pictures.unfold(2, side, side).unfold(3, side, side)  # (N, C, rows, columns, side, side)
+    squares = squares.permute(0, 2, 3, 1, 4, 5).flatten(1, 2)
+    return _features(judge, squares.flatten(0, 1)).unflatten(0, squares.shape[:2])
 
 
 def _drawn(pictures: Tensor, count: int) -> Tensor:

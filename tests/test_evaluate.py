@@ -240,6 +240,18 @@ def test_fidelity_is_that_of_the_formulas_within_the_border():
     assert torch.equal(grey[:2], grey[2:])
 
 
+def test_details_are_seen_as_large_as_they_are():
+    judge = catalog.model_class("features")(size=16, channels=3, width=4, classes=[2]).eval()
+    pictures = torch.randint(0, 256, (3, 3, 32, 40), dtype=torch.uint8)
+    with torch.no_grad():
+        found = evaluate._details(judge, pictures)
+        assert found.shape == (3, 4, 128)
+        for place, (top, left) in enumerate(((0, 0), (0, 16), (16, 0), (16, 16))):
+            cut = pictures[:, :, top : top + 16, left : left + 16]
+            assert torch.allclose(found[:, place], judge(cut).double(), atol=1e-4)
+        assert evaluate._details(judge, pictures[..., :9, :12]).shape == (3, 1, 128)
+
+
 @pytest.fixture
 def restorers(shelf, data_folder, monkeypatch):
     """Untrained tiny restorers, and the feature network of faces."""
@@ -250,11 +262,12 @@ def restorers(shelf, data_folder, monkeypatch):
     for name, arguments in (
         ("features-faces", {"size": 16, "channels": 3, "width": 4, "classes": [10, 2, 5]}), ("edsr-photos", {"size": 32}),
         ("edsr-faces", {"size": 32}), ("srgan-faces", {"size": 32}), ("edsr-snapshots", {"size": 32, "realistic": True}),
+        ("edsr-faces8", {"size": 32, "scale": 8, "start": "edsr-faces"}),
     ):  # fmt: skip
         model, part = catalog.split_name(name)
         kind = catalog.model_class(model)
         torch.manual_seed(len(name))
-        record = {"model": model, "data": "photos" if part == "snapshots" else part, "degradation": "shrunk"}
+        record = {"model": model, "data": {"snapshots": "photos", "faces8": "faces"}.get(part, part), "degradation": "shrunk"}
         catalog.save(kind(**kind.tiny | {"channels": 3} | arguments), shelf / name, record)
     yield ["--data-dir", str(data_folder)]
     evaluate._part.cache_clear()
@@ -262,7 +275,7 @@ def restorers(shelf, data_folder, monkeypatch):
 
 def test_restorers_are_measured_and_checked(restorers, shelf, capsys):
     keys = {}
-    for name in ("edsr-photos", "edsr-faces", "srgan-faces", "edsr-snapshots"):
+    for name in ("edsr-photos", "edsr-faces", "srgan-faces", "edsr-snapshots", "edsr-faces8"):
         assert evaluate.main([name, *restorers]) == 0
         stored = json.loads((shelf / name / "evaluation.json").read_text())
         keys[name] = {number["key"]: number for number in stored["measures"]}
@@ -283,7 +296,7 @@ def test_restorers_are_measured_and_checked(restorers, shelf, capsys):
     seen = {f"{key}{end}" for end in ("", "-bicubic", "-ensemble") for key in (
         "identity", "agreement-age", "agreement-gender", "agreement-ethnicity")}  # fmt: skip
     far = {"frechet", "kernel", "frechet-bicubic", "kernel-bicubic"}
-    assert set(keys["edsr-faces"]) == both | seen | far
+    assert set(keys["edsr-faces"]) == set(keys["edsr-faces8"]) == both | seen | far  # what it started from enlarges less
     start = {"psnr-y", "ssim-y", "identity", "agreement-age", "agreement-gender", "agreement-ethnicity", "frechet", "kernel"}
     assert set(keys["srgan-faces"]) == both | seen | far | {f"{key}-start" for key in start} | {"kernel-gain"}
     measured = keys["edsr-photos"]
@@ -291,6 +304,7 @@ def test_restorers_are_measured_and_checked(restorers, shelf, capsys):
     assert "32.46 dB" in measured["psnr-y-set5"]["paper"] and "28.42 dB" in measured["psnr-y-set5-bicubic"]["paper"]
     assert not any("Lim 2017" in number["paper"] for number in keys["edsr-snapshots"].values())  # shrunk in another way
     assert "JPEG" in keys["edsr-snapshots"]["psnr-y-set5"]["protocol"]
+    assert "each cut into 4 squares that the network sees without reduction" in keys["edsr-faces"]["kernel"]["protocol"]
     assert "which the training asked too" in keys["srgan-faces"]["kernel"]["protocol"]
     assert "which the training asked too" not in keys["edsr-faces"]["kernel"]["protocol"]
 
