@@ -16,6 +16,7 @@ Sets of pairs, for models that translate pictures of kind A into kind B:
 | ``facades`` | label map | photograph | paired, 256 pixels |
 | ``edges2shoes``, ``edges2bags`` | line drawing (``edges.py``) | shop photograph on white | paired, 128 pixels |
 | ``monet2photo`` | painting by Monet | photograph of a landscape | unpaired, 256 pixels |
+| ``faces2photos`` | photograph of a face | picture without one | unpaired, 128 pixels; the sets ``faces`` and ``photos`` |
 | ``faces2portraits`` | photograph of a face | portrait in the style of a game | unpaired, 128 pixels |
 | ``paired:PATH`` | ``PATH/A/x.png``, or the left half of ``PATH/x.png`` | ``PATH/B/x.jpg``, or the right half | a user's own |
 | ``unpaired:PATH`` | ``PATH/A/*`` | ``PATH/B/*`` | a user's own |
@@ -355,6 +356,14 @@ def _photos(split: str, size: int | None, folder: Path | None) -> DataSet:
     return DataSet("photos", split, images, torch.zeros(len(images), 1, dtype=torch.int64), {})
 
 
+def _faces_and_photos(split: str, size: int | None, folder: Path | None) -> DataSet:
+    """The faces, and pictures without faces (but for a few that Monet painted)."""
+    faces, photos = (reader(split, size or 128, folder) for reader in (_faces, _photos))
+    labels = torch.zeros(len(faces), 1, dtype=torch.int64)
+    domains = ("photographs of faces", "photographs, paintings and textures")
+    return DataSet("faces2photos", split, faces.images, labels, {}, photos.images, domains, False)
+
+
 def _mosaics(pictures: list[np.ndarray], across: int) -> list[np.ndarray]:
     """Squares of ``across`` times ``across`` pictures; what is left over is left out."""
     groups = [pictures[first : first + across**2] for first in range(0, len(pictures) - across**2 + 1, across**2)]
@@ -600,6 +609,7 @@ _READERS: dict[str, Callable[[str, int | None, Path | None], DataSet]] = {
         "monet2photo", "monet2photo_256.zip", ("train/A/", "train/B/"), ("paintings by Monet", "photographs of landscapes"), 256,
         paired=False,
     ),
+    "faces2photos": _faces_and_photos,
     "faces2portraits": _archive_reader(
         "faces2portraits", "face2genshin_128.zip", ("train/A/", "train/B/"), ("photographs of faces", "game portraits"), 128,
         paired=False,
