@@ -67,7 +67,7 @@ class EDSR(TiledRestorer):
             ),
         ),
         "snapshots": Recipe(
-            steps=6_000, batch_size=8, warm_up=200, decay_from=0.2, mirror=True, turn=True, data="photos",
+            steps=4_500, batch_size=8, warm_up=200, decay_from=0.2, mirror=True, turn=True, data="photos",
             arguments=dict(size=256, crop=192, scale=4, realistic=True, start="edsr-photos"),
             large=Recipe(
                 steps=300_000, batch_size=16, warm_up=500, decay_from=0.3, mirror=True, turn=True, data="photos",
@@ -82,7 +82,7 @@ class EDSR(TiledRestorer):
             ),
         ),
         "faces8": Recipe(
-            steps=8_000, batch_size=32, warm_up=200, decay_from=0.2, mirror=True, data="faces",
+            steps=5_000, batch_size=32, warm_up=200, decay_from=0.2, mirror=True, data="faces",
             arguments=dict(size=128, crop=128, scale=8, start="edsr-faces"),
             large=Recipe(
                 steps=150_000, batch_size=32, warm_up=500, decay_from=0.3, mirror=True, data="faces",

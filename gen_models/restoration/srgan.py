@@ -86,7 +86,7 @@ class SRGAN(TiledRestorer):
             ),
         ),
         "faces8": Recipe(
-            steps=6_000, batch_size=16, warm_up=100, decay_from=0.5, mirror=True, data="faces",
+            steps=4_500, batch_size=16, warm_up=100, decay_from=0.5, mirror=True, data="faces",
             arguments=dict(size=128, crop=64, scale=8, start="edsr-faces8"),
             large=Recipe(
                 steps=60_000, batch_size=32, warm_up=500, decay_from=0.5, mirror=True, data="faces",
