@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -380,6 +381,8 @@ const arrived = () => {
   shown.hidden = !value;
   if (!value) return;
   const told = JSON.parse(value);
+  if (shown.hasAttribute('data-stopped') && told.busy === 'true') return;  // it was on its way when it was stopped
+  shown.removeAttribute('data-stopped');
   told.names.forEach((name, i) => { names[i].textContent = name; pictures[i].alt = name; });
   shown.setAttribute('aria-busy', told.busy);
   if ('strength' in told) frame.style.setProperty('--strength', told.strength);
@@ -394,7 +397,11 @@ watch('value', arrived);
 arrived();""".replace("THE_LARGE", str(LARGE))
 
 
-START_JS = """const start = () => { if (props.value) trigger('submit'); };
+START_JS = """const start = () => {
+  if (!props.value) return;
+  document.querySelectorAll('[data-stopped]').forEach(shown => shown.removeAttribute('data-stopped'));
+  trigger('submit');
+};
 watch('value', start);
 start();"""
 
@@ -416,6 +423,57 @@ def compare(value: str = "", **settings: Any) -> gr.HTML:
     """
     classes = ["result", *settings.pop("elem_classes", [])]
     return gr.HTML(value, html_template=COMPARE_HTML, js_on_load=COMPARE_JS, elem_classes=classes, **settings)
+
+
+_halted: OrderedDict[str, None] = OrderedDict()
+"""The texts of the latest starters that were stopped."""
+
+
+def haltable(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    """Work that ends at its next frame once :func:`stops` stopped it; its first argument is the text of the starter.
+
+    Gradio's own way to cancel misses work that began while another run of the same event was ending.
+    """
+
+    def run(token: Any, *values: Any) -> Iterator[Any]:
+        for frame in work(*values):
+            if token in _halted:
+                return
+            yield frame
+
+    run.__name__ = work.__name__  # not functools.wraps: its signature has no token
+    return run
+
+
+def halt(token: Any) -> None:
+    """End the :func:`haltable` work that this starter's text began."""
+    if isinstance(token, str) and token:
+        _halted[token[:64]] = None
+        while len(_halted) > 1000:
+            _halted.popitem(last=False)
+
+
+def stops(button: gr.Button, view: str, note: gr.HTML, words: str, begin: gr.HTML, runs: list[Any]) -> None:
+    """A Stop for :func:`haltable` work that fills the :func:`compare` with the id ``view``: ``words`` stand in its note, and what
+    comes late is not shown. Other ``runs`` are cancelled.
+    """
+
+    told = f'<p class="note">{html.escape(words)}</p>'
+    find = f"const shown = document.querySelector('#{view} .compare');"
+    at_once = f"""(note) => {{ {find}
+      if (shown?.getAttribute('aria-busy') !== 'true') return note;
+      shown.setAttribute('aria-busy', 'false'); shown.toggleAttribute('data-stopped', true);
+      return '{told}';
+    }}"""
+    # a sentence of the work may have come in between
+    later = f"""async (note) => {{ {find}
+      await new Promise(done => setTimeout(done, 700));
+      return shown?.hasAttribute('data-stopped') ? '{told}' : note;
+    }}"""
+    button.click(halt, begin, None, **QUICK)
+    button.click(None, note, note, js=at_once, cancels=runs, api_visibility="private").then(
+        None, note, note, js=later, api_visibility="private"
+    )
 
 
 def compared(before: PIL.Image.Image, after: PIL.Image.Image, names: Sequence[str], busy: bool = False, **more: Any) -> str:

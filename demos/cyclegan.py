@@ -594,12 +594,6 @@ VIEW = "cyclegan-view"
 STRENGTH_JS = f"""(value) => {{
   document.querySelector('#{VIEW} .frame')?.style.setProperty('--strength', value);
 }}"""
-STOP_JS = f"""(note) => {{
-  const shown = document.querySelector('#{VIEW} .compare');
-  if (shown?.getAttribute('aria-busy') !== 'true') return note;
-  shown.setAttribute('aria-busy', 'false');
-  return '<p class="note">Stopped: what was not reached yet shows the original.</p>';
-}}"""
 
 
 def room() -> Room:
@@ -670,7 +664,7 @@ def room() -> Room:
 
     picture, views = [weights, way, source, size, upload], [returned, back_note, hidden, blends]
     inputs, outputs = [*picture, sigma, seed], [returned, back_note]
-    run = begin.submit(guarded(translate), picture, [view, note, *views], **TRANSLATING)
+    run = begin.submit(guarded(_room.haltable(translate)), [begin, *picture], [view, note, *views], **TRANSLATING)
     backs = [
         begin_back.submit(guarded(way_back), inputs, outputs, **TRANSLATING),
         wipe.click(guarded(traces), [weights, way, source, upload, seed], hidden, **TRANSLATING),
@@ -693,7 +687,7 @@ def room() -> Room:
         guarded(switch), [weights, source, upload], [way, examples, source, view, note, begin, *views], **_room.QUICK
     )  # fmt: skip
     strength.change(None, strength, None, js=STRENGTH_JS, api_visibility="private")
-    stop.click(None, note, note, js=STOP_JS, cancels=[run, *backs], api_visibility="private")
+    _room.stops(stop, VIEW, note, "Stopped: what was not reached yet shows the original.", begin, [run, *backs])
     halt.click(None, None, back_note, js="() => ''", cancels=backs, api_visibility="private")
     room_.show, room_.shown = restored, [view, note, way, examples, source, begin]
     for verb in (cyclegan_translate, cyclegan_cycle):

@@ -30,6 +30,7 @@ from gen_models.publish import PARTNERS, SAMPLES
 
 MODELS = ("edsr", "srgan")
 MODEL = MODELS[0]
+FINDER = "finder-faces2photos"
 FACES = {4: "faces", 8: "faces8"}
 """How many times a model of faces enlarges -> what its weights are called after the dash."""
 ENLARGE, COMPARE = MODES = ("Enlarge", "Shrink and compare")
@@ -85,7 +86,8 @@ $$\text{EDSR:}\quad \mathbb{E}\,\lVert G(y) - x \rVert_1 \qquad
 **Between them.** Both networks have the same shape and SRGAN began as EDSR, so their weights can be mixed, $\theta = (1 -
 \alpha)\,\theta_{\text{EDSR}} + \alpha\,\theta_{\text{SRGAN}}$, and every mixture works (Wang 2018): the slider is $\alpha$.
 
-**Faces.** A cascade of local binary patterns finds upright faces that look ahead. One that is @FEW to @MANY pixels wide goes
+**Faces.** A cascade of local binary patterns proposes squares, and a small network trained here says which are faces: upright ones
+that look ahead. One that is @FEW to @MANY pixels wide goes
 through the network for faces in its own size (below @X8 through the one that enlarges eight times, whose result is reduced), and
 is pasted over the enlarged picture with a seam that fades over @SEAM of its side; no colour is changed. Smaller ones hold too
 little to begin with, larger ones are sharp enough for the general network. Everything else is the general network's.
@@ -99,8 +101,9 @@ border, so that they fit together exactly.
 
 
 def generals() -> list[str]:
-    """Weights for any picture."""
-    return [name for name in catalog.trained(MODEL) if name.partition("-")[2] not in FACES.values()]
+    """Weights for any picture, those for clean photos first."""
+    names = [name for name in catalog.trained(MODEL) if name.partition("-")[2] not in FACES.values()]
+    return sorted(names, key=lambda name: name != f"{MODEL}-photos")
 
 
 def known(weights: str) -> str:
@@ -350,13 +353,15 @@ def bicubic_of(task: Task) -> PIL.Image.Image:
 
 
 def faces_in(task: Task) -> list[Face]:
-    """The faces in the small picture."""
+    """The faces in the small picture; none without the network that knows them."""
+    if FINDER not in catalog.trained("finder"):
+        return []
     key = task.picture_key
     with _lock:
         if key in _found:
             return _found[key]
     with runtime.forward_pass():
-        found = find(task.small)
+        found = find(task.small, load(FINDER))
     with _lock:
         _found[key] = found
         while len(_found) > 64:
@@ -508,7 +513,8 @@ def faces_told(result: Result) -> str:
     """What became of the faces, in sentences."""
     found, fit = result.found, suited(result.found)
     if not found:
-        return "No face was found, so the general model did all of it."
+        missing = "The network that finds faces is not trained yet. " * (FINDER not in catalog.trained("finder"))
+        return f"{missing}No face was found, so the general model did all of it."
     sentences = [f"{len(found)} face{'s' * (len(found) > 1)} found, {len(result.restored)} restored by the face model."]
     for words, faces in (
         (f"smaller than {FEWEST} pixels, too few to restore a face from", [face for face in found if face.side < FEWEST]),
@@ -579,7 +585,7 @@ def panes_of(pictures: Sequence[tuple[str, PIL.Image.Image]], result: Result) ->
     width, height = task.small.size
     spot = [0.5, 0.5, 1.0]
     for face in result.restored[:1]:
-        near = max(1.0, min(8.0, 0.5 * min(width, height) / face.side))
+        near = max(1.0, min(8.0, 0.75 * min(width, height) / face.side))
         spot = [(face.left + face.side / 2) / width, (face.top + face.side / 2) / height, near]
     for name, picture in pictures:
         crisp = name == "Nearest pixel"
@@ -770,12 +776,6 @@ def edsr_faces(picture: str = "", size: int = 512) -> list[list[int]]:
 # ---- the room ---------------------------------------------------------------------------------------------------------
 
 VIEW, NOTE = "edsr-view", "edsr-note"
-STOP_JS = f"""(note) => {{
-  const shown = document.querySelector('#{VIEW} .compare');
-  if (shown?.getAttribute('aria-busy') !== 'true') return note;
-  shown.setAttribute('aria-busy', 'false');
-  return '<p class="note">Stopped: what was not reached yet is bicubic.</p>';
-}}"""
 BEGIN_JS = "() => String(Math.random())"
 PANES_HTML = """<div class="panes" hidden><div class="bar">
 <button type="button" data-do="out" aria-label="smaller">\u2212</button><output>1\u00d7</output>
@@ -848,6 +848,7 @@ const arrived = () => {
   const {panes, spot, of, ratio} = JSON.parse(props.value);
   if (!panes) { shown.hidden = seen !== of; return; }  // those of the same picture stay until the new ones come
   grid.style.setProperty('--ratio', ratio);
+  grid.style.setProperty('--columns', panes.length === 4 ? 4 : 3);
   grid.replaceChildren(...panes.map(pane => {
     const figure = document.createElement('figure'), view = document.createElement('div'), image = new Image();
     const name = document.createElement('figcaption');
@@ -866,7 +867,7 @@ arrived();"""
 
 def weights_choice() -> gr.Radio:
     """Which weights enlarge what is no face."""
-    names = sorted(generals(), key=lambda name: name != f"{MODEL}-photos")
+    names = generals()
     data = [name.partition("-")[2] for name in names]
     choices = [(_room.DATA_TITLES.get(word, word), name) for word, name in zip(data, names, strict=True)]
     return gr.Radio(choices, value=names[0] if names else None, label="Trained on", elem_classes=["chips"])
@@ -945,7 +946,7 @@ def room() -> Room:
 
     inputs = [*controls.values(), upload]
     outputs = [view, note, boxes, group, panes, table, added, row]
-    run = begin.submit(guarded(enlarge_picture), inputs, outputs, **ENLARGING)
+    run = begin.submit(guarded(_room.haltable(enlarge_picture)), [begin, *inputs], outputs, **ENLARGING)
     mixing = mix.click(guarded(mixtures), inputs, row, **ENLARGING)
     dice.click(None, None, seed, js=_room.ROLL_JS, api_visibility="private").then(
         None, None, begin, js=BEGIN_JS, cancels=[run, mixing], api_visibility="private"
@@ -963,7 +964,7 @@ def room() -> Room:
     group.input(guarded(pick), group, [picked, begin], **_room.QUICK)
     weights.input(guarded(switch), [weights, source, upload], [fit, examples, source, begin], **_room.QUICK)
     gr.on(again, None, None, begin, js=BEGIN_JS, api_visibility="private")
-    stop.click(None, note, note, js=STOP_JS, cancels=[run, mixing], api_visibility="private")
+    _room.stops(stop, VIEW, note, "Stopped: what was not reached yet is bicubic.", begin, [run, mixing])
     room_.show, room_.shown = restored, [view, note, examples, fit, source, picked, begin]
     for verb in (edsr_enlarge, edsr_faces):
         gr.api(verb, api_name=verb.__name__, concurrency_id="models")

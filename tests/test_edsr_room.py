@@ -10,6 +10,7 @@ import io
 import json
 import math
 import re
+import shutil
 
 import gradio as gr
 import numpy as np
@@ -26,6 +27,7 @@ from gen_models.evaluate import fidelities
 from gen_models.faces import Face, scale_for, seam
 
 PHOTOS, SNAPSHOTS, GREY = "edsr-photos", "edsr-snapshots", "edsr-mine"
+WEIGHTS = catalog.WEIGHTS
 UNREAD = "The picture must be a picture file|This file is not a picture"
 PERSON = 1
 """The example with a face in it; before it stands the sheet of faces."""
@@ -43,6 +45,7 @@ def stocked(shelf):
             realistic=name == SNAPSHOTS, **more,
         )  # fmt: skip
         catalog.save(model, shelf / name, {"model": kind, "data": data, "degradation": str(model.damage)})
+    shutil.copytree(WEIGHTS / edsr.FINDER, shelf / edsr.FINDER)
     faces = [cut_face().resize((128, 128), PIL.Image.Resampling.BICUBIC)] * 8
     _room.strip_image(faces).save(shelf / "edsr-faces" / publish.PARTNERS, lossless=True)
     _room.strip_image([example(number, (128, 128)) for number in range(3)]).save(shelf / PHOTOS / publish.PARTNERS, lossless=True)
@@ -296,7 +299,7 @@ def test_where_all_has_a_sharper_model_sharpness_is_for_all(stocked):
     (100, "1 is wider than 64 pixels, sharp enough for the general model"),
 ])  # fmt: skip
 def test_a_face_that_does_not_fit_is_left_to_the_general_model(stocked, monkeypatch, side, words):
-    monkeypatch.setattr(edsr, "find", lambda picture: [Face(4, 4, side, 20)])
+    monkeypatch.setattr(edsr, "find", lambda picture, finder: [Face(4, 4, side, 20)])
     result = result_of(uploaded(example(2, (120, 110))))
     assert result.picture == result.plain and result.restored == []
     shown = done(uploaded(example(2, (120, 110))))
@@ -306,7 +309,7 @@ def test_a_face_that_does_not_fit_is_left_to_the_general_model(stocked, monkeypa
 
 @pytest.mark.parametrize("face", [Face(-6, 3, 20, 9), Face(50, 40, 30, 9), Face(10, -8, 16, 9)], ids=str)
 def test_a_face_cut_by_the_border_is_restored_as_far_as_it_is_there(stocked, monkeypatch, face):
-    monkeypatch.setattr(edsr, "find", lambda picture: [face])
+    monkeypatch.setattr(edsr, "find", lambda picture, finder: [face])
     result = result_of(uploaded(example(2, (64, 50))))
     assert result.picture.size == (256, 200)
     changed = (pixels(result.picture) != pixels(result.plain)).any(axis=2)
@@ -316,8 +319,14 @@ def test_a_face_cut_by_the_border_is_restored_as_far_as_it_is_there(stocked, mon
     assert not changed.any()
 
 
+def test_without_the_finder_no_face_is_found_and_that_is_said(stocked):
+    shutil.rmtree(stocked / edsr.FINDER)
+    shown = done(asked())
+    assert "The network that finds faces is not trained yet. No face was found" in shown[1]
+
+
 def test_a_small_face_goes_through_the_model_for_eight_times(stocked, monkeypatch):
-    monkeypatch.setattr(edsr, "find", lambda picture: [Face(10, 10, 16, 9)])
+    monkeypatch.setattr(edsr, "find", lambda picture, finder: [Face(10, 10, 16, 9)])
     picture = example(2, (48, 40))
     result = result_of(uploaded(picture))
     large = exact("edsr-faces8", picture.crop((10, 10, 26, 26)))

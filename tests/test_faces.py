@@ -11,8 +11,9 @@ import skimage
 import torch
 from conftest import smooth
 
-from gen_models import faces
+from gen_models import faces, load
 from gen_models.degradation import enlarge
+from gen_models.evaluation.finder import Finder
 from gen_models.faces import Face, agreed, find, paste, restore, scale_for, seam
 from gen_models.restoration.edsr import EDSR
 
@@ -27,6 +28,22 @@ SIDE = 400
 def astronaut() -> PIL.Image.Image:
     with PIL.Image.open(BUNDLED / "astronaut.png") as image:
         return image.convert("RGB").crop((0, 0, SIDE, SIDE))
+
+
+@pytest.fixture(scope="module")
+def finder() -> Finder:
+    return load("finder-faces2photos")
+
+
+class Sure:
+    """Takes so many of the squares for faces, or all."""
+
+    def __init__(self, odds: float = faces.SURE + 1) -> None:
+        self.odds, self.seen = odds, torch.empty(0)
+
+    def surety(self, squares: torch.Tensor) -> torch.Tensor:
+        self.seen = squares
+        return torch.full((len(squares),), self.odds)
 
 
 def blank(scale: int) -> EDSR:
@@ -47,35 +64,35 @@ def near(face: Face, middle: tuple[float, float], width: float) -> bool:
 
 @pytest.mark.parametrize("width", [64, 100, 200])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_a_face_is_found_once_and_where_it_is(astronaut, width, mode):
+def test_a_face_is_found_once_and_where_it_is(astronaut, finder, width, mode):
     ratio = width / SIDE
-    (face,) = find(astronaut.resize((width, width), PIL.Image.Resampling.LANCZOS).convert(mode))
+    (face,) = find(astronaut.resize((width, width), PIL.Image.Resampling.LANCZOS).convert(mode), finder)
     assert near(face, (ratio * MIDDLE[0], ratio * MIDDLE[1]), ratio * WIDTH)
-    assert 0.8 < face.side / (ratio * WIDTH) < 1.25 and face.votes >= faces.SURE
+    assert 0.8 < face.side / (ratio * WIDTH) < 1.25
 
 
-def test_five_faces_are_found_once_each_from_left_to_right(astronaut):
+def test_five_faces_are_found_once_each_from_left_to_right(astronaut, finder):
     photo = smooth(np.random.default_rng(3), 240)
     cut = astronaut.crop((MIDDLE[0] - 75, MIDDLE[1] - 85, MIDDLE[0] + 75, MIDDLE[1] + 65))
     places = [(5, 20, 34), (50, 120, 44), (105, 10, 56), (150, 150, 40), (190, 60, 30)]
     for number, (left, top, side) in enumerate(places):
         small = cut.resize((side, side), PIL.Image.Resampling.LANCZOS)
         photo.paste(small.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT) if number % 2 else small, (left, top))
-    found = find(photo)
+    found = find(photo, finder)
     assert len(found) == 5
     for face, (left, top, side) in zip(found, places, strict=True):
         assert near(face, (left + side / 2, top + side * 85 / 150), side * WIDTH / 150)
 
 
 @pytest.mark.parametrize("name", ["coffee.png", "brick.png", "grass.png"])
-def test_there_is_no_face_where_there_is_none(name):
+def test_there_is_no_face_where_there_is_none(finder, name):
     with PIL.Image.open(BUNDLED / name) as image:
-        assert find(image.convert("RGB").resize((150, 100))) == []
+        assert find(image.convert("RGB").resize((150, 100)), finder) == []
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (7, 300), (600, 3), (100, 100)], ids=str)
 def test_a_picture_of_any_shape_is_searched(size):
-    assert find(PIL.Image.new("RGB", size, "white")) == []
+    assert find(PIL.Image.new("RGB", size, "white"), Sure()) == []
 
 
 @pytest.mark.parametrize("size", [(4000, 3000), (6000, 100), (512, 384), (60, 40)], ids=str)
@@ -88,7 +105,7 @@ def test_the_search_is_bounded(monkeypatch, size):
             return []
 
     monkeypatch.setattr(faces, "_cascade", Watched)
-    find(PIL.Image.new("RGB", size, "gray"))
+    find(PIL.Image.new("RGB", size, "gray"), Sure())
     (copy, settings), *_ = seen
     assert copy.size <= 1.01 * faces.SEARCHED and copy.shape[1] <= 3 * size[0]
     assert copy.shape[1] / copy.shape[0] == pytest.approx(size[0] / size[1], rel=0.02)
@@ -105,17 +122,17 @@ def test_windows_that_agree_are_one_face():
     assert agreed([]) == []
 
 
-def test_what_is_no_face_in_a_mirror_is_none(astronaut, monkeypatch):
+def test_what_the_network_takes_for_no_face_is_none(astronaut):
     small = astronaut.resize((160, 160), PIL.Image.Resampling.LANCZOS)
-    assert len(find(small)) == 1
-    windows, seen = faces._windows, []
-
-    def one_sided(grey):
-        seen.append(grey)
-        return windows(grey) if len(seen) % 7 < 3 else []  # of six trials, only two see it
-
-    monkeypatch.setattr(faces, "_windows", one_sided)
-    assert find(small) == [] and len(seen) > len(faces.TRIALS)
+    sure = Sure()
+    proposed = find(small, sure)
+    assert len(proposed) == len(sure.seen) >= 1 and sure.seen.shape[1:] == (3, faces.SHOWN, faces.SHOWN)
+    (face,) = (face for face in proposed if near(face, (0.4 * MIDDLE[0], 0.4 * MIDDLE[1]), 0.4 * WIDTH))
+    wanted = small.resize((faces.SHOWN,) * 2, box=(face.left, face.top, face.left + face.side, face.top + face.side))
+    shown = 255 * sure.seen[proposed.index(face)].permute(1, 2, 0).numpy()
+    order = np.abs(255 * sure.seen.permute(0, 2, 3, 1).numpy() - np.asarray(wanted, np.float32)).mean(axis=(1, 2, 3))
+    assert order.min() < 8 and shown.shape == (64, 64, 3), "it is shown the square itself"
+    assert find(small, Sure(faces.SURE - 0.1)) == []
 
 
 def test_no_more_faces_than_a_crowd(monkeypatch):
@@ -124,8 +141,7 @@ def test_no_more_faces_than_a_crowd(monkeypatch):
             return [{"c": 30 * (n % 20), "r": 30 * (n // 20), "width": 24, "height": 24} for n in range(60)] * faces.VOTES
 
     monkeypatch.setattr(faces, "_cascade", Crowd)
-    monkeypatch.setattr(faces, "_tried", lambda *_: faces.SURE)
-    assert len(find(PIL.Image.new("RGB", (600, 400)))) == faces.MOST
+    assert len(find(PIL.Image.new("RGB", (600, 400)), Sure())) == faces.MOST
 
 
 # ---- restoring and pasting --------------------------------------------------------------------------------------------

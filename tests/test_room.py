@@ -494,7 +494,7 @@ def test_every_verb_of_the_rooms_is_tried():
             for name in members:
                 importlib.import_module(f"demos.{name}").room()
     used = {inspect.unwrap(event.fn).__name__ for event in page.fns.values() if event.fn is not None}
-    assert used - {"save", "<lambda>"} <= tried, used - tried
+    assert used - {"save", "halt", "<lambda>"} <= tried, used - tried
     assert used >= {"sample", "drag", "dcgan_sample"}
 
 
@@ -810,3 +810,26 @@ def test_a_seed_and_a_place_decide_the_picture_of_all_shipped_weights():
             alone = model.sample(Draws(7, 1, first=index)).detach()
             assert (alone[0] - together[index]).abs().max() <= 1 / 255, (name, index)
         assert (together[0] - together[1]).abs().max() > 0.1, name
+
+
+# ---- stopping ---------------------------------------------------------------------------------------------------------
+
+
+def test_work_that_was_stopped_ends_at_its_next_frame():
+    made = []
+
+    def work(count: int):
+        for number in range(count):
+            made.append(number)
+            yield number
+
+    run, other = _room.haltable(work)("one", 9), _room.haltable(work)("two", 3)
+    assert [next(run), next(run)] == [0, 1]
+    _room.halt("one")
+    assert list(run) == [] and made == [0, 1, 2]
+    assert list(other) == [0, 1, 2]
+    for token in (None, "", 7, ["x"]):
+        _room.halt(token)
+    for number in range(1100):
+        _room.halt(str(number))
+    assert len(_room._halted) == 1000

@@ -1,0 +1,75 @@
+"""How many faces are found, and how many where there are none: ``python -m benchmarks.faces``.
+
+Held-back faces (test part of ``faces``) stand in rows of four on plain paper, as on the page of the super-resolution room, and are
+shrunk bicubically to 16, 32 and 64 pixels. A face is found if the centre of a square is less than a quarter of the face's width
+from its own. Squares that are found in the test part of ``photos`` (paintings, flowers, textures, landscapes, 256 pixels wide) are
+false, even where a painter painted a face.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import torch
+from tqdm import tqdm
+
+from benchmarks._report import Bar, report
+from demos._room import to_pil
+from demos.edsr import FINDER, as_tensor, page_of
+from gen_models import load
+from gen_models.data import load_data
+from gen_models.degradation import BICUBIC, degrade
+from gen_models.evaluation.finder import Finder
+from gen_models.faces import find
+
+WIDTHS = (16, 32, 64)
+"""Pixels of a face."""
+FOUND, FALSE = 85.0, 5.0
+"""Per cent of faces of 32 pixels that must be found, and of pictures without one in which one may be."""
+ROW, SHEET = 4, 8
+
+
+def main() -> int:
+    """Print the table and the bars."""
+    parse = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parse.add_argument("--quick", action="store_true", help="few pictures, under a minute")
+    parse.add_argument("--data-dir", help="folder of the data sets")
+    given = parse.parse_args()
+    finder = load(FINDER)
+    count = 40 if given.quick else 400
+    faces = load_data("faces", "test", 128, given.data_dir).images[:count]
+    photos = load_data("photos", "test", 256, given.data_dir).images
+    photos = photos[torch.randperm(len(photos), generator=torch.Generator().manual_seed(0))[: count // 2]]
+    print(f"{len(faces)} faces, {len(photos)} pictures without, of the test parts")
+    print(f"{'width, px':>10} {'found, %':>9} {'ms a sheet':>11}")
+    shares: dict[int, float] = {}
+    for width in WIDTHS:
+        found, began = 0, time.perf_counter()
+        for sheet in tqdm(faces.split(SHEET), desc=f"{width} px", leave=False):
+            found += found_on(sheet, width, finder)
+        spent = (time.perf_counter() - began) / (len(faces) / SHEET)
+        shares[width] = 100 * found / len(faces)
+        print(f"{width:>10} {shares[width]:>9.1f} {1000 * spent:>11.0f}")
+    wrong = [len(find(to_pil(photo.float() / 255), finder)) for photo in tqdm(photos, desc="photos", leave=False)]
+    false = 100 * sum(map(bool, wrong)) / len(wrong)
+    print(f"false squares: {sum(wrong)} in {sum(map(bool, wrong))} of {len(wrong)} pictures")
+    return report([
+        Bar("faces of 32 pixels found", shares[32], FOUND, " %", at_least=True),
+        Bar("pictures in which a face is found though none is there", false, FALSE, " %"),
+    ])  # fmt: skip
+
+
+def found_on(faces: torch.Tensor, width: int, finder: Finder) -> int:
+    """How many of up to eight faces (B, 3, 128, 128), bytes, are found on a sheet on which each is ``width`` pixels wide."""
+    side = faces.shape[-1]
+    page = page_of([to_pil(face.float() / 255) for face in faces], ROW)
+    small = to_pil(degrade(as_tensor(page), side // width, BICUBIC)[0])
+    squares = [(face.left + face.side / 2, face.top + face.side / 2) for face in find(small, finder)]
+    gap, step = width / 4, width + width / 4
+    centres = [(gap + width / 2 + number % ROW * step, gap + width / 2 + number // ROW * step) for number in range(len(faces))]
+    return sum(any(max(abs(x - a), abs(y - b)) < width / 4 for a, b in squares) for x, y in centres)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
