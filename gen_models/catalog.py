@@ -221,11 +221,17 @@ def save(model: Model, folder: Path, config: dict[str, Any]) -> str:
         if key.partition(".")[0] not in model.scaffold
     }
     written = folder / "model.safetensors"
-    save_file(state, f"{written}.part", metadata={"format": "pt"})
-    os.replace(f"{written}.part", written)
-    digest = sha256(written)
-    complete = {**config, "arguments": model.config, "sha256": digest, "bytes": written.stat().st_size}
-    (folder / "config.json").write_text(json.dumps(complete, indent=2) + "\n")
+    parts = {file: file.with_name(f"{file.name}.part") for file in (written, folder / "config.json")}
+    try:
+        save_file(state, parts[written], metadata={"format": "pt"})
+        digest = sha256(parts[written])
+        complete = {**config, "arguments": model.config, "sha256": digest, "bytes": parts[written].stat().st_size}
+        parts[folder / "config.json"].write_text(json.dumps(complete, indent=2) + "\n")
+        for file, part in parts.items():  # on a full disk, what was there before stays
+            os.replace(part, file)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
     return digest
 
 

@@ -113,7 +113,7 @@ class Batches:
         side: int | None = None, turn: bool = False,
     ) -> None:  # fmt: skip
         if batch_size % world:
-            raise ValueError(f"a batch of {batch_size} cannot be shared evenly by {world} processes")
+            raise DataError(f"a batch of {batch_size} cannot be shared evenly by {world} processes; choose another --batch-size")
         self.data, self.batch_size, self.seed, self.mirror = data, batch_size, seed, mirror
         self.rows = slice(rank * batch_size // world, (rank + 1) * batch_size // world)
         self.side, self.turn = side, turn

@@ -6,7 +6,8 @@ model that is not trained by gradients does its own iterations (``fit``), with t
 
 A checkpoint is written beside the old one and then renamed, so a kill at any moment loses only the steps since the last one.
 Resuming is bit-exact: the batch of a step and the random numbers inside it are functions of (seed, step), and everything else
-is in the checkpoint.
+is in the checkpoint. How many processes share a batch changes nothing but the rounding (see ``processes.py``), so a run may go on
+with another number of them.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,13 +30,16 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
+from safetensors import SafetensorError
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from gen_models import catalog
-from gen_models.base import Draws, GenerativeModel, Model, Recipe, Restorer, Translator
+from gen_models.base import Draws, GenerativeModel, Model, Recipe, Restorer, Translator, Update
 from gen_models.data import Batches, DataError, DataSet, load_data
+from gen_models.processes import SharedDraws, average_gradients, from_main, lost, share_statistics
 
 CHECKPOINT = "checkpoint.pt"
 SHEET = 128
@@ -41,7 +47,7 @@ SHEET = 128
 
 
 class TrainingStopped(RuntimeError):
-    """A loss is no number any more; the last good checkpoint is kept."""
+    """A training cannot go on, such as a loss that is no number or a full disk; the last good checkpoint is kept."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,6 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
         train(given)
     except (DataError, KeyError, TrainingStopped, catalog.WeightsError) as error:
         print(f"error: {error.args[0]}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {error}; what was written before is kept", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped; go on with --resume", file=sys.stderr)
@@ -64,6 +73,10 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("name", help="<model>-<data>, such as dcgan-fashion; for your own pictures any name, with --data folder:PATH")
     make.add_argument("--steps", type=int, help="training steps in all (default: the recipe's)")
     make.add_argument("--batch-size", type=int, help="pictures in a step over all processes (default: the recipe's)")
+    make.add_argument(
+        "--accumulate", type=int, default=1, metavar="N",
+        help="compute each process' pictures in N parts, one after the other, for less memory (default: 1)",
+    )  # fmt: skip
     make.add_argument("--data", help="data set, or folder:PATH, paired:PATH, unpaired:PATH (default: from the name)")
     make.add_argument("--data-dir", help="folder of the data sets (default: GALLERY_DATA)")
     make.add_argument("--out", type=Path, help="folder of the run (default: runs/<name>)")
@@ -90,6 +103,9 @@ def train(given: argparse.Namespace) -> Path:
     data_name = given.data or recipe.data or data_name
     out = given.out or Path("runs") / given.name
     accelerator = Accelerator(mixed_precision=recipe.precision, cpu=given.cpu)
+    if given.compile and (given.accumulate > 1 or accelerator.num_processes > 1):
+        raise DataError("--compile goes with one process and without --accumulate; leave it out")
+    from_main(accelerator, lambda: prepare(out, given.resume))
     torch.manual_seed(given.seed)
     model: Model = kind(**recipe.arguments)
     origins = begin(model, given.start)
@@ -104,19 +120,18 @@ def train(given: argparse.Namespace) -> Path:
     except DataError:  # so few pictures of a user's own that none of them validates
         validation = load_data(data_name, "train", size, given.data_dir, channels)
     form = Run if kind.fit is Model.fit else Fitting
-    run = form(model, recipe, accelerator, batches, out, given.seed, validation)
+    run = form(model, recipe, accelerator, batches, out, given.seed, validation, given.accumulate)
     if given.compile:
         compile_networks(model)
     if given.resume:
         run.resume()
-    elif accelerator.is_main_process and (out / CHECKPOINT).exists():
-        raise DataError(f"{out} holds a run already; go on with --resume, or name another folder with --out")
     command = "python -m gen_models.train " + shlex.join(_shared_arguments(given))
     if not run.commands:
         run.commands = [command]
     elif run.commands[-1].removesuffix(" --resume") != command:  # other settings from here on: the card must say so
         run.commands.append(f"{command} --resume")
     run.go(given.checkpoint_minutes, given.sample_every)
+    accelerator.end_training()
     if not accelerator.is_main_process:
         return out / "weights"
     published = run.published()
@@ -131,9 +146,30 @@ def train(given: argparse.Namespace) -> Path:
         "preprocessing": f"middle square, {size} x {size} pixels, {'colour' if channels == 3 else 'grey'}",
         "training": {**run.facts(), **({"origins": origins} if origins else {})},
     }  # fmt: skip
-    catalog.save(published, out / "weights", record)
-    run.sample_grid(out / "weights" / "samples.png")
+    try:
+        catalog.save(published, out / "weights", record)
+        run.sample_grid(out / "weights" / "samples.png")
+    except (OSError, SafetensorError) as error:
+        raise TrainingStopped(
+            f"the weights could not be written to {out / 'weights'} ({error}); the training is done and its checkpoint kept, so "
+            "make room and write them with --resume"
+        ) from error
     return out / "weights"
+
+
+def prepare(out: Path, resume: bool) -> None:
+    """Make the folder of a run.
+
+    Raises:
+        DataError: if it holds a run already that is not to be resumed, or nothing can be written there.
+    """
+    if not resume and (out / CHECKPOINT).exists():
+        raise DataError(f"{out} holds a run already; go on with --resume, or name another folder with --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()  # better now than when the first checkpoint is due
+    except OSError as error:
+        raise DataError(f"nothing can be written to {out} ({error.strerror}); name another folder with --out") from error
 
 
 def begin(model: Model, start: Path | None = None) -> dict[str, str]:
@@ -198,10 +234,19 @@ class Run:
 
     def __init__(
         self, model: Model, recipe: Recipe, accelerator: Accelerator, batches: Batches, out: Path, seed: int = 0,
-        validation: DataSet | None = None,
+        validation: DataSet | None = None, parts: int = 1,
     ) -> None:  # fmt: skip
         self.validation = validation
         """What the sheets of a translator or a restorer show."""
+        self.parts = parts
+        """In how many parts a process computes its rows of a batch, one after the other."""
+        if parts < 1 or recipe.batch_size % (parts * accelerator.num_processes):
+            raise DataError(
+                f"a batch of {recipe.batch_size} cannot be shared evenly by {accelerator.num_processes} processes in {parts} parts "
+                "each; choose another --batch-size or --accumulate"
+            )
+        if accelerator.num_processes > 1:
+            share_statistics(model)
         self.recipe, self.accelerator, self.batches, self.out, self.seed = recipe, accelerator, batches, out, seed
         self.pictures = recipe.batch_size
         """Pictures in a step."""
@@ -213,6 +258,8 @@ class Run:
         self.commands: list[str] = []
         """What was typed for this run, once per change of settings."""
         self.unchecked: list[tuple[int, str, torch.Tensor]] = []
+        self.said: torch.Tensor | None = None
+        self.interrupted = self.sampling = False
 
     def go(self, checkpoint_minutes: float = 3.0, sample_every: int = 1000) -> None:
         """Train to the recipe's last step.
@@ -222,14 +269,11 @@ class Run:
         """
         saved = started = time.monotonic()
         before = self.seconds
-        interrupted: list[int] = []
-        # a step is never left half done: the signal is noted, the step finished, the checkpoint written
-        handler = signal.signal(signal.SIGINT, lambda number, frame: interrupted.append(number))
         shown = tqdm(
             total=self.recipe.steps, initial=self.step, unit="step", disable=not self.accelerator.is_main_process,
             dynamic_ncols=True, mininterval=1.0,
         )  # fmt: skip
-        try:
+        with shown, self._interrupts(), self._told_of_losses():
             while self.step < self.recipe.steps:
                 logged = self.step % self.log_every == 0
                 terms = self.update(check=logged)
@@ -238,23 +282,70 @@ class Run:
                 if logged:
                     speed = shown.format_dict["rate"] or 0.0
                     shown.set_postfix(terms | {"images/s": f"{speed * self.pictures:.0f}"}, refresh=False)
-                if sample_every and self.step % sample_every == 0:
-                    self.sample_grid()
-                if interrupted:
+                if sample_every and self.step % sample_every == 0 and not self.interrupted:
+                    self._sample_unless_interrupted()
+                stop, save = self._agreed(self.interrupted, time.monotonic() - saved > 60 * checkpoint_minutes)
+                if stop:
                     self.save()
                     raise KeyboardInterrupt
-                if time.monotonic() - saved > 60 * checkpoint_minutes:
+                if save:
                     self.save()
                     saved = time.monotonic()
             self.save()
+
+    @contextmanager
+    def _interrupts(self) -> Iterator[None]:
+        """A step is never left half done: Ctrl-C, or a cluster's SIGTERM, is noted, the step finished, the checkpoint written."""
+
+        def note(number: int, frame: Any) -> None:
+            self.interrupted = True
+            if self.sampling:  # a sheet is no part of the state and may take a minute
+                raise KeyboardInterrupt
+
+        handlers = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
         finally:
-            shown.close()
-            signal.signal(signal.SIGINT, handler)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def _told_of_losses(self) -> Iterator[None]:
+        """Say in one sentence that another process has gone."""
+        try:
+            yield
+        except RuntimeError as error:
+            if isinstance(error, TrainingStopped) or self.accelerator.num_processes == 1 or not lost(error):
+                raise
+            raise TrainingStopped(
+                f"another process of this training is gone at step {self.step}; the last checkpoint is kept in {self.out}, go on "
+                "with --resume"
+            ) from error
+
+    def _sample_unless_interrupted(self) -> None:
+        self.sampling = True
+        try:
+            self.sample_grid()
+        except KeyboardInterrupt:
+            pass  # the caller looks whether it is to stop
+        finally:
+            self.sampling = False
+
+    def _agreed(self, stop: bool, save: bool) -> list[bool]:
+        """What any process wants to do is done by all after the same step.
+
+        Read is what was said after the step before, which every process knows by now: so nobody waits for a message.
+        """
+        if self.accelerator.num_processes == 1:
+            return [stop, save]
+        said = torch.tensor([stop, save], dtype=torch.float32, device=self.accelerator.device)
+        heard, self.said = self.said, self.accelerator.reduce(said)
+        return [False, False] if heard is None else [value > 0 for value in heard.tolist()]
 
     def update(self, check: bool = True) -> dict[str, str]:
         """One training step; returns the loss terms as text when ``check``, else looks at them later (see :meth:`check`)."""
-        # the random numbers of a step are a function of (seed, step, process), whatever happened before
-        key = [self.seed, 2**63 + self.step * 4096 + self.accelerator.process_index]
+        # the random numbers of a step are a function of (seed, step), whatever happened before
+        key = [self.seed, 2**63 + self.step * 4096]
         torch.manual_seed(int(np.random.Philox(key=key).random_raw() >> 1))
         factor = min(1.0, (1 - self.step / self.recipe.steps) / max(1 - self.recipe.decay_from, 1e-9))
         if self.step < self.recipe.warm_up:
@@ -264,23 +355,36 @@ class Run:
                 group["lr"] = rate * factor
         images, labels = self.batches.batch(self.step)
         images = images.to(self.accelerator.device, memory_format=torch.channels_last, non_blocking=True)
-        updates = iter(self.model.training_step((images, labels.to(self.accelerator.device))))
+        labels = labels.to(self.accelerator.device)
+        rows = len(images) // self.parts
+        steps = [
+            iter(self.model.training_step(part)) for part in zip(images.split(rows), labels.split(rows), strict=True)
+        ]
         seen: dict[str, str] = {}
         while True:
-            with self.accelerator.autocast():
-                update = next(updates, None)  # the model computes its next loss
-            if update is None:
+            # all parts go on to the same update, one after the other, and only then the optimizer takes its step
+            optimizer = None
+            for place in range(self.parts):
+                update = self._next(steps, place, rows)
+                if update is None:
+                    continue
+                name, terms = update
+                self.unchecked += [(self.step, term, value.detach()) for term, value in terms.items()]
+                if check and self.parts == self.accelerator.num_processes == 1:
+                    self.check()
+                if check:
+                    seen |= {term: f"{float(value.detach()):.3g}" for term, value in terms.items()}
+                if optimizer is None:
+                    optimizer = self.optimizers[name]
+                    optimizer.zero_grad(set_to_none=True)
+                self.accelerator.backward(sum(terms.values()) / self.parts)
+            if optimizer is None:
                 break
-            name, terms = update
-            self.unchecked += [(self.step, term, value.detach()) for term, value in terms.items()]
-            if check:
-                self.check()
-                seen |= {term: f"{float(value.detach()):.3g}" for term, value in terms.items()}
-            optimizer = self.optimizers[name]
-            optimizer.zero_grad(set_to_none=True)
-            self.accelerator.backward(sum(terms.values()))
-            self._average_gradients(optimizer)
+            if self.accelerator.num_processes > 1:
+                average_gradients(self.accelerator, optimizer)
             optimizer.step()
+        if check:
+            self.check()
         # the average follows closely at first, so that the random start does not linger in it
         decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
         self.average.multi_avg_fn = get_ema_multi_avg_fn(decay)
@@ -288,26 +392,33 @@ class Run:
         self.step += 1
         return seen
 
+    def _next(self, steps: list[Iterator[Update]], place: int, rows: int) -> Update | None:
+        """The next loss of one part; its random numbers are those of its rows, wherever they are computed."""
+        with ExitStack() as stack:
+            if place < self.parts - 1:  # the next part draws from the same place
+                gpu = self.accelerator.device.type == "cuda"
+                stack.enter_context(torch.random.fork_rng([self.accelerator.device] if gpu else []))
+            if rows < self.recipe.batch_size:
+                first = self.accelerator.process_index * self.parts * rows + place * rows
+                stack.enter_context(SharedDraws(self.recipe.batch_size, first, rows))
+            stack.enter_context(self.accelerator.autocast())
+            return next(steps[place], None)
+
     def check(self) -> None:
         """Look at the loss terms of the steps since the last look; a look at every step would make a GPU wait.
 
         Raises:
-            TrainingStopped: if one is not finite.
+            TrainingStopped: if one is not finite, in whichever process.
         """
-        for step, term, value in self.unchecked:
-            if not np.isfinite(float(value)):
-                raise TrainingStopped(
-                    f"the loss term {term!r} is not a number at step {step}; the last checkpoint is kept in {self.out}"
-                )
+        wrong = [(step, term) for step, term, value in self.unchecked if not np.isfinite(float(value))]
         self.unchecked.clear()
-
-    def _average_gradients(self, optimizer: torch.optim.Optimizer) -> None:
-        if self.accelerator.num_processes == 1:
-            return
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    parameter.grad = self.accelerator.reduce(parameter.grad, reduction="mean")
+        if self.accelerator.num_processes > 1:
+            wrong = gather_object(wrong)
+        if wrong:
+            step, term = min(wrong, key=lambda entry: entry[0])
+            raise TrainingStopped(
+                f"the loss term {term!r} is not a number at step {step}; the last checkpoint is kept in {self.out}"
+            )
 
     def published(self) -> Model:
         """What is published: the moving average of the model, or of the children it names, and the last weights of the rest."""
@@ -324,23 +435,35 @@ class Run:
         """Write the checkpoint; a kill at any moment leaves the old one or the new one.
 
         Raises:
-            TrainingStopped: if a loss term was no number since the last one, which is then kept.
+            TrainingStopped: if a loss term or a weight is no number, or the file cannot be written; the last one is kept then.
         """
         self.check()
+        wrong = next((name for name, value in self.model.named_parameters() if not torch.isfinite(value).all()), None)
+        if wrong:  # the loss of the last step was one, but its gradient was not
+            raise TrainingStopped(
+                f"the weight {wrong} is not a number after step {self.step - 1}; the last checkpoint is kept in {self.out}"
+            )
         if not self.accelerator.is_main_process:
             return
-        self.out.mkdir(parents=True, exist_ok=True)
         state = {
             **self.settings(), "commands": self.commands, "step": self.step, "seconds": self.seconds, "config": self.model.config,
             "model": self.model.state_dict(), "average": self.average.state_dict(),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
         }  # fmt: skip
         part = self.out / f"{CHECKPOINT}.part"
-        with part.open("wb") as stream:
-            torch.save(state, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(part, self.out / CHECKPOINT)
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as stream:
+                torch.save(state, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(part, self.out / CHECKPOINT)
+        except (OSError, RuntimeError) as error:
+            part.unlink(missing_ok=True)  # on a full disk it is only in the way
+            kept = "the last one is kept" if (self.out / CHECKPOINT).exists() else "there was none before"
+            raise TrainingStopped(
+                f"the checkpoint could not be written to {self.out} ({_reason(error)}); {kept}; make room and go on with --resume"
+            ) from error
 
     def settings(self) -> dict[str, Any]:
         """What decides a step besides the model; a resumed run must not change it."""
@@ -353,10 +476,20 @@ class Run:
             WeightsError: if it is of another model or cannot be read.
         """
         file = self.out / CHECKPOINT
-        if not file.is_file():
+        cure = "delete it and start again"
+
+        def read() -> dict[str, Any] | None:
+            if not file.is_file():
+                return None
+            try:
+                return torch.load(file, map_location="cpu", weights_only=True)
+            except Exception as error:  # whatever torch makes of a damaged file
+                raise catalog.WeightsError(f"{file} cannot be read ({_reason(error)}); {cure}") from error
+
+        state = from_main(self.accelerator, read)
+        if state is None:
             return
         try:
-            state: dict[str, Any] = torch.load(file, map_location=self.accelerator.device, weights_only=True)
             settings = self.settings()
             if state["config"] != self.model.config or any(state.get(key, value) != value for key, value in settings.items()):
                 raise catalog.WeightsError(f"{file} is of a run with other settings; name another folder with --out")
@@ -364,11 +497,11 @@ class Run:
             self.average.load_state_dict(state["average"])
             for name, optimizer in self.optimizers.items():
                 optimizer.load_state_dict(state["optimizers"][name])
-        except (RuntimeError, KeyError, EOFError, OSError, ValueError) as error:
+            self.step, self.seconds, self.commands = state["step"], state["seconds"], state.get("commands", [])
+        except (RuntimeError, KeyError, TypeError, AttributeError, ValueError) as error:
             if isinstance(error, catalog.WeightsError):
                 raise
-            raise catalog.WeightsError(f"{file} cannot be read ({error}); delete it and start again") from error
-        self.step, self.seconds, self.commands = state["step"], state["seconds"], state.get("commands", [])
+            raise catalog.WeightsError(f"{file} cannot be read ({_reason(error)}); {cure}") from error
 
     def sample_grid(self, file: Path | None = None) -> None:
         """What the published weights make, by default as ``samples-<step>.png``.
@@ -407,6 +540,8 @@ class Fitting(Run):
 
     def __init__(self, *settings: Any) -> None:
         super().__init__(*settings)
+        if self.parts > 1 or self.accelerator.num_processes > 1:
+            raise DataError(f"{self.model.title} is fitted to all pictures at once; start it as one process, without --accumulate")
         self.pictures = len(self.batches.data)
         self.iterations: Iterator[dict[str, float]] | None = None
 
@@ -468,10 +603,21 @@ def _shared_arguments(given: argparse.Namespace) -> list[str]:
         words += ["--data", f"{layout}:PATH" if colon else given.data]
     if given.start:
         words += ["--start", "PATH"]
+    if given.accumulate > 1:
+        words += ["--accumulate", str(given.accumulate)]
     words += [f"--{option}" for option in ("compile", "large") if getattr(given, option)]
     if given.seed:
         words += ["--seed", str(given.seed)]
     return words
+
+
+def _reason(error: BaseException) -> str:
+    """Why, in a few words: the system's own, where it said something."""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
+        said, error = error, error.__cause__ or error.__context__
+    return (str(said).strip().splitlines() or [type(said).__name__])[0][:200]
 
 
 def _commit() -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 
+import fleet
 import pytest
 import torch
 from conftest import ROOT, TINY
@@ -19,7 +23,7 @@ from PIL import Image
 
 from gen_models import catalog, train
 from gen_models.base import Draws, Recipe
-from gen_models.data import load_data
+from gen_models.data import load_data, split_of
 
 FIXED = ["--cpu", "--precision", "no", "--sample-every", "0"]
 
@@ -310,6 +314,140 @@ def test_a_handful_of_pictures_is_enough(command, own_folder, tmp_path):
             break
     assert command("dcgan-mine", "--data", f"folder:{few}", "--steps", "2") == 0
     assert (tmp_path / "run" / "weights" / "config.json").is_file()
+
+
+# ---- a disk, a folder, a signal ---------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def room_for(count: int):
+    """A disk with room for files of so many bytes: the system itself refuses what lies beyond."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("room", [0.0, 0.5, 0.999])
+def test_a_full_disk_keeps_the_last_checkpoint(command, tmp_path, monkeypatch, capsys, room):
+    assert command("dcgan-fashion", out="straight") == 0
+    with monkeypatch.context() as patch:
+        stop_after(patch, 3)
+        command("dcgan-fashion", "--checkpoint-minutes", "0")
+    before = (tmp_path / "run" / train.CHECKPOINT).read_bytes()
+    capsys.readouterr()
+    with room_for(int(room * len(before))):
+        assert command("dcgan-fashion", "--resume", "--checkpoint-minutes", "0") == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: the checkpoint could not be written to ")
+    assert "File too large" in error  # the system's word; on a full disk it says that no space is left
+    assert "the last one is kept" in error
+    assert (tmp_path / "run" / train.CHECKPOINT).read_bytes() == before
+    assert [file.name for file in (tmp_path / "run").iterdir()] == [train.CHECKPOINT]  # no half file that fills the disk
+    assert command("dcgan-fashion", "--resume") == 0
+    one, two = (checkpoint(tmp_path / name) for name in ("straight", "run"))
+    assert one.pop("seconds") != two.pop("seconds")
+    assert same(one, two)
+
+
+def test_a_disk_that_is_full_at_the_end_keeps_the_weights_before(command, tmp_path, monkeypatch, capsys):
+    assert command("dcgan-fashion") == 0
+    weights = tmp_path / "run" / "weights"
+    before = {file.name: file.read_bytes() for file in weights.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr(train.Run, "save", lambda self: None)
+        with room_for(100):
+            assert command("dcgan-fashion", "--resume", "--steps", "8") == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: the weights could not be written to ")
+    assert "--resume" in error
+    assert {file.name: file.read_bytes() for file in weights.iterdir()} == before
+    catalog.read(weights)
+
+
+def without_rights(words: list[str]) -> int:
+    """The command as a user who may write nothing; the super-user may write anywhere."""
+    if os.geteuid() == 0:
+        os.setuid(65534)
+    return train.main(words)
+
+
+def test_a_folder_that_is_read_only_is_refused_before_anything_is_read(tmp_path_factory, data_folder):
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:  # unlike pytest's own, open to every user
+        os.chmod(name, 0o555)
+        log = tmp_path_factory.mktemp("log") / "log"
+        (process,) = fleet.start(without_rights, 1, ["dcgan-fashion", "--out", f"{name}/run", "--data-dir", "/nowhere"], log=log)
+        process.join(120)
+    assert process.exitcode == 1
+    error = log.with_name("log.0").read_text().strip()
+    assert error == f"error: nothing can be written to {name}/run (Permission denied); name another folder with --out"
+
+
+def test_a_broken_picture_in_the_middle_is_named_and_left_out(command, own_folder, tmp_path):
+    folder = tmp_path / "pictures"
+    shutil.copytree(own_folder, folder)
+    assert command("dcgan-mine", "--data", f"folder:{folder}", out="whole") == 0
+    files = sorted(folder.iterdir())
+    content = files[30].read_bytes()
+    number = next(number for number in range(100) if split_of(content[:200] + bytes([number])) == "train")
+    (folder / "30a.png").write_bytes(content[:200] + bytes([number]))
+    with pytest.warns(UserWarning, match="skipped 30a.png") as caught:
+        assert command("dcgan-mine", "--data", f"folder:{folder}", out="broken") == 0
+    assert len([warning for warning in caught if "skipped" in str(warning.message)]) == 1
+    assert same(checkpoint(tmp_path / "whole")["model"], checkpoint(tmp_path / "broken")["model"])
+
+
+def test_a_gradient_that_is_no_number_keeps_the_checkpoint(command, small_dcgan, tmp_path, monkeypatch, capsys):
+    """The loss was still one, and the next would have come too late."""
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        command("dcgan-fashion", "--checkpoint-minutes", "0")
+    before = (tmp_path / "run" / train.CHECKPOINT).read_bytes()
+    step = small_dcgan.training_step
+
+    def steep(self, batch):
+        for name, terms in step(self, batch):
+            zero = next(self.generator.parameters()).sum() * 0
+            yield name, terms | ({"steep": torch.sqrt(zero)} if name == "generator" else {})  # of infinite slope at 0
+
+    monkeypatch.setattr(small_dcgan, "training_step", steep)
+    capsys.readouterr()
+    assert command("dcgan-fashion", "--resume", "--checkpoint-minutes", "0") == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: the weight generator.layers.1.weight is not a number after step 2;")
+    assert (tmp_path / "run" / train.CHECKPOINT).read_bytes() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_sheet_is_painted_ends_the_run_at_once(command, small_dcgan, data_folder, tmp_path, monkeypatch, number):
+    sent = []
+
+    def endless(self, draws):
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), number)
+        time.sleep(30)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(small_dcgan, "sample", endless)
+        words = ["dcgan-fashion", "--data-dir", str(data_folder), "--out", str(tmp_path / "run"), "--sample-every", "3", "--cpu"]
+        assert train.main(words) == 130
+    assert time.monotonic() - sent[0] < 2
+    assert checkpoint(tmp_path / "run")["step"] == 3
+    assert command("dcgan-fashion", "--resume") == command("dcgan-fashion", out="straight") == 0
+    hashes = {catalog.sha256(tmp_path / name / "weights" / "model.safetensors") for name in ("run", "straight")}
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 and nothing more"])
+def test_a_checkpoint_that_is_none_is_one_line(command, tmp_path, capsys, content):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / train.CHECKPOINT).write_bytes(content)
+    assert command("dcgan-fashion", "--resume") == 1
+    error = capsys.readouterr().err
+    assert "cannot be read" in error
+    assert error.count("\n") == 1
 
 
 # ---- kill -9 ----------------------------------------------------------------------------------------------------------
