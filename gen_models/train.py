@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -259,7 +259,7 @@ class Run:
         """What was typed for this run, once per change of settings."""
         self.unchecked: list[tuple[int, str, torch.Tensor]] = []
         self.said: torch.Tensor | None = None
-        self.interrupted = self.sampling = False
+        self.interrupted = self.leaving = False
 
     def go(self, checkpoint_minutes: float = 3.0, sample_every: int = 1000) -> None:
         """Train to the recipe's last step.
@@ -283,7 +283,7 @@ class Run:
                     speed = shown.format_dict["rate"] or 0.0
                     shown.set_postfix(terms | {"images/s": f"{speed * self.pictures:.0f}"}, refresh=False)
                 if sample_every and self.step % sample_every == 0 and not self.interrupted:
-                    self._sample_unless_interrupted()
+                    self._unless_interrupted(self.sample_grid)  # a sheet is no part of the state and may take a minute
                 stop, save = self._agreed(self.interrupted, time.monotonic() - saved > 60 * checkpoint_minutes)
                 if stop:
                     self.save()
@@ -299,7 +299,7 @@ class Run:
 
         def note(number: int, frame: Any) -> None:
             self.interrupted = True
-            if self.sampling:  # a sheet is no part of the state and may take a minute
+            if self.leaving:
                 raise KeyboardInterrupt
 
         handlers = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -322,14 +322,16 @@ class Run:
                 "with --resume"
             ) from error
 
-    def _sample_unless_interrupted(self) -> None:
-        self.sampling = True
+    def _unless_interrupted(self, work: Callable[[], Any]) -> Any:
+        """What ``work`` returns; None if it was interrupted, which whoever called finds noted."""
         try:
-            self.sample_grid()
+            self.leaving = True
+            try:
+                return work()
+            finally:
+                self.leaving = False
         except KeyboardInterrupt:
-            pass  # the caller looks whether it is to stop
-        finally:
-            self.sampling = False
+            return None
 
     def _agreed(self, stop: bool, save: bool) -> list[bool]:
         """What any process wants to do is done by all after the same step.
@@ -546,7 +548,7 @@ class Fitting(Run):
         self.iterations: Iterator[dict[str, float]] | None = None
 
     def update(self, check: bool = True) -> dict[str, str]:
-        """One iteration; returns what the log shows.
+        """One iteration; returns what the log shows. One that is interrupted, since it may take long, is none.
 
         Raises:
             DataError: if the pictures are too few.
@@ -554,11 +556,15 @@ class Fitting(Run):
         data = self.batches.data
         if self.iterations is None:  # not earlier: a run that goes on reads its checkpoint first
             self.iterations = self.model.fit(data.unit(), data.labels, self.seed)
+        before = {key: value.clone() for key, value in self.model.state_dict().items()}
         try:
             with torch.no_grad():
-                terms = next(self.iterations)
+                terms = self._unless_interrupted(lambda: next(self.iterations))
         except ValueError as error:
             raise DataError(str(error)) from error
+        if terms is None:
+            self.model.load_state_dict(before)
+            return {}
         self.unchecked += [(self.step, term, torch.tensor(value)) for term, value in terms.items()]
         self.check()
         self.step += 1

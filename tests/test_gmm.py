@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -198,6 +199,34 @@ def test_a_mixture_is_trained_stopped_and_resumed_like_the_others(command, tmp_p
     assert facts["steps"] == 6 and facts["batch_size"] == facts["training_pictures"] > 250
     found = catalog.read(folders[0])
     assert found.sample(Draws(0, 2)).shape == (2, 1, 28, 28)
+
+
+def test_an_iteration_is_left_at_once_and_done_again(command, tmp_path, monkeypatch):
+    """One may take a minute."""
+    assert command(out="straight") == 0
+    fit, sent = GMM.fit, []
+
+    def endless(self, images, labels, seed):
+        steps = fit(self, images, labels, seed)
+        yield next(steps)
+        yield next(steps)
+        self.weights.mul_(0.5)
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(30)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GMM, "fit", endless)
+        assert command(out="halves") == 130
+    assert time.monotonic() - sent[0] < 2
+    assert torch.load(tmp_path / "halves" / train.CHECKPOINT, weights_only=True)["step"] == 2
+    assert command("--resume", out="halves") == 0
+    assert len({catalog.sha256(tmp_path / name / "weights" / "model.safetensors") for name in ("straight", "halves")}) == 1
+
+
+def test_pictures_that_are_fitted_at_once_are_not_shared(command, capsys):
+    assert command("--accumulate", "2") == 1
+    assert "is fitted to all pictures at once; start it as one process, without --accumulate" in capsys.readouterr().err
 
 
 def test_too_few_pictures_end_the_command_in_one_sentence(command, own_folder, tmp_path, monkeypatch, capsys):

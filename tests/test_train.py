@@ -146,16 +146,18 @@ def test_sample_grids(small_dcgan, data_folder, tmp_path):
 
 
 def test_control_c_finishes_the_step_and_saves(command, tmp_path, monkeypatch, capsys):
-    update = train.Run.update
+    update, sent = train.Run.update, []
 
     def interrupted(self, check=True):
         if self.step == 2:
+            sent.append(time.process_time())
             os.kill(os.getpid(), signal.SIGINT)
         return update(self, check)
 
     with monkeypatch.context() as patch:
         patch.setattr(train.Run, "update", interrupted)
         assert command("dcgan-fashion") == 130
+    assert time.process_time() - sent[0] < 2
     assert "--resume" in capsys.readouterr().err
     assert checkpoint(tmp_path / "run")["step"] == 3
     assert command("dcgan-fashion", "--resume") == 0
