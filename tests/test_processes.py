@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import time
@@ -15,8 +17,10 @@ import fleet
 import pytest
 import torch
 from accelerate import Accelerator
-from conftest import TINY
+from accelerate.commands.launch import launch_command_parser
+from conftest import ROOT, TINY
 from torch import Tensor, nn
+from torch.distributed.run import get_args_parser
 from torch.nn import functional
 
 from gen_models import catalog, train
@@ -267,3 +271,20 @@ def test_a_batch_that_cannot_be_shared_is_refused(small_dcgan, own_folder, tmp_p
     assert "a batch of 8 cannot be shared evenly by 1 processes in 3 parts each" in capsys.readouterr().err
     assert train.main([*words, "--accumulate", "2", "--compile"]) == 1
     assert "--compile" in capsys.readouterr().err
+
+
+def test_the_commands_of_the_readme_are_understood():
+    """By those who start the processes, and by the trainer."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    found = [shlex.split(line, comments=True) for line in re.findall(r"^(?:torchrun|accelerate launch) .*", text, re.MULTILINE)]
+    assert {words[0] for words in found} == {"torchrun", "accelerate"}
+    machines = []
+    for words in found:
+        many = get_args_parser() if words[0] == "torchrun" else launch_command_parser()
+        given = many.parse_args(words[1 if words[0] == "torchrun" else 2 :])
+        assert given.module and given.training_script == "gen_models.train"
+        machines.append(given.nnodes if words[0] == "torchrun" else given.num_machines)
+        asked = train.parser().parse_args(given.training_script_args)
+        model, data = catalog.split_name(asked.name)
+        assert train.recipe_for(catalog.model_class(model), asked.data or data, asked).steps
+    assert "4" in machines
