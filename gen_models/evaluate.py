@@ -119,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status: 1 if anything could not be measured or, with ``--check``, differs."""
     make = parser()
     given = make.parse_args(arguments)
-    wanted = given.names or (catalog.trained() if given.all else [])
+    wanted = given.names or (sorted(catalog.table()) if given.all else [])
     if not wanted:
         make.error("name weights, such as dcgan-fashion, or give --all")
     if len(wanted) > 1 and (given.out or given.weights):
@@ -138,7 +138,7 @@ def parser() -> argparse.ArgumentParser:
     """All settings and their defaults."""
     make = argparse.ArgumentParser("python -m gen_models.evaluate", description="Measure trained weights, write evaluation.json.")
     make.add_argument("names", nargs="*", metavar="name", help="<model>-<data>, such as dcgan-fashion")
-    make.add_argument("--all", action="store_true", help="all weights there are")
+    make.add_argument("--all", action="store_true", help="all weights that are published; a user's own are not")
     make.add_argument("--quick", action="store_true", help="a few hundred pictures, wider bars; prints, writes only with --out")
     make.add_argument(
         "--check", action="store_true",

@@ -356,6 +356,26 @@ def test_numbers_are_written_checked_and_shown_on_the_card(published, shelf, cap
     assert "OUTSIDE" in capsys.readouterr().out
 
 
+def test_all_weights_are_checked_and_a_card_that_says_too_much_is_found(published, shelf, capsys):
+    options = published[1:]
+    for name in ("dcgan-fashion", "features-fashion"):
+        assert evaluate.main([name, *options]) == 0
+    catalog.save(build("dcgan"), shelf / "dcgan-mine", {"model": "dcgan", "data": "folder"})  # a user's own is on no card
+    capsys.readouterr()
+    assert evaluate.main(["--all", "--check", "--quick", *options]) == 0
+    said = capsys.readouterr().out
+    assert [line.split()[0] for line in said.splitlines() if line.endswith("(quick)")] == ["dcgan-fashion", "features-fashion"]
+    assert said.count(": ok") >= 6 and "OUTSIDE" not in said
+    file = shelf / "features-fashion" / "evaluation.json"
+    stored = json.loads(file.read_text())
+    for number in stored["measures"]:
+        number["quick"]["value"] += 3.1 * math.hypot(number["quick"]["error"], number["quick"]["error"])
+    file.write_text(json.dumps(stored))
+    assert evaluate.main(["--all", "--check", "--quick", *options]) == 1
+    first, second = capsys.readouterr().out.split("features-fashion (quick)")
+    assert "OUTSIDE" not in first and second.count("OUTSIDE") == len(stored["measures"])
+
+
 def test_what_cannot_be_measured_is_one_sentence(published, capsys):
     cases = [
         (["dcgan-fashion", "--data-dir", "/nowhere"], "nowhere"),
