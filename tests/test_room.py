@@ -21,7 +21,7 @@ import gradio as gr
 import numpy as np
 import PIL.Image
 import pytest
-from conftest import ROOT
+from conftest import ROOT, build
 from gradio.data_classes import ImageData
 
 import app
@@ -791,6 +791,19 @@ def test_every_room_that_has_something_to_show_is_shown(page):
     assert shown == {name for name in all_ if catalog.trained(name)}
     titles = {block.label for block in page.blocks.values() if isinstance(block, gr.Tab)}
     assert {catalog.about(name)["title"] for name in shown} <= titles
+
+
+def test_a_users_own_weights_open_their_rooms_without_an_edit(shelf):
+    assert app.rooms() == {}
+    models = {file.stem for file in (ROOT / "demos").glob("[!_]*.py")}
+    own = {"pix2pix": "paired", "cyclegan": "unpaired"}
+    for model in models:
+        catalog.save(build(model), shelf / f"{model}-mine", {"model": model, "data": own.get(model, "folder"), "classes": {}})
+    assert {name for members in app.rooms().values() for name in members} == models
+    offered = {component.value: component.choices for component in app.build().blocks.values() if isinstance(component, gr.Radio)}
+    for model in models:
+        assert ("mine", f"{model}-mine") in [(title.partition(" · ")[0], name) for title, name in offered[f"{model}-mine"]]
+    assert dcgan.sample("dcgan-mine", 7, 1.0, 4).count("data:image/png") == 4
 
 
 def test_the_launch_gives_nothing_away():
