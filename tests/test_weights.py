@@ -1,14 +1,17 @@
 """Promises about the shipped weights: every one loads, is the one on its card, and paints the pictures on its card."""
 
 import json
+import re
+import shlex
+import subprocess
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from gen_models import Draws, catalog
-from gen_models.base import Restorer
+from gen_models import Draws, catalog, train
+from gen_models.base import Model, Restorer
 from gen_models.evaluate import samples_pictures
 from gen_models.publish import card
 
@@ -86,6 +89,45 @@ def test_the_card_is_of_these_weights(name):
         assert np.isfinite(number["value"])
         assert number["protocol"]
         assert number["error"] > 0
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_command_on_the_card_exists_and_makes_this_model(name):
+    config = catalog.config_of(name)
+    facts = config["training"]
+    assert f"`{facts['command']}`" in card(name)
+    assert re.fullmatch("[0-9a-f]{40}", facts["commit"])
+    assert facts["commit"] in card(name)
+    for command in facts["command"].split(" && "):
+        assert command.startswith("python -m gen_models.train ")
+        given = train.parser().parse_args(shlex.split(command)[3:])
+        assert given.name == name
+        model, data = catalog.split_name(given.name)
+        kind = catalog.model_class(model)
+        recipe = train.recipe_for(kind, given.data or data, given)
+        built = kind(**recipe.arguments)
+        assert built.config == kind(**config["arguments"]).config
+        train.begin(built)
+        fitted = kind.fit is not Model.fit
+        assert fitted or built.optimizers()
+        if not built.scaffold:  # what is published is what this command trains, weight by weight
+            published = catalog.load(name).state_dict()
+            assert {key: value.shape for key, value in built.state_dict().items()} == {
+                key: value.shape for key, value in published.items()
+            }
+    # the last command is the one that went to the end
+    assert recipe.steps == facts["steps"]
+    assert facts["batch_size"] == (facts["training_pictures"] if fitted else recipe.batch_size)
+
+
+def test_the_commits_on_the_cards_are_in_the_history():
+    def git(*words: str) -> subprocess.CompletedProcess:
+        return subprocess.run(["git", *words], cwd=catalog.PACKAGE, capture_output=True, text=True)
+
+    whole = git("rev-parse", "--is-shallow-repository").stdout.strip() == "false"
+    for name in SHIPPED if whole else ():  # an archive or a shallow clone has no history to ask
+        commit = catalog.config_of(name)["training"]["commit"]
+        assert git("merge-base", "--is-ancestor", commit, "HEAD").returncode == 0, f"{name}: {commit}"
 
 
 def test_a_clone_stays_small():
