@@ -15,7 +15,8 @@ import json
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
@@ -24,6 +25,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional, init
+from torch.overrides import TorchFunctionMode
 
 from gen_models import hub, runtime
 from gen_models.base import Model
@@ -38,6 +42,7 @@ BUDGET = int(float(os.environ.get("GALLERY_MEMORY_MB", "512")) * 2**20)
 """Bytes of parameters that ``load`` keeps; the least recently used models beyond it are dropped."""
 
 
+@cache
 def names() -> dict[str, str]:
     """Model name -> family, from the files ``gen_models/<family>/<model>.py``."""
     return {file.stem: file.parent.name for file in sorted(PACKAGE.glob("*/[!_]*.py"))}
@@ -181,20 +186,29 @@ def read(folder: Path, name: str | None = None) -> Model:
     file = folder / "model.safetensors"
     if not file.is_file():
         raise WeightsError(f"the weights {called} are missing ({file.name}); restore weights/{called} or train again")
-    right = sha256(file) == (entry or config).get("sha256")
-    if not right or not _is_safetensors(file):
+    with ThreadPoolExecutor(1) as beside:  # hashing leaves Python to others, and takes as long as the outline
+        digest = beside.submit(sha256, file)
+        try:
+            model, wrong = _outline(config), None
+        except Exception as error:  # whatever a configuration that was written by others makes a constructor do
+            model, wrong = None, error
+        right = digest.result() == (entry or config).get("sha256")
+    try:
+        stored = load_file(file) if right else {}
+    except (SafetensorError, OSError):
+        right = False
+    if not right:
         raise WeightsError(f"the weights {called} are damaged: {file.name} is {_what_it_is(file)}; "
                            f"restore weights/{called} or train again")  # fmt: skip
     try:
-        with torch.device("meta"):
-            model = model_class(config["model"])(**config["arguments"]).without_scaffold()
-        state = {key: value.float() if value.is_floating_point() else value for key, value in load_file(file).items()}
-        model.load_state_dict(state, strict=True, assign=True)
-    except Exception as error:  # whatever a configuration that was written by others makes a constructor do
+        if wrong:
+            raise wrong
+        model.load_state_dict({key: _in_use(value) for key, value in stored.items()}, strict=True, assign=True)
+    except Exception as error:
         reason = " ".join(str(error).split())
         reason = f"{reason[:200]} ..." if len(reason) > 200 else reason or type(error).__name__
         raise WeightsError(f"the weights {called} do not fit this version of the model {config['model']}: {reason}") from error
-    return model.to(runtime.device(), memory_format=torch.channels_last).eval().requires_grad_(False)
+    return model.eval().requires_grad_(False)
 
 
 def weights_folder(given: Path) -> Path:
@@ -237,6 +251,40 @@ def save(model: Model, folder: Path, config: dict[str, Any]) -> str:
 
 _loaded: OrderedDict[str, Model] = OrderedDict()
 _lock = Lock()
+
+
+def _outline(config: dict[str, Any]) -> Model:
+    """A model whose tensors have shapes and no memory."""
+    with torch.device("meta"), _Outlines():
+        return model_class(config["model"])(**config["arguments"]).without_scaffold()
+
+
+class _Outlines(TorchFunctionMode):
+    """Within it, a model on the device ``meta`` is not filled at random, either: that costs more than all else of its making."""
+
+    FILLING = {
+        init.uniform_, init.normal_, init.trunc_normal_, init.constant_, init.zeros_, init.ones_, init.xavier_uniform_,
+        init.xavier_normal_, init.kaiming_uniform_, init.kaiming_normal_, init.orthogonal_, Tensor.uniform_, Tensor.normal_,
+        Tensor.fill_, Tensor.zero_, Tensor.copy_, Tensor.add_, Tensor.mul_, functional.normalize,
+    }  # fmt: skip
+    """What gives back its tensor; the last, and the products, are how spectral normalisation makes its first guess."""
+    PRODUCTS = {torch.mv, torch.vdot}
+
+    def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
+        kwargs = kwargs or {}
+        if func in self.FILLING:
+            given = args[0] if args else kwargs["tensor"]
+            if given.is_meta:
+                return given if kwargs.get("out") is None else kwargs["out"]
+        elif func in self.PRODUCTS and args[0].is_meta:
+            return args[0].new_empty(args[0].shape[:-1])
+        return func(*args, **kwargs)
+
+
+def _in_use(value: Tensor) -> Tensor:
+    """A stored tensor as the model computes with it: single precision, where it computes, laid out for convolutions."""
+    layout = torch.channels_last if value.ndim == 4 else torch.preserve_format
+    return value.to(runtime.device(), torch.float32 if value.is_floating_point() else value.dtype, memory_format=layout)
 
 
 def _bytes(model: Model) -> int:
