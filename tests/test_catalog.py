@@ -275,6 +275,21 @@ def test_a_missing_file_is_refused(saved):
         catalog.load("dcgan-mine")
 
 
+def test_an_outline_has_the_models_shapes_and_no_memory(model_name):
+    """What is filled before the weights come is filled for nothing."""
+    arguments = catalog.model_class(model_name).tiny
+    outline = catalog._outline({"model": model_name, "arguments": arguments})
+    whole = catalog.model_class(model_name)(**arguments).without_scaffold()
+    shapes = [{key: value.shape for key, value in model.state_dict().items()} for model in (outline, whole)]
+    assert shapes[0] == shapes[1]
+    assert all(value.is_meta for value in outline.state_dict().values())
+
+
+def test_a_file_is_for_everyone_who_may_read_the_folder(saved):
+    modes = {file.stat().st_mode & 0o777 for file in saved.iterdir()}
+    assert len(modes) == 1  # whatever a new file's is here
+
+
 # ---- saving and memory ------------------------------------------------------------------------------------------------
 
 
