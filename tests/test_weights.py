@@ -1,6 +1,7 @@
 """Promises about the shipped weights: every one loads, is the one on its card, and paints the pictures on its card."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gen_models import Draws, catalog, train
+from gen_models import Draws, catalog, evaluate, train
 from gen_models.base import Model, Restorer
 from gen_models.evaluate import samples_pictures
 from gen_models.publish import card
@@ -18,6 +19,14 @@ from gen_models.publish import card
 SHIPPED = sorted(catalog.table())
 SAMPLERS = [name for name in SHIPPED if samples_pictures(catalog.model_class(catalog.split_name(name)[0]))]
 RESTORERS = [name for name in SHIPPED if issubclass(catalog.model_class(catalog.split_name(name)[0]), Restorer)]
+
+
+QUICKEST = [
+    "autoencoder-mnist", "bayes_classifier-mnist", "bayes_classifier-fashion", "dcgan-mnist", "dcgan-fashion", "features-faces",
+    "features-fashion", "features-mnist", "gmm-mnist", "pix2pix-edges2bags", "pixelcnn-mnist",
+    "vae-mnist", "vi_gmm-fashion",
+]  # fmt: skip
+"""Of each kind what takes a few seconds to measure; the rest takes minutes: python -m gen_models.evaluate --all --check --quick"""
 
 
 def levels(pictures: torch.Tensor) -> np.ndarray:
@@ -118,6 +127,18 @@ def test_the_command_on_the_card_exists_and_makes_this_model(name):
     # the last command is the one that went to the end
     assert recipe.steps == facts["steps"]
     assert facts["batch_size"] == (facts["training_pictures"] if fitted else recipe.batch_size)
+
+
+@pytest.mark.parametrize("name", QUICKEST)
+def test_the_numbers_on_the_card_are_found_again(name, tmp_path, monkeypatch, capsys):
+    """By a few hundred pictures, within the bars; without the data sets, as much as can be: the sentence that says so."""
+    at_hand = bool(os.environ.get("GALLERY_DATA"))
+    monkeypatch.setenv("GALLERY_DATA", os.environ.get("GALLERY_DATA", str(tmp_path)))
+    status = evaluate.main([name, "--check", "--quick"])
+    said = capsys.readouterr()
+    assert status == (0 if at_hand else 1), said.out
+    assert at_hand or re.match(r"error: .* not in the data folder|error: \S+\.zip is needed", said.err), said.err
+    assert "OUTSIDE" not in said.out
 
 
 def test_the_commits_on_the_cards_are_in_the_history():
