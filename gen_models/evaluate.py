@@ -8,6 +8,8 @@ translator is held against its own input, a restorer against the picture that wa
 | --- | --- | --- |
 | ``frechet`` | distance between two Gaussians fitted to features | Heusel 2017, arXiv 1706.08500 |
 | ``kernel`` | squared maximum mean discrepancy of features, cubic kernel | Binkowski 2018, arXiv 1801.01401 |
+| ``kernel-eta0-10``, ... | ``kernel`` for ways to sample in steps: share of fresh noise, number of steps | Song 2021, 2010.02502 |
+| ``kernel-last``, ``-average`` | ``kernel`` for the last weights of a training and for their moving average | |
 | ``precision``, ``recall`` | share of one set among the other's neighbourhoods | Kynkaanniemi 2019, arXiv 1904.06991 |
 | ``memorisation`` | distance to the nearest training picture, against that of unseen pictures | |
 | ``nll``, ``bits``, ``elbo`` | negative log-likelihood, the same per dimension, lower bound | Burda 2015, arXiv 1509.00519 |
@@ -28,15 +30,21 @@ Of a translator, ``-input`` and ``-colours`` are the same numbers for two baseli
 
 Distances between finite sets grow as the sets shrink, so numbers from few pictures do not compare with numbers from many. A full
 measurement therefore stores, beside each number, the one of ``--quick``, and ``--quick --check`` compares with that one.
+
+Published are the averaged weights alone. What the last weights of a training do is measured from its checkpoint, where
+``--checkpoint`` names it, and stays in ``evaluation.json`` when the weights are measured again without it.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import copy
 import inspect
 import json
 import math
 import os
+import pickle
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -67,6 +75,9 @@ FEW = 8
 NEIGHBOURS = 3
 BAR = 3.0
 """``--check`` accepts this many standard errors of both numbers together."""
+STEPS, ETAS = (10, 20, 50, 100), (0, 1)
+"""Ways to sample that are compared, of a model that samples in any number of steps with or without fresh noise."""
+SPLITS_OF_STEPS = 6
 OTHERS = {"mnist": "fashion", "fashion": "mnist"}
 """Pictures of the same shape and of another kind."""
 UNREPORTED = "not comparable: no paper's number for these pictures under this protocol"
@@ -92,10 +103,12 @@ class Effort:
     bounds: int = 2_000
     predictions: int = 10**9
     translations: int = 10**9
+    steps: int = 600
+    """Samples for each way to sample in steps, and from the last weights of a training."""
 
 
 FULL = Effort()
-QUICK = Effort(500, 500, 500, 500, 5_000, 200, 100, 200, 500, 60)
+QUICK = Effort(500, 500, 500, 500, 5_000, 200, 100, 200, 500, 60, 60)
 
 
 @dataclass(frozen=True)
@@ -113,6 +126,8 @@ class Measure:
     """``lower``, ``higher`` or ``near 1``."""
     real: float | None = None
     real_error: float | None = None
+    kept: bool | None = None
+    """Whether it was measured from the training's checkpoint, without which it cannot be measured again."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -122,8 +137,8 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = given.names or (sorted(catalog.table()) if given.all else [])
     if not wanted:
         make.error("name weights, such as dcgan-fashion, or give --all")
-    if len(wanted) > 1 and (given.out or given.weights):
-        make.error("--out and --weights go with one name")
+    if len(wanted) > 1 and (given.out or given.weights or given.checkpoint):
+        make.error("--out, --weights and --checkpoint go with one name")
     good = True
     for name in wanted:
         try:
@@ -149,6 +164,9 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("--data", help="data set to compare with (default: the one trained on); folder:PATH for your own pictures")
     make.add_argument("--data-dir", help="folder of the data sets (default: GALLERY_DATA)")
     make.add_argument("--weights", type=Path, help="folder of weights that are not published, such as runs/dcgan-fashion/weights")
+    make.add_argument(
+        "--checkpoint", type=Path, help="of the run that made the weights, to measure its last ones beside their moving average"
+    )
     make.add_argument("--out", type=Path, help="file to write (default: evaluation.json beside the weights)")
     return make
 
@@ -177,7 +195,8 @@ def evaluate(name: str, given: argparse.Namespace) -> bool:
     full = replace(FULL, samples=samples, likelihoods=likelihoods)
     quick = replace(QUICK, samples=min(QUICK.samples, samples))
     efforts = [quick] if given.quick else [full] if given.check else [full, quick]
-    found, judge = measure(model, config, efforts, given.data, given.data_dir, name)
+    last = last_weights(model, given.checkpoint) if given.checkpoint else None
+    found, judge = measure(model, config, efforts, given.data, given.data_dir, name, last)
     print(f"\n{name}{' (quick)' if given.quick else ''}")
     for number in found[0]:
         print(f"  {number.measure}: {shown(number.value, number.error)} {number.unit}".rstrip())
@@ -190,6 +209,32 @@ def evaluate(name: str, given: argparse.Namespace) -> bool:
         _write(out, name, config, found, judge, {"samples": samples, "likelihoods": likelihoods, "quick": given.quick})
         print(f"  written to {out}")
     return good
+
+
+def last_weights(model: Model, file: Path) -> Model:
+    """A copy of published weights with the last ones of the training whose moving average they are.
+
+    Raises:
+        DataError: if they do not sample, since nothing else is measured of the last weights.
+        WeightsError: if the file is no checkpoint of that training.
+    """
+    if not samples_pictures(type(model)):
+        raise DataError(f"the last weights of {type(model).title} are not measured; leave out --checkpoint")
+    last = copy.deepcopy(model)
+    try:
+        state = torch.load(file, map_location=runtime.device(), weights_only=True)
+        published, averaged = model.state_dict(), state["average"]
+        parts = model.averaged or tuple(name for name, _ in model.named_children())
+        same = all(
+            torch.equal(averaged[f"module.{key}"].half(), value.half())
+            for key, value in published.items() if key.partition(".")[0] in parts
+        )  # fmt: skip
+        last.load_state_dict({key: state["model"][key] for key in published})
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, pickle.UnpicklingError) as error:
+        raise catalog.WeightsError(f"{file} is no checkpoint of these weights; name that of the run they come from") from error
+    if not same:
+        raise catalog.WeightsError(f"{file} is a checkpoint of other weights; name that of the run they come from")
+    return last
 
 
 def samples_pictures(kind: type[Model]) -> bool:
@@ -205,7 +250,7 @@ def shown(value: float, error: float) -> str:
 
 def measure(
     model: Model, config: dict[str, Any], efforts: list[Effort], data: str | None = None, data_dir: str | None = None,
-    name: str = "",
+    name: str = "", last: Model | None = None,
 ) -> tuple[list[list[Measure]], dict[str, str] | None]:
     """All numbers that the model's verbs allow, one list per effort; pictures and features are made once for all of them.
 
@@ -216,6 +261,7 @@ def measure(
         data: data set name as for ``load_data``; None: the one in ``config``.
         data_dir: folder of the data sets.
         name: for the progress bars.
+        last: the last weights of the training, if these are a moving average and it is to be judged, too.
 
     Returns:
         The lists, and name and SHA-256 of the feature network, None if none was used.
@@ -249,6 +295,12 @@ def measure(
         judge = {"name": sets.network, "sha256": sets.sha256}
         for effort, numbers in zip(efforts, lists, strict=True):
             numbers += set_measures(sets.first(effort), effort)
+        ways = step_features(model, catalog.load(sets.network), efforts[0].steps, name)
+        rest = sampled_features(last, catalog.load(sets.network), efforts[0].steps, f"{name} last weights") if last else None
+        for effort, numbers in zip(efforts, lists, strict=True):
+            numbers += step_measures(sets.first(effort), ways, effort.steps)
+            if rest is not None:
+                numbers += last_measures(sets.first(effort), rest[: effort.steps])
     for effort, numbers in zip(efforts, lists, strict=True):
         if hasattr(model, "log_likelihood"):
             numbers += likelihood_measures(model, test, effort, name)
@@ -328,8 +380,10 @@ def feature_network(data: str, channels: int) -> tuple[str, bool]:
     return ("features-fashion" if channels == 1 else "features-faces"), True
 
 
-def sampled_features(model: Model, judge: Model, count: int, name: str = "") -> Tensor:
+def sampled_features(model: Model, judge: Model, count: int, name: str = "", **options: Any) -> Tensor:
     """Features of ``count`` samples, float64 (count, F); the samples are rounded to 8 bits as a PNG of them would be.
+
+    ``options``: those of the model's ``sample``.
 
     Raises:
         WeightsError: if a picture holds a value that is no number.
@@ -337,7 +391,7 @@ def sampled_features(model: Model, judge: Model, count: int, name: str = "") -> 
     rows = []
     for draws in _chunks(count, f"{name} samples"):
         with runtime.forward_pass():
-            features = judge((model.sample(draws) * 255).round() / 255)
+            features = judge((model.sample(draws, **options) * 255).round() / 255)
         if not torch.isfinite(features).all():
             raise catalog.WeightsError(f"the weights {name} make pictures that are no numbers; train them again")
         rows.append(features.cpu())
@@ -409,6 +463,57 @@ def set_measures(sets: Sets, effort: Effort) -> list[Measure]:
         )
     )  # fmt: skip
     return numbers
+
+
+def step_features(model: Model, judge: Model, count: int, name: str = "") -> dict[tuple[int, int], Tensor]:
+    """Features of the first samples for every way to sample in steps: (eta, steps) -> float64 (count, F); {}: it does not."""
+    if not {"steps", "eta"} <= inspect.signature(model.sample).parameters.keys():
+        return {}
+    return {
+        (eta, steps): sampled_features(model, judge, count, f"{name} eta {eta}, {steps} steps", steps=steps, eta=float(eta))
+        for eta in ETAS for steps in STEPS
+    }  # fmt: skip
+
+
+def step_measures(sets: Sets, ways: dict[tuple[int, int], Tensor], count: int) -> list[Measure]:
+    """The kernel distance against the number of steps, with and without fresh noise (Song 2021, table 1).
+
+    Unlike Frechet's, it does not grow as the sets shrink, so a few hundred samples will do for each way.
+    """
+    return [
+        Measure(
+            f"Kernel distance, eta {eta}, {steps} steps", f"kernel-eta{eta}-{steps}", *_split_kernel(sets, rows[:count]), "",
+            _split_protocol(sets, rows[:count]), FOREIGN_FEATURES, "lower",
+        )
+        for (eta, steps), rows in ways.items()
+    ]  # fmt: skip
+
+
+def last_measures(sets: Sets, last: Tensor) -> list[Measure]:
+    """The last weights of a training (features of their samples) against the moving average of its weights."""
+    average = sets.samples[: len(last)]
+    gain = _mean(kernel_splits(sets.test, last, SPLITS_OF_STEPS) - kernel_splits(sets.test, average, SPLITS_OF_STEPS))
+    protocol = _split_protocol(sets, average)
+    numbers = [
+        ("Kernel distance, moving average", "kernel-average", _split_kernel(sets, average), protocol, "lower"),
+        ("Kernel distance, last weights", "kernel-last", _split_kernel(sets, last), protocol, "lower"),
+        (
+            "Kernel distance, last less average", "kernel-average-gain", gain,
+            f"above zero: the average is closer to real pictures; of the same noise, split by split; {protocol}", "higher",
+        ),
+    ]  # fmt: skip
+    return [Measure(*titles, *number, "", text, "not in the paper", better, kept=True) for *titles, number, text, better in numbers]
+
+
+def _split_kernel(sets: Sets, rows: Tensor) -> tuple[float, float]:
+    return _mean(kernel_splits(sets.test, rows, SPLITS_OF_STEPS))
+
+
+def _split_protocol(sets: Sets, rows: Tensor) -> str:
+    return (
+        f"{len(rows)} samples (seed 0, rows 0 to {len(rows) - 1}, rounded to 8 bits) against {len(sets.test)} pictures of the test "
+        f"part of {sets.data}, {sets.judge}; mean and standard error over {SPLITS_OF_STEPS} splits of both."
+    )
 
 
 def frechet(real: Tensor, fake: Tensor) -> float:
@@ -1270,6 +1375,9 @@ def _compare(numbers: list[Measure], stored: dict[str, Any], judge: dict[str, st
     for then in stored["measures"]:
         number = now.get(then["key"])
         before = then.get("quick") if quick else then
+        if number is None and then.get("kept"):
+            print(f"  {then['key']}: stored; give --checkpoint to measure it")
+            continue
         if number is None or before is None:
             print(f"  {then['key']}: stored, but not measured now")
             good = False
@@ -1286,7 +1394,10 @@ def _write(
     out: Path, name: str, config: dict[str, Any], found: list[list[Measure]], judge: dict[str, str] | None,
     counts: dict[str, int | bool],
 ) -> None:
-    """Write the first list of numbers, with those of the second as ``quick``; a kill leaves the old file or the new one."""
+    """Write the first list of numbers, with those of the second as ``quick``; a kill leaves the old file or the new one.
+
+    Numbers of the same weights that only their checkpoint gives, and that were not measured now, stay.
+    """
     few = {number.key: number for number in found[-1]}
     measures = []
     for number in found[0]:
@@ -1294,6 +1405,9 @@ def _write(
         quick = few[number.key]
         entry["quick"] = {"value": float(f"{quick.value:.6g}"), "error": float(f"{quick.error:.6g}")}
         measures.append({key: value for key, value in entry.items() if value is not None})
+    with contextlib.suppress(catalog.WeightsError):
+        earlier = _stored(out, config)["measures"]
+        measures += [entry for entry in earlier if entry.get("kept") and entry["key"] not in few]
     content = {
         "name": name, "sha256": config["sha256"], "features": judge, **counts, "measures": measures,
         "torch": torch.__version__,
