@@ -192,8 +192,8 @@ def evaluate(name: str, given: argparse.Namespace) -> bool:
     likelihoods = given.likelihoods or stored.get("likelihoods") or FULL.likelihoods
     if likelihoods < FEWEST:
         raise DataError(f"the likelihood of {likelihoods} pictures says too little; give --likelihoods {FEWEST} or more")
-    full = replace(FULL, samples=samples, likelihoods=likelihoods)
-    quick = replace(QUICK, samples=min(QUICK.samples, samples))
+    full = replace(FULL, samples=samples, likelihoods=likelihoods, steps=min(FULL.steps, samples))
+    quick = replace(QUICK, samples=min(QUICK.samples, samples), steps=min(QUICK.steps, samples))
     efforts = [quick] if given.quick else [full] if given.check else [full, quick]
     last = last_weights(model, given.checkpoint) if given.checkpoint else None
     found, judge = measure(model, config, efforts, given.data, given.data_dir, name, last)

@@ -71,10 +71,10 @@ def test_enlarging_in_one_go_is_doubling_and_then_the_convolution():
 
 def test_the_network_is_told_the_time_and_every_class(model):
     x, times, labels = torch.randn(1, 1, 16, 16), torch.tensor([40]), torch.tensor([[1, 2]])
-    found = model.predict(x, times, labels)
+    found = model.velocity(x, times, labels)
     others = [torch.tensor([[0, 2]]), torch.tensor([[1, 0]]), model._untold(labels)]
     for time, label in [(times + 30, labels), *((times, other) for other in others)]:
-        assert (model.predict(x, time, label) - found).abs().max() > 1e-3
+        assert (model.velocity(x, time, label) - found).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("arguments", [{}, {"patch": 1}, {"widths": [8, 16, 16], "attention": 2}, {"classes": []}], ids=str)
@@ -97,13 +97,13 @@ def test_the_loss_is_zero_for_a_network_that_knows(model, monkeypatch):
     images = torch.rand(8, 1, 16, 16) * 2 - 1
     seen = {}
 
-    def predict(noisy, times, labels):
+    def velocity(noisy, times, labels):
         alpha, sigma = (torch.tensor(table)[times, None, None, None] for table in (model.signal, model.noise))
         noise = (noisy - alpha * images) / sigma
         seen["times"] = times
         return alpha * noise - sigma * images
 
-    monkeypatch.setattr(model, "predict", predict)
+    monkeypatch.setattr(model, "velocity", velocity)
     ((_, terms),) = model.training_step((images, torch.zeros(8, 3, dtype=torch.long)))
     assert float(terms["v"]) < 1e-6
     assert seen["times"].min() >= 1 and seen["times"].max() <= 100
@@ -129,7 +129,7 @@ def test_dropped_classes_are_not_told(dropped):
 
 def test_classes_are_drawn_as_often_as_they_were_seen(model):
     labels = torch.tensor([[0, 0]] * 1 + [[0, 2]] * 3 + [[1, 1]] * 4)
-    model.seen.zero_()
+    model.counts.zero_()
     list(model.training_step((torch.rand(8, 1, 16, 16), labels)))
     drawn = model.labels(Draws(0, 4000))
     shares = {pair: float((drawn == torch.tensor(pair)).all(dim=1).float().mean()) for pair in ((0, 0), (0, 2), (1, 1))}
@@ -236,7 +236,7 @@ def test_guidance_goes_away_from_what_is_not_told(model, guidance, rows, monkeyp
     monkeypatch.setattr(model, "_through", lambda x, *rest: seen.append(len(x)) or through(x, *rest))
     with torch.no_grad():
         found = Guided(model, [90, 40], labels, guidance)(x, 1)
-        told, untold = (model.predict(x, torch.tensor([40, 40]), some) for some in (labels, model._untold(labels)))
+        told, untold = (model.velocity(x, torch.tensor([40, 40]), some) for some in (labels, model._untold(labels)))
     assert torch.allclose(found, untold + guidance * (told - untold), atol=1e-4)
     assert seen[0] == rows, "one batch, and no pass that is not needed"
 
@@ -352,6 +352,6 @@ def test_fresh_noise_is_that_of_diffusers(model):
     with torch.no_grad():
         found = model.sample(Given(0, 2), 10, eta=0.7, label=[0, 1])
         for time, fresh in zip(scheduler.timesteps, noise, strict=True):
-            v = model.predict(x, torch.full((2,), int(time) + 1), labels)
+            v = model.velocity(x, torch.full((2,), int(time) + 1), labels)
             x = scheduler.step(v, time, x, eta=0.7, use_clipped_model_output=True, variance_noise=fresh).prev_sample
     assert torch.allclose(found, (x / 2 + 0.5).clamp(0, 1), atol=1e-4)

@@ -10,7 +10,7 @@ import torch
 from conftest import build
 
 from gen_models import catalog, data, evaluate, publish, train
-from gen_models.base import Draws
+from gen_models.base import Draws, Recipe
 from gen_models.data import DataSet, split_of
 
 
@@ -398,3 +398,82 @@ def test_samples_are_the_rows_of_seed_0(published):
     with torch.inference_mode():
         pictures = (model.sample(Draws(0, 30)) * 255).round() / 255
         assert torch.allclose(features, judge(pictures).double(), atol=1e-4)
+
+
+# ---- sampling in steps ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stepwise(shelf, data_folder, tmp_path, monkeypatch):
+    """A tiny DDPM, trained for a few steps, on the shelf; its checkpoint; the feature network of digits."""
+    from accelerate.state import AcceleratorState
+
+    monkeypatch.setattr(evaluate, "FEWEST", 20)
+    monkeypatch.setattr(evaluate, "STEPS", (2, 4))
+    monkeypatch.setattr(evaluate, "QUICK", evaluate.Effort(30, 30, 30, 30, 60, steps=12))
+    features, kind = catalog.model_class("features"), catalog.model_class("ddpm")
+    catalog.save(features(size=28, width=4), shelf / "features-mnist", {"model": "features", "data": "mnist"})
+    arguments = kind.tiny | dict(size=28, classes=[10])
+    monkeypatch.setattr(kind, "recipes", {"mnist": Recipe(steps=5, batch_size=4, arguments=arguments, precision="no")})
+    monkeypatch.setattr(kind.sample, "__defaults__", (3, *kind.sample.__defaults__[1:]))
+    AcceleratorState._reset_state(reset_partial_state=True)
+    given = ["ddpm-mnist", "--data-dir", str(data_folder), "--out", str(tmp_path / "run"), "--sample-every", "0", "--cpu"]
+    assert train.main(given) == 0
+    AcceleratorState._reset_state(reset_partial_state=True)
+    assert publish.main(["ddpm-mnist", "--from", str(tmp_path / "run")]) == 0
+    evaluate.real_features.cache_clear()
+    yield ["ddpm-mnist", "--data-dir", str(data_folder), "--samples", "40"], tmp_path / "run" / train.CHECKPOINT
+    evaluate.real_features.cache_clear()
+
+
+def test_ways_to_sample_and_the_last_weights_are_measured_and_kept(stepwise, shelf, capsys):
+    given, checkpoint = stepwise
+    file = shelf / "ddpm-mnist" / "evaluation.json"
+
+    def numbers() -> dict[str, dict]:
+        return {number["key"]: number for number in json.loads(file.read_text())["measures"]}
+
+    ways = {f"kernel-eta{eta}-{steps}" for eta in (0, 1) for steps in (2, 4)}
+    last = {"kernel-average", "kernel-last", "kernel-average-gain"}
+    assert evaluate.main([*given, "--checkpoint", str(checkpoint)]) == 0
+    first = numbers()
+    assert set(first) == {"frechet", "kernel", "precision", "recall", "memorisation"} | ways | last
+    assert all(number["error"] > 0 and math.isfinite(number["value"]) for number in first.values())
+    assert len({first[key]["value"] for key in ways}) == 4
+    gain = first["kernel-last"]["value"] - first["kernel-average"]["value"]
+    assert first["kernel-average-gain"]["value"] == pytest.approx(gain, rel=1e-3, abs=1e-9) and gain != 0
+    assert "6 splits" in first["kernel-eta0-2"]["protocol"] and "40 samples" in first["kernel-eta0-2"]["protocol"]
+    # without the checkpoint the numbers that only it gives stay, and are no fault
+    assert evaluate.main(given) == 0
+    assert numbers() == first
+    assert evaluate.main([*given, "--check"]) == 0
+    assert evaluate.main([*given, "--check", "--quick"]) == 0
+    assert "kernel-last: stored; give --checkpoint" in capsys.readouterr().out
+    assert evaluate.main([*given, "--check", "--checkpoint", str(checkpoint)]) == 0
+    assert publish.main(["ddpm-mnist"]) == 0
+    assert "Kernel distance, last weights" in (shelf / "ddpm-mnist" / "README.md").read_text()
+
+
+def test_the_number_of_steps_and_fresh_noise_reach_the_sampler(stepwise):
+    model, judge = catalog.load("ddpm-mnist"), catalog.load("features-mnist")
+    ways = evaluate.step_features(model, judge, 3)
+    with torch.inference_mode():
+        pictures = (model.sample(Draws(0, 3), steps=4, eta=1.0) * 255).round() / 255
+        assert torch.allclose(ways[1, 4], judge(pictures).double(), atol=1e-3)
+    assert evaluate.step_features(build("dcgan"), judge, 3) == {}
+
+
+def test_another_checkpoint_is_refused_in_one_sentence(stepwise, tmp_path, capsys):
+    given, checkpoint = stepwise
+    state = torch.load(checkpoint, weights_only=True)
+    key = next(key for key in state["average"] if key.startswith("module.network"))
+    state["average"][key] += 1
+    torch.save(state, tmp_path / "other.pt")
+    (tmp_path / "text.pt").write_text("milk, bread")
+    torch.save({"average": 3}, tmp_path / "odd.pt")
+    for name, word in dict(other="of other weights", text="no checkpoint", odd="no checkpoint", none="no checkpoint").items():
+        assert evaluate.main([*given, "--checkpoint", str(tmp_path / f"{name}.pt")]) == 1
+        said = capsys.readouterr().err.strip().splitlines()[-1]
+        assert said.startswith("error: ") and word in said
+    assert evaluate.main(["features-mnist", *given[1:3], "--checkpoint", str(checkpoint)]) == 1
+    assert "leave out --checkpoint" in capsys.readouterr().err

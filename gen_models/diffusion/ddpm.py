@@ -275,7 +275,7 @@ class DDPM(GenerativeModel):
         self.signal, self.noise = [math.sqrt(share) for share in shares], [math.sqrt(1 - share) for share in shares]
         """Standard deviation of what is left of a picture, and of the noise over it, after 0, 1, ..., ``times`` steps."""
         self.network = UNet(channels * patch**2, widths, attention, classes)
-        self.register_buffer("seen", torch.ones(math.prod(classes)))  # how often each combination of classes was seen
+        self.register_buffer("counts", torch.ones(math.prod(classes)))  # how often each combination of classes was seen
 
     # ---- training (paper, algorithm 1) ------------------------------------------------------------------------------------
 
@@ -286,17 +286,17 @@ class DDPM(GenerativeModel):
         images, labels = batch
         labels = labels[:, : len(self.classes)]
         if self.classes:
-            self.seen += torch.bincount(self._combination(labels), minlength=len(self.seen))
+            self.counts += torch.bincount(self._combination(labels), minlength=len(self.counts))
         count, device = len(images), images.device
         # evenly spread over the batch, from one random start (Kingma 2021, https://arxiv.org/abs/2107.00630, appendix I.1)
         times = ((torch.rand(1, device=device) + torch.arange(count, device=device) / count) % 1 * self.times).long() + 1
         alpha, sigma = (torch.tensor(table, device=device)[times, None, None, None] for table in (self.signal, self.noise))
         noise = torch.randn_like(images)
         untold = torch.rand(count, 1, device=device) < self.dropped
-        found = self.predict(alpha * images + sigma * noise, times, torch.where(untold, self._untold(labels), labels))
+        found = self.velocity(alpha * images + sigma * noise, times, torch.where(untold, self._untold(labels), labels))
         yield "network", {"v": mse_loss(found.float(), alpha * noise - sigma * images)}
 
-    def predict(self, noisy: Tensor, times: Tensor, labels: Tensor) -> Tensor:
+    def velocity(self, noisy: Tensor, times: Tensor, labels: Tensor) -> Tensor:
         """v = alpha noise - sigma picture (Salimans and Ho 2022, https://arxiv.org/abs/2202.00512, section 4), (B, C, H, W).
 
         ``noisy``: x_t in about [-1, 1]; ``times`` (B,) from 1 to ``times``; ``labels`` (B, tasks), the number of classes meaning:
@@ -339,7 +339,7 @@ class DDPM(GenerativeModel):
             raise ValueError(f"there is no class {label}; this model knows {' and '.join(map(str, self.classes))} classes")
         every = torch.cartesian_prod(*map(torch.arange, self.classes)).view(-1, len(self.classes))
         asked = torch.tensor([[one in (None, int(own)) for one, own in zip(told, row, strict=True)] for row in every]).all(dim=1)
-        shares = (self.seen.double().cpu() * asked).cumsum(0)
+        shares = (self.counts.double().cpu() * asked).cumsum(0)
         chosen = torch.searchsorted(shares, numbers * shares[-1], right=True).clamp_max(int(asked.nonzero().max()))
         return every[chosen].to(self.device)
 
