@@ -124,6 +124,21 @@ def test_dropped_classes_are_not_told(dropped):
         assert moved.nonzero().flatten().tolist() == [len(moved) - 1 if dropped else row]
 
 
+def test_gradients_are_cut(model):
+    (optimizer,) = model.optimizers().values()
+    for parameter in model.parameters():
+        parameter.grad = torch.full_like(parameter, 1e6)
+    optimizer.step()
+    assert math.sqrt(sum(float(parameter.grad.square().sum()) for parameter in model.parameters())) == pytest.approx(1, rel=1e-3)
+
+
+def test_no_digit_and_no_shoe_is_mirrored():
+    """Mirrored digits are none, and all shoes of the set point the same way."""
+    for recipe in (DDPM.recipes["mnist"], DDPM.recipes["fashion"]):
+        assert not recipe.mirror and not recipe.large.mirror
+    assert DDPM.recipes["faces"].mirror
+
+
 # ---- classes ----------------------------------------------------------------------------------------------------------
 
 
