@@ -53,6 +53,7 @@ SHOWN = {
     "pix2pix": "img.picture", "cyclegan": ".compare img.after", "edsr": ".compare img.after",
     "gmm": 'button[aria-label="mixture 0"] img', "bayes_classifier": "img.picture",
     "vi_gmm": 'button[aria-label="sample 0"] img', "autoencoder": 'button[aria-label="autoencoder 0"] img',
+    "ddpm": 'button[aria-label="picture 0"] img',
 }  # fmt: skip
 """Room -> its main picture."""
 
@@ -244,6 +245,7 @@ ACTIONS = {
     "bayes_classifier": lambda page: press(page, "New seed"), "vi_gmm": lambda page: press(page, "New seed"),
     "autoencoder": lambda page: press(page, "New seed"),
     "edsr": lambda page: example(page, 1),
+    "ddpm": lambda page: press(page, "New seed"),
 }  # fmt: skip
 """Room -> what its main control does."""
 
@@ -1246,6 +1248,128 @@ def test_edsr_stops_a_large_picture_and_begins_another(visit, tmp_path):
     restored_picture(page, lambda: example(page, 2))
     expect(note).to_contain_text("No face was found")
     assert page.locator(TOLD).count() == 0
+
+
+# ---- DDPM -------------------------------------------------------------------------------------------------------------
+
+needs_ddpm = pytest.mark.skipif(not catalog.trained("ddpm"), reason="no weights of DDPM are there")
+
+
+def denoised(page: Page) -> str:
+    """Wait until no noise is left; returns the first picture."""
+    expect(page.locator(".denoising:visible")).to_have_attribute("aria-busy", "false")
+    expect(page.locator(".note:visible").first).to_contain_text("through the network")
+    return source(main_picture(page, "ddpm"))
+
+
+def slide(page: Page, label: str, value: float) -> None:
+    """Drag a slider and let it go."""
+    slider = page.locator(f'input[type=range][aria-label*="{label}"]:visible').first
+    slider.evaluate(
+        """(slider, value) => {
+          slider.value = value;
+          slider.dispatchEvent(new Event('input', {bubbles: true}));
+          slider.dispatchEvent(new Event('pointerup', {bubbles: true}));
+        }""",
+        value,
+    )
+
+
+@needs_ddpm
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_ddpm_takes_the_noise_off_and_goes_back_through_the_steps(visit, tmp_path, size):
+    page = visit("?room=ddpm", size)
+    before = source(main_picture(page, "ddpm"))
+    press(page, "Sample")
+    changed(main_picture(page, "ddpm"), before)
+    made = denoised(page)
+    noisy = page.locator('button[aria-label="noisy picture 0"] img:visible')
+    assert source(noisy) == made, "in the end there is no noise left"
+    slide(page, "Back to any step", 10)
+    changed(noisy, made)
+    assert source(main_picture(page, "ddpm")) != source(noisy)
+    photograph(page, tmp_path, f"ddpm-step10-{size[0]}")
+    slide(page, "Back to any step", 50)
+    expect(noisy).to_have_attribute("src", made)
+    page.locator('button[aria-label="picture 2"]:visible').click()
+    expect(page.locator(".strips:visible img")).to_have_count(20)
+    photograph(page, tmp_path, f"ddpm-strip-{size[0]}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert page.locator(TOLD).count() == 0
+
+
+@needs_ddpm
+def test_ddpm_stops_and_begins_again(visit):
+    page = visit("?room=ddpm&state=" + json.dumps({"steps": 200}))
+    expect(page.locator(".denoising:visible")).to_have_attribute("aria-busy", "true")
+    expect(page.locator(".note:visible").first).to_contain_text("Taking the noise off")
+    press(page, "Stop")
+    expect(page.locator(".note:visible").first).to_contain_text(re.compile(r"Stopped after \d+ of 200 steps"))
+    page.wait_for_timeout(500)
+    seen = source(main_picture(page, "ddpm"))
+    page.wait_for_timeout(1500)
+    assert source(main_picture(page, "ddpm")) == seen, "it went on"
+    press(page, "Sample")
+    changed(main_picture(page, "ddpm"), seen)
+    denoised(page)
+    assert page.locator(TOLD).count() == 0
+
+
+@needs_ddpm
+def test_ddpm_fills_in_what_is_wiped_out_and_redraws(visit, tmp_path):
+    page = visit("?room=ddpm")
+    page.get_by_label("Fill in", exact=True).locator("visible=true").check(force=True)
+    canvas = page.locator(".board canvas:visible")
+    expect(canvas).to_be_visible()
+    example(page, 1)
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.1 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.1 * box["height"], steps=4)
+    page.mouse.up()
+    side = canvas.evaluate("canvas => canvas.width")
+    drawn = canvas.evaluate("canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data)")
+    board = np.array(drawn, np.uint8).reshape(side, side, 4)
+    before = source(main_picture(page, "ddpm"))
+    press(page, "Sample")
+    changed(main_picture(page, "ddpm"), before)
+    made = pixels(denoised(page))
+    known = board[..., 3] > 0
+    assert 0.4 < known.mean() < 0.6 and board[round(0.1 * side), side // 2, 0] > 200
+    assert np.abs(made.reshape(side, side, -1)[..., 0][known].astype(int) - board[..., 0][known]).max() <= 1
+    photograph(page, tmp_path, "ddpm-fill")
+    page.get_by_label("Redraw", exact=True).locator("visible=true").check(force=True)
+    under = page.locator("img.picture:visible")
+    expect(under).to_be_visible()
+    before, shown = source(under), source(main_picture(page, "ddpm"))
+    slide(page, "Noise", 0.2)
+    changed(under, before)
+    changed(main_picture(page, "ddpm"), shown)
+    expect(page.locator(".note:visible").first).to_contain_text("under the noise of 20 %")
+    show_tab(page, "Every noise level")
+    press(page, "Redraw it from every noise level")
+    expect(page.locator('.strips[aria-busy="false"]:visible img')).to_have_count(16)
+    photograph(page, tmp_path, "ddpm-redraw")
+    assert page.locator(TOLD).count() == 0
+
+
+@needs_ddpm
+@pytest.mark.parametrize(
+    "content, sentence", [(b"milk, bread", "not a picture that can be read"), (None, "The picture is empty")], ids=["text", "empty"]
+)
+def test_ddpm_refuses_an_upload_in_one_sentence_and_keeps_the_result(visit, tmp_path, content, sentence):
+    page = visit("?room=ddpm")
+    page.get_by_label("Redraw", exact=True).locator("visible=true").check(force=True)
+    page.get_by_role("button", name="Upload a picture").locator("visible=true").click()
+    made = source(main_picture(page, "ddpm"))
+    if content is None:
+        PIL.Image.new("RGB", (1, 1), "white").save(tmp_path / "given.png")
+    else:
+        (tmp_path / "given.png").write_bytes(content)
+    hand_over(page, tmp_path / "given.png")
+    only_toast(page, sentence)
+    assert source(main_picture(page, "ddpm")) == made
+    visit.refused()
 
 
 # ---- saving, links ----------------------------------------------------------------------------------------------------
