@@ -149,10 +149,7 @@ def take_upload(weights: str, board: str, image: PIL.Image.Image | None) -> str:
 
 def as_known(image: PIL.Image.Image, weights: str) -> np.ndarray:
     """A picture as the model knows its pictures, (C, S, S) uint8: digits and clothes light on black, centred and scaled."""
-    channels, side = shape_of(weights)
-    fill = 20 / 28 if weights.endswith("-mnist") else 1.0  # digits have a margin, clothes fill their frame
-    values = _room.as_input(image, side, channels, centre=weights.endswith(("-mnist", "-fashion")), fill=fill)
-    return (255 * values).round().astype(np.uint8)
+    return as_bytes(_room.picture_for(weights, image))[0]
 
 
 def on_board(pixels: np.ndarray, weights: str, board: str) -> str:
@@ -511,12 +508,8 @@ def animation(*values: Any) -> list[PIL.Image.Image]:
     """What there is and what it is taken for, side by side, as frames to save; the last one stays for a while."""
     run = shown_or_made(*values)
     frames = []
-    for noisy, clean in zip(run.noisy, run.clean, strict=True):
-        left, right = (sheet_of(pictures, 4).convert("RGB") for pictures in (noisy, clean))
-        frame = PIL.Image.new("RGB", (2 * left.width + 8, left.height), "white")
-        frame.paste(left, (0, 0))
-        frame.paste(right, (left.width + 8, 0))
-        frames.append(frame)
+    for sides in zip(run.noisy, run.clean, strict=True):
+        frames.append(_room.side_by_side(*(sheet_of(pictures, 4).convert("RGB") for pictures in sides), gap=8))
     return frames + frames[-1:] * 12
 
 
@@ -797,9 +790,6 @@ const arrived = () => { if (props.value && props.value !== text) { remember(); r
 watch('value', arrived);
 arrived();""".replace("THE_MASKS", json.dumps(MASKS))
 
-BEGIN_JS = "() => String(Math.random())"
-
-
 def room() -> Room:
     """Lay out the widgets."""
     _room.header(MODEL)
@@ -872,7 +862,7 @@ def room() -> Room:
     taking = begin.submit(guarded(denoise), inputs, outputs, **DENOISING)
     leveling = compare.click(guarded(levels_view), inputs, compared, **DENOISING)
     # whoever asks for the next pictures does not wait for those before
-    again = dict(js=BEGIN_JS, cancels=[taking], api_visibility="private")
+    again = dict(js=_room.BEGIN_JS, cancels=[taking], api_visibility="private")
     asked = [go.click, seed.submit, label.input, other.input, steps.release, guidance.release, eta.release, count.release]
     gr.on([*asked, strength.release, repeats.release], None, None, begin, **again)
     dice.click(None, None, seed, js=_room.ROLL_JS, api_visibility="private").then(None, None, begin, **again)
