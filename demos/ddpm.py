@@ -790,6 +790,7 @@ const arrived = () => { if (props.value && props.value !== text) { remember(); r
 watch('value', arrived);
 arrived();""".replace("THE_MASKS", json.dumps(MASKS))
 
+
 def room() -> Room:
     """Lay out the widgets."""
     _room.header(MODEL)
