@@ -814,7 +814,7 @@ def room() -> Room:
                 )  # fmt: skip
             label = gr.Dropdown(**class_choice(weights.value, 0))
             with gr.Row():
-                steps = gr.Slider(1, MAX_STEPS, 50, step=1, label="Steps", min_width=140)
+                steps = gr.Slider(1, MAX_STEPS, 50, step=1, label="Steps", min_width=140, info="few: fast")
                 guidance = gr.Slider(0, MAX_GUIDANCE, 2, step=0.1, label="Guidance", min_width=140, info="1: none")
             with gr.Accordion("More", open=False):
                 other = gr.Dropdown(**class_choice(weights.value, 1))

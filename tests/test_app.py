@@ -1262,6 +1262,17 @@ def denoised(page: Page) -> str:
     return source(main_picture(page, "ddpm"))
 
 
+def painted(canvas: Locator, before: str) -> str:
+    """Wait until the board shows something else than ``before``, of which a part is known; returns it."""
+    pixels = "[...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]"
+    for _ in range(10 * PATIENCE):
+        colours = canvas.evaluate(f"canvas => {pixels}.join()")
+        if colours != before and set(colours.split(",")[3::4]) == {"0", "255"}:
+            return colours
+        canvas.page.wait_for_timeout(100)
+    raise AssertionError("the board stayed as it was")
+
+
 def slide(page: Page, label: str, value: float) -> None:
     """Drag a slider and let it go."""
     slider = page.locator(f'input[type=range][aria-label*="{label}"]:visible').first
@@ -1321,12 +1332,16 @@ def test_ddpm_fills_in_what_is_wiped_out_and_redraws(visit, tmp_path):
     page.get_by_label("Fill in", exact=True).locator("visible=true").check(force=True)
     canvas = page.locator(".board canvas:visible")
     expect(canvas).to_be_visible()
+    before = painted(canvas, "")  # an example, half of it unknown
     example(page, 1)
+    before = painted(canvas, before)  # else it would come over the stroke
+    canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.1 * box["height"])
     page.mouse.down()
     page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.1 * box["height"], steps=4)
     page.mouse.up()
+    painted(canvas, before)
     side = canvas.evaluate("canvas => canvas.width")
     drawn = canvas.evaluate("canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data)")
     board = np.array(drawn, np.uint8).reshape(side, side, 4)
