@@ -134,17 +134,17 @@ def first_board(weights: str | None) -> str:
     return pack(pixels, mask("lower half" if found else "everything", side))
 
 
-def take_example(event: gr.EventData, weights: str, board: str) -> str:
-    """The board with an example on it; what is unknown stays so, and is the lower half if nothing or everything was."""
+def take_example(event: gr.EventData, weights: str, mode: str, board: str) -> str:
+    """The board with an example on it."""
     found = example_pictures(known(weights))
-    return on_board(found[whole(event.index, 0, len(found) - 1, "Example")], weights, board)
+    return on_board(found[whole(event.index, 0, len(found) - 1, "Example")], weights, mode, board)
 
 
-def take_upload(weights: str, board: str, image: PIL.Image.Image | None) -> str:
+def take_upload(weights: str, mode: str, board: str, image: PIL.Image.Image | None) -> str:
     """The board with an uploaded picture on it, made as the model knows its pictures."""
     if image is None:
         raise gr.Error("Upload a picture first.")
-    return on_board(as_known(image, known(weights)), weights, board)
+    return on_board(as_known(image, known(weights)), weights, mode, board)
 
 
 def as_known(image: PIL.Image.Image, weights: str) -> np.ndarray:
@@ -152,10 +152,14 @@ def as_known(image: PIL.Image.Image, weights: str) -> np.ndarray:
     return as_bytes(_room.picture_for(weights, image))[0]
 
 
-def on_board(pixels: np.ndarray, weights: str, board: str) -> str:
-    """Pixels (C, S, S) with the board's mask, or half of them unknown where that says nothing."""
+def on_board(pixels: np.ndarray, weights: str, mode: str, board: str) -> str:
+    """Pixels (C, S, S) with the board's mask: to fill in, half of them are unknown where it says nothing; to redraw, none is."""
     unknown = unpack(board, weights)[1]
-    return pack(pixels, mask("lower half", len(unknown)) if unknown.all() or not unknown.any() else unknown)
+    if mode == REDRAW:
+        unknown = mask("nothing", len(unknown))
+    elif unknown.all() or not unknown.any():
+        unknown = mask("lower half", len(unknown))
+    return pack(pixels, unknown)
 
 
 # ---- what a visitor asks for ------------------------------------------------------------------------------------------
@@ -230,8 +234,10 @@ class Task:
         )  # fmt: skip
 
     def captions(self) -> list[str]:
-        """The class of each picture, in words."""
+        """The class of each picture, in words; nothing where the network is not told."""
         kinds = kinds_of(self.weights)
+        if self.guidance == 0:
+            return ["\u00a0"] * self.count
         with runtime.forward_pass():
             labels = load(self.weights).labels(Draws(self.seed, self.count), self.label).tolist()
         return [", ".join(names[index] for (_, names), index in zip(kinds, row, strict=True)) or "\u00a0" for row in labels]
@@ -251,6 +257,8 @@ def task_of(
         eta=real(eta, 0, 1, "Eta"), guidance=real(guidance, 0, MAX_GUIDANCE, "Guidance"),
         count=whole(count, 1, MAX_COUNT, "Pictures"), seed=whole(seed, 0, _room.MAX_SEED, "Seed"),
     )  # fmt: skip
+    if mode != NOISE and not any(one is not None for one in task["label"] or []):
+        task["guidance"] = 0.0  # the picture says what it is; any class drawn would pull it elsewhere
     strength, repeats = real(strength, 0.02, 1, "Noise"), whole(repeats, 1, MAX_REPEATS, "Repeats")
     if chosen(mode, MODES, "Begin") == NOISE:
         return Task(**task)
@@ -379,6 +387,8 @@ def told(task: Task, run: Run) -> str:
     """What it took, in a line."""
     double = bool(kinds_of(task.weights)) and task.guidance not in (0, 1)
     words = f"{run.total} steps, each {'two passes' if double else 'one pass'} through the network."
+    if task.picture is not None and task.guidance == 0 and kinds_of(task.weights):
+        words += " It was told no class, so that your picture alone decides; choose one to guide it."
     if task.strength < 1:
         words += f" Your picture was laid under the noise of {100 * task.strength:.0f} % of all steps."
     if task.unknown is not None:
@@ -440,8 +450,13 @@ def first_sight(weights: str | None) -> str:
 def editor(weights: str, mode: str, strength: float, seed: float, board: str) -> list:
     """What is shown for a way to begin: the board's part, its sliders, the board, the picture under noise."""
     filled = board or (first_board(weights) if mode != NOISE else "")
+    if mode != NOISE:
+        pixels, unknown = unpack(filled, weights)
+        if not unknown.all():  # an empty board stays so
+            filled = on_board(pixels, weights, mode, filled)
     return [
-        gr.Column(visible=mode != NOISE), gr.Slider(visible=mode == REDRAW), gr.Slider(visible=mode == FILL), filled,
+        gr.Column(visible=mode != NOISE, elem_classes=["whole"] if mode == REDRAW else []),
+        gr.Slider(visible=mode == REDRAW), gr.Slider(visible=mode == FILL), filled,
         noised(weights, mode, strength, seed, filled),
     ]  # fmt: skip
 
@@ -646,6 +661,7 @@ def ddpm_fill(
 ) -> list[str]:  # fmt: skip
     """Paint what is unknown of a picture. picture: a picture file in base64 or a data URI, squared and reduced.
 
+    Unless a class is given, none is told and guidance does nothing.
     unknown: lower half, right half, middle, or zeros and ones, row by row, 1 where it is to be painted. repeats: 1 to 5, how often
     each step is taken. The others as for ddpm_sample. Returns PNG data URIs.
     """
@@ -664,6 +680,7 @@ def ddpm_redraw(
 ) -> list[str]:  # fmt: skip
     """Lay a picture under noise and take the noise off (SDEdit). picture: a picture file in base64 or a data URI.
 
+    Unless a class is given, none is told and guidance does nothing.
     strength: 0.02 to 1, the noise as a share of all steps; more of it keeps less of the picture. The others as for ddpm_sample.
     Returns PNG data URIs.
     """
@@ -876,10 +893,10 @@ def room() -> Room:
     looked = [weights, mode, strength, seed, board]
     strength.input(guarded(noised), looked, under, **_room.QUICK)
     board.drawn(guarded(noised), looked, under, **_room.QUICK)
-    examples.pick(guarded(take_example), [weights, board], board, **_room.QUICK).success(
+    examples.pick(guarded(take_example), [weights, mode, board], board, **_room.QUICK).success(
         guarded(noised), looked, under, **_room.QUICK
     )
-    upload.upload(guarded(take_upload), [weights, board, upload], board, **_room.QUICK).success(
+    upload.upload(guarded(take_upload), [weights, mode, board, upload], board, **_room.QUICK).success(
         guarded(noised), looked, under, **_room.QUICK
     )
     weights.input(None, None, None, cancels=[taking, leveling], api_visibility="private")

@@ -1352,10 +1352,13 @@ def test_ddpm_fills_in_what_is_wiped_out_and_redraws(visit, tmp_path):
     known = board[..., 3] > 0
     assert 0.4 < known.mean() < 0.6 and board[round(0.1 * side), side // 2, 0] > 200
     assert np.abs(made.reshape(side, side, -1)[..., 0][known].astype(int) - board[..., 0][known]).max() <= 1
+    expect(page.get_by_role("button", name="Unknown", exact=True).locator("visible=true")).to_have_count(1)
     photograph(page, tmp_path, "ddpm-fill")
     page.get_by_label("Redraw", exact=True).locator("visible=true").check(force=True)
     under = page.locator("img.picture:visible")
     expect(under).to_be_visible()
+    expect(page.get_by_role("button", name="Unknown", exact=True).locator("visible=true")).to_have_count(0)
+    expect(page.get_by_role("button", name="Lower half", exact=True).locator("visible=true")).to_have_count(0)
     before, shown = source(under), source(main_picture(page, "ddpm"))
     slide(page, "Noise", 0.2)
     changed(under, before)

@@ -119,22 +119,24 @@ def test_a_board_of_other_weights_is_refused(stocked):
 
 
 def test_examples_and_uploads_come_onto_the_board(stocked):
-    text = ddpm.take_example(clicked(3), DIGITS, "")
+    text = ddpm.take_example(clicked(3), DIGITS, FILL, "")
     pixels, unknown = ddpm.unpack(text, DIGITS)
     assert np.array_equal(pixels, ddpm.example_pictures(DIGITS)[3]) and np.array_equal(unknown, ddpm.mask("lower half", SIDE))
-    kept = ddpm.take_example(clicked(1), DIGITS, ddpm.pack(pixels, ddpm.mask("middle", SIDE)))
+    kept = ddpm.take_example(clicked(1), DIGITS, FILL, ddpm.pack(pixels, ddpm.mask("middle", SIDE)))
     assert np.array_equal(ddpm.unpack(kept, DIGITS)[1], ddpm.mask("middle", SIDE))
+    whole = ddpm.take_example(clicked(1), DIGITS, REDRAW, kept)
+    assert not ddpm.unpack(whole, DIGITS)[1].any(), "to redraw, all of it is taken"
     photo = smooth(np.random.default_rng(0), 64)
-    pixels, _ = ddpm.unpack(ddpm.take_upload(FACES, "", photo), FACES)
+    pixels, _ = ddpm.unpack(ddpm.take_upload(FACES, FILL, "", photo), FACES)
     assert np.abs(pixels.astype(int) - _room.as_input(photo, SIDE, 3, centre=False) * 255).max() <= 1
     drawing = PIL.Image.new("L", (60, 90), 255)
     drawing.paste(0, (10, 20, 20, 80))
-    pixels, _ = ddpm.unpack(ddpm.take_upload(DIGITS, "", drawing.convert("RGB")), DIGITS)
+    pixels, _ = ddpm.unpack(ddpm.take_upload(DIGITS, FILL, "", drawing.convert("RGB")), DIGITS)
     assert pixels[0, 0, 0] == 0 and pixels.max() > 200, "dark on light is turned round"
-    assert "Upload a picture first" in refusal(ddpm.take_upload, DIGITS, "", None)
-    assert "empty" in refusal(ddpm.take_upload, DIGITS, "", PIL.Image.new("RGB", (9, 9), "white"))
+    assert "Upload a picture first" in refusal(ddpm.take_upload, DIGITS, FILL, "", None)
+    assert "empty" in refusal(ddpm.take_upload, DIGITS, FILL, "", PIL.Image.new("RGB", (9, 9), "white"))
     for index in (8, -1, None, 10**9, "1"):
-        assert "Example" in refusal(ddpm.take_example, clicked(index), DIGITS, "")
+        assert "Example" in refusal(ddpm.take_example, clicked(index), DIGITS, FILL, "")
 
 
 # ---- taking the noise off ---------------------------------------------------------------------------------------------
@@ -235,13 +237,24 @@ def test_what_is_known_is_kept_to_the_last_bit(stocked, weights):
     assert f"{SIDE * SIDE // 2} of {SIDE * SIDE} pixels were painted" in frames[-1][2]
     assert frames[0][1].maximum == 11, "repeated steps count"
     picture, unknown = torch.tensor(given)[None].float() / 255, torch.from_numpy(ddpm.mask("lower half", SIDE))
-    assert np.array_equal(made, exact(weights, 3, 6, 0.0, 2.0, images=picture, unknown=unknown, repeats=2))
+    assert np.array_equal(made, exact(weights, 3, 6, 0.0, 0.0, images=picture, unknown=unknown, repeats=2))
+
+
+@pytest.mark.parametrize("mode", [FILL, REDRAW])
+def test_a_class_is_told_of_a_picture_only_if_one_is_chosen(stocked, mode):
+    told, untold = (streamed(weights=FACES, mode=mode, board=board(FACES), other=other)[-1] for other in ("1", ANY))
+    assert "two passes" in told[2] and "told no class" not in told[2] and "female" in told[0]
+    assert "one pass" in untold[2] and "It was told no class" in untold[2] and "male" not in untold[0]
+    given = torch.tensor(ddpm.example_pictures(FACES)[0])[None].float() / 255
+    more = dict(strength=0.6) if mode == REDRAW else dict(unknown=torch.from_numpy(ddpm.mask("lower half", SIDE)))
+    assert np.array_equal(ddpm.recalled(untold[3]).clean[-1], exact(FACES, 3, 6, 0.0, 0.0, images=given, **more))
+    assert np.array_equal(ddpm.recalled(told[3]).clean[-1], exact(FACES, 3, 6, 0.0, 2.0, [None, 1], images=given, **more))
 
 
 def test_a_picture_is_redrawn_from_the_noise_that_is_asked_for(stocked):
-    given = torch.from_numpy(ddpm.example_pictures(DIGITS)[0])[None].float() / 255
+    given = torch.tensor(ddpm.example_pictures(DIGITS)[0])[None].float() / 255
     frames = streamed(mode=REDRAW, board=board(), strength=0.3)
-    assert np.array_equal(ddpm.recalled(frames[-1][3]).clean[-1], exact(DIGITS, 3, 6, 0.0, 2.0, images=given, strength=0.3))
+    assert np.array_equal(ddpm.recalled(frames[-1][3]).clean[-1], exact(DIGITS, 3, 6, 0.0, 0.0, images=given, strength=0.3))
     assert "under the noise of 30 % of all steps" in frames[-1][2]
     under = images_in(ddpm.noised(DIGITS, REDRAW, 0.3, 7, board()))[0]
     assert np.array_equal(under, images_in(frames[0][0])[0]), "what is shown beforehand is what it begins with"
@@ -268,6 +281,10 @@ def test_the_ways_to_begin_show_what_they_need(stocked):
     assert seen(REDRAW) == (True, True, False, True, True)
     drawn = board(number=3)
     assert ddpm.begin_with(DIGITS, FILL, 0.6, 7, drawn)[3] == drawn, "a drawing is not lost"
+    redrawn = ddpm.begin_with(DIGITS, REDRAW, 0.6, 7, drawn)
+    assert redrawn[0].elem_classes == ["whole"] and not ddpm.unpack(redrawn[3], DIGITS)[1].any(), "all of it is redrawn"
+    again = ddpm.begin_with(DIGITS, FILL, 0.6, 7, redrawn[3])
+    assert again[3] == drawn and not again[0].elem_classes
     assert ddpm.unpack(ddpm.begin_with(OWN, FILL, 0.6, 7, "")[3], OWN)[1].all(), "without examples the board is empty"
 
 
