@@ -248,7 +248,7 @@ class DDPM(GenerativeModel):
             paper="no clothes; CIFAR-10: 800,000 steps of 128 pictures",
         ),
         "faces": Recipe(
-            steps=12_000,
+            steps=10_000,
             warm_up=300,
             decay_from=0.3,
             mirror=True,
@@ -259,7 +259,7 @@ class DDPM(GenerativeModel):
             paper="CelebA-HQ 256: 500,000 steps of 64 pictures",
         ),
         "folder": Recipe(
-            steps=12_000, warm_up=300, decay_from=0.3, mirror=True, arguments=dict(size=32, channels=3)
+            steps=10_000, warm_up=300, decay_from=0.3, mirror=True, arguments=dict(size=32, channels=3)
         ),
     }  # fmt: skip
     tiny = dict(size=16, channels=1, widths=[8, 16], classes=[2, 3], times=100)
