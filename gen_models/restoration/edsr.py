@@ -67,7 +67,7 @@ class EDSR(TiledRestorer):
             ),
         ),
         "snapshots": Recipe(
-            steps=4_500, batch_size=8, warm_up=200, decay_from=0.2, mirror=True, turn=True, data="photos",
+            steps=2_500, batch_size=8, warm_up=200, decay_from=0.2, mirror=True, turn=True, data="photos",
             arguments=dict(size=256, crop=192, scale=4, realistic=True, start="edsr-photos"),
             large=Recipe(
                 steps=300_000, batch_size=16, warm_up=500, decay_from=0.3, mirror=True, turn=True, data="photos",
