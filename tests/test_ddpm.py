@@ -324,8 +324,7 @@ def test_the_noise_decides_how_much_of_a_picture_is_left(model):
         (dict(images=torch.rand(3, 1, 16, 16)), "one per row"), (dict(images=torch.rand(1, 1, 16, 16), repeats=0), "repeats"),
         (dict(images=torch.rand(1, 1, 16, 16), unknown=torch.ones(8, 8)), "unknown"),
         (dict(images=torch.rand(1, 1, 16, 16), strength=0.0), "strength"),
-    ],
-    ids=str,
+    ]
 )  # fmt: skip
 def test_bad_arguments_are_one_sentence(model, arguments, word):
     with pytest.raises(ValueError, match=word):

@@ -404,7 +404,6 @@ def test_the_verbs_give_the_models_own_pictures(stocked):
         (ddpm.ddpm_fill, (DIGITS, "milk, bread"), "base64|not a picture"),
         (ddpm.ddpm_fill, (DIGITS, ""), "not a picture"), (ddpm.ddpm_redraw, (DIGITS, None), "base64|not a picture"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_bad_calls_are_one_sentence(stocked, verb, values, word):
     assert re.search(word, refusal(verb, *values))
