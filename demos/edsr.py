@@ -770,7 +770,7 @@ def edsr_enlarge(
 def edsr_faces(picture: str = "", size: int = 512) -> list[list[int]]:
     """Faces in a picture, as for edsr_enlarge, from left to right: left, top and side of a square around each, in pixels."""
     weights = next(iter(generals()), "")
-    return [[*face[:3]] for face in faces_in(task_of(asked_for(weights, picture, size=str(size))))]
+    return [[*face] for face in faces_in(task_of(asked_for(weights, picture, size=str(size))))]
 
 
 # ---- the room ---------------------------------------------------------------------------------------------------------

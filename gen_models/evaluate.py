@@ -315,8 +315,8 @@ def measure(
             numbers.append(bound_measure(model, test, effort, name))
         if hasattr(model, "predict"):
             numbers += accuracy_measures(model, test, effort, config.get("classes") or test.classes)
-        if hasattr(model, "surety"):
-            numbers += surety_measures(model, test, effort)
+        if hasattr(model, "shows_face"):
+            numbers += finder_measures(model, test, effort)
         if hasattr(model, "segment"):
             count = min(effort.translations, len(test))
             counts = found_labels(model, test.images[:count], test.partners[:count])
@@ -692,8 +692,8 @@ def accuracy_measures(model: Model, test: DataSet, effort: Effort, classes: dict
     ]  # fmt: skip
 
 
-def surety_measures(model: Any, test: DataSet, effort: Effort) -> list[Measure]:
-    """How many faces an eye for faces takes for such, and how many squares of other pictures."""
+def finder_measures(model: Any, test: DataSet, effort: Effort) -> list[Measure]:
+    """How many faces an eye for faces takes for such, and how many other pictures."""
     assert test.partners is not None
     numbers = []
     for title, key, images, better in (
@@ -704,12 +704,12 @@ def surety_measures(model: Any, test: DataSet, effort: Effort) -> list[Measure]:
         hits = []
         for squares in _drawn(images, count).split(CHUNK):
             with runtime.forward_pass():
-                hits.append(model.surety(squares.to(runtime.device()) / 255).cpu() > 0)
+                hits.append(model.shows_face(squares.to(runtime.device()) / 255).cpu())
         share = float(torch.cat(hits).double().mean())
         numbers.append(
             Measure(
                 title, f"faces-{key}", 100 * share, 100 * _binomial(share, count), "%",
-                f"{count} whole pictures of the test part, of {_short(test.name)}; odds above one; binomial standard error.",
+                f"{count} whole pictures of the test part, of {_short(test.name)}, each as one square; binomial standard error.",
                 UNREPORTED, better,
             )
         )  # fmt: skip

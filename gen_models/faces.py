@@ -2,8 +2,8 @@
 
 A cascade of local binary patterns (Liao 2007; the file is OpenCV's, shipped with scikit-image) proposes: every window of every size
 is tested, and nearly all are given up after a few comparisons. It knows upright faces that look ahead, 24 pixels wide or more;
-smaller ones are found in an enlarged copy. A small network trained here (``evaluation/finder.py``) looks at what is proposed: the
-cascade alone misses every third face or finds one in every fifth landscape. ``python -m benchmarks.faces`` counts both.
+smaller ones are found in an enlarged copy. A small network trained here (``evaluation/finder.py``) looks at what is proposed,
+since the cascade takes much for faces. ``python -m benchmarks.faces`` counts the faces that both miss and what they wrongly find.
 """
 
 from __future__ import annotations
@@ -33,8 +33,6 @@ STEP = 1.05
 """From one size of windows to the next."""
 VOTES = 2
 """So many windows must agree on what may be a face."""
-SURE = 9.0
-"""Log-odds from which on the network's word counts; squares of textures have 5 at times (chosen on the validation parts)."""
 MOST = 40
 """Faces in one picture, those with the most votes."""
 SHOWN = 64
@@ -48,12 +46,11 @@ SEAM = 0.18
 
 
 class Face(NamedTuple):
-    """A square around a face, in pixels; it may reach over the edge of the picture. ``votes``: windows that agreed on it."""
+    """A square around a face, in pixels; it may reach over the edge of the picture."""
 
     left: int
     top: int
     side: int
-    votes: int
 
     def inside(self, width: int, height: int) -> tuple[int, int, int, int]:
         """(left, top, right, below) of what of it lies in a picture of that size."""
@@ -72,19 +69,19 @@ def find(picture: Image.Image, finder: Finder) -> list[Face]:
         return []
     copy = picture.convert("RGB").resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
     proposed = []
-    for across, down, side, votes in agreed(_windows(copy.convert("L")))[: 2 * MOST]:
+    for across, down, side, _ in agreed(_windows(copy.convert("L")))[: 2 * MOST]:
         wide = WIDER * side / ratio
         left, top = across / ratio - wide / 2, (down + DOWN * side) / ratio - wide / 2
-        proposed.append(Face(round(left), round(top), max(1, round(wide)), votes))
+        proposed.append(Face(round(left), round(top), max(1, round(wide))))
     if not proposed:
         return []
-    odds = finder.surety(torch.stack([_square(copy, face, ratio) for face in proposed])).tolist()
-    return sorted([face for face, sure in zip(proposed, odds, strict=True) if sure > SURE][:MOST])
+    sure = finder.shows_face(torch.stack([_square(copy, face, ratio) for face in proposed])).tolist()
+    return sorted([face for face, shown in zip(proposed, sure, strict=True) if shown][:MOST])
 
 
 def _square(copy: Image.Image, face: Face, ratio: float) -> Tensor:
     """What a face's square shows, from a copy ``ratio`` times as large as the picture, (3, SHOWN, SHOWN) in [0, 1]."""
-    left, top, side = (ratio * length for length in face[:3])
+    left, top, side = (ratio * length for length in face)
     area = round(left), round(top), max(round(left) + 1, round(left + side)), max(round(top) + 1, round(top + side))
     shown = copy.crop(area).resize((SHOWN, SHOWN), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(shown)).permute(2, 0, 1).float() / 255

@@ -299,7 +299,7 @@ def test_where_all_has_a_sharper_model_sharpness_is_for_all(stocked):
     (100, "1 is wider than 64 pixels, sharp enough for the general model"),
 ])  # fmt: skip
 def test_a_face_that_does_not_fit_is_left_to_the_general_model(stocked, monkeypatch, side, words):
-    monkeypatch.setattr(edsr, "find", lambda picture, finder: [Face(4, 4, side, 20)])
+    monkeypatch.setattr(edsr, "find", lambda picture, finder: [Face(4, 4, side)])
     result = result_of(uploaded(example(2, (120, 110))))
     assert result.picture == result.plain and result.restored == []
     shown = done(uploaded(example(2, (120, 110))))
@@ -307,7 +307,7 @@ def test_a_face_that_does_not_fit_is_left_to_the_general_model(stocked, monkeypa
     assert 'class="left"' in shown[2] and not shown[3].visible
 
 
-@pytest.mark.parametrize("face", [Face(-6, 3, 20, 9), Face(50, 40, 30, 9), Face(10, -8, 16, 9)], ids=str)
+@pytest.mark.parametrize("face", [Face(-6, 3, 20), Face(50, 40, 30), Face(10, -8, 16)], ids=str)
 def test_a_face_cut_by_the_border_is_restored_as_far_as_it_is_there(stocked, monkeypatch, face):
     monkeypatch.setattr(edsr, "find", lambda picture, finder: [face])
     result = result_of(uploaded(example(2, (64, 50))))
@@ -326,7 +326,7 @@ def test_without_the_finder_no_face_is_found_and_that_is_said(stocked):
 
 
 def test_a_small_face_goes_through_the_model_for_eight_times(stocked, monkeypatch):
-    monkeypatch.setattr(edsr, "find", lambda picture, finder: [Face(10, 10, 16, 9)])
+    monkeypatch.setattr(edsr, "find", lambda picture, finder: [Face(10, 10, 16)])
     picture = example(2, (48, 40))
     result = result_of(uploaded(picture))
     large = exact("edsr-faces8", picture.crop((10, 10, 26, 26)))
@@ -557,7 +557,7 @@ def test_the_verbs_of_the_api(stocked):
     assert images_in(edsr.edsr_enlarge(PHOTOS, "data:image/png;base64," + sent(example()), NONE, 0, True))[0].size == (192, 192)
     assert images_in(edsr.edsr_enlarge())[0].size == (672, 352)
     squares = edsr.edsr_faces(sent(photo))
-    assert squares == [list(face[:3]) for face in result_of(uploaded(photo)).found] and len(squares) == 5
+    assert squares == [list(face) for face in result_of(uploaded(photo)).found] and len(squares) == 5
 
 
 @pytest.mark.parametrize(

@@ -36,14 +36,14 @@ def finder() -> Finder:
 
 
 class Sure:
-    """Takes so many of the squares for faces, or all."""
+    """Takes all squares for faces, or none."""
 
-    def __init__(self, odds: float = faces.SURE + 1) -> None:
-        self.odds, self.seen = odds, torch.empty(0)
+    def __init__(self, answer: bool = True) -> None:
+        self.answer, self.seen = answer, torch.empty(0)
 
-    def surety(self, squares: torch.Tensor) -> torch.Tensor:
+    def shows_face(self, squares: torch.Tensor) -> torch.Tensor:
         self.seen = squares
-        return torch.full((len(squares),), self.odds)
+        return torch.full((len(squares),), self.answer)
 
 
 def blank(scale: int) -> EDSR:
@@ -129,10 +129,9 @@ def test_what_the_network_takes_for_no_face_is_none(astronaut):
     assert len(proposed) == len(sure.seen) >= 1 and sure.seen.shape[1:] == (3, faces.SHOWN, faces.SHOWN)
     (face,) = (face for face in proposed if near(face, (0.4 * MIDDLE[0], 0.4 * MIDDLE[1]), 0.4 * WIDTH))
     wanted = small.resize((faces.SHOWN,) * 2, box=(face.left, face.top, face.left + face.side, face.top + face.side))
-    shown = 255 * sure.seen[proposed.index(face)].permute(1, 2, 0).numpy()
-    order = np.abs(255 * sure.seen.permute(0, 2, 3, 1).numpy() - np.asarray(wanted, np.float32)).mean(axis=(1, 2, 3))
-    assert order.min() < 8 and shown.shape == (64, 64, 3), "it is shown the square itself"
-    assert find(small, Sure(faces.SURE - 0.1)) == []
+    apart = np.abs(255 * sure.seen.permute(0, 2, 3, 1).numpy() - np.asarray(wanted, np.float32)).mean(axis=(1, 2, 3))
+    assert apart.min() < 8, "it is shown the square itself"
+    assert find(small, Sure(False)) == []
 
 
 def test_no_more_faces_than_a_crowd(monkeypatch):
@@ -158,7 +157,7 @@ def test_which_model_restores_a_face(side, scale):
 @pytest.mark.parametrize("own", [4, 8])
 @pytest.mark.parametrize(
     "face, inside",
-    [(Face(5, 6, 16, 9), (5, 6, 21, 22)), (Face(-4, -7, 16, 9), (0, 0, 12, 9)), (Face(30, 25, 16, 9), (30, 25, 40, 30))],
+    [(Face(5, 6, 16), (5, 6, 21, 22)), (Face(-4, -7, 16), (0, 0, 12, 9)), (Face(30, 25, 16), (30, 25, 40, 30))],
     ids=["whole", "at the upper left", "at the lower right"],
 )
 def test_a_model_that_finds_nothing_changes_nothing(own, face, inside):
@@ -182,7 +181,7 @@ def test_a_model_that_finds_nothing_changes_nothing(own, face, inside):
 
 def test_a_pasted_face_has_no_edge_and_no_step_of_colour():
     whole = np.full((200, 240, 3), 90, np.uint8)
-    face = Face(10, 8, 32, 9)
+    face = Face(10, 8, 32)
     paste(whole, torch.full((3, 128, 128), 140 / 255), face, 4)
     square = whole[32:160, 40:168].astype(int)
     ring = np.concatenate([square[0], square[-1], square[:, 0], square[:, -1]])
@@ -196,7 +195,7 @@ def test_a_pasted_face_has_no_edge_and_no_step_of_colour():
 
 
 def test_the_seam_of_a_face_at_the_edge_is_the_part_of_the_whole_seam():
-    full, cut = seam(Face(20, 20, 16, 9), 4, 100, 100), seam(Face(-6, 20, 16, 9), 4, 100, 100)
+    full, cut = seam(Face(20, 20, 16), 4, 100, 100), seam(Face(-6, 20, 16), 4, 100, 100)
     assert full.shape == (64, 64) and cut.shape == (64, 40)
     assert np.array_equal(cut, full[:, 24:])
     assert full.min() == 0 and full.max() == 1

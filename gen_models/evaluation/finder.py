@@ -20,12 +20,16 @@ SIDE = 32
 """Pixels of a square as the network sees it."""
 LEAST = 10
 """Pixels of the smallest faces of the training, enlarged to ``SIDE``."""
+SURE = 9.0
+"""Log-odds from which on a square counts as a face; what a cascade proposes in textures has 5 at times (chosen on the validation
+parts).
+"""
 NEAR, FAR = 0.1, 0.4
 """A face moved by the first part of its side is a face still, by the second it is none."""
 
 
 class Finder(Model):
-    """Squares (B, C, H, W) in [0, 1] -> for each how surely it shows a face, as the data set ``faces`` shows faces.
+    """Squares (B, C, H, W) in [0, 1] -> which show a face, and how surely, as the data set ``faces`` shows faces.
 
     Trained on pictures of ``size`` pixels: faces, moved, turned and resized a little; squares of photographs without faces; and
     faces that are cut, far too large or far too small.
@@ -79,7 +83,7 @@ class Finder(Model):
         yield "network", {"faces": binary_cross_entropy_with_logits(scores, wanted)}
 
     def surety(self, squares: Tensor) -> Tensor:
-        """Squares in [0, 1] of any size, (B, C, H, W) -> log-odds that each is a face, (B,); above zero: more likely than not.
+        """Squares in [0, 1] of any size, (B, C, H, W) -> log-odds that each is a face, (B,).
 
         The mean over the square, its mirror image and both a little closer: a face stays one, a chance likeness does not.
         """
@@ -87,6 +91,10 @@ class Finder(Model):
         shown = torch.cat([shown, shown.flip(-1)])
         around = torch.cat([grey(zoomed(shown, factor), SIDE) for factor in (0.9, 1.0)])
         return self.body(around).float().unflatten(0, (4, len(squares))).mean(dim=(0, 2))
+
+    def shows_face(self, squares: Tensor) -> Tensor:
+        """Squares as for :meth:`surety` -> which are faces for sure, (B,) bool."""
+        return self.surety(squares) > SURE
 
 
 def grey(squares: Tensor, side: int) -> Tensor:
