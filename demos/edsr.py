@@ -360,8 +360,9 @@ def faces_in(task: Task) -> list[Face]:
     with _lock:
         if key in _found:
             return _found[key]
+    finder = load(FINDER)  # before a turn is taken: others need not wait while a file is read
     with runtime.forward_pass():
-        found = find(task.small, load(FINDER))
+        found = find(task.small, finder)
     with _lock:
         _found[key] = found
         while len(_found) > 64:
@@ -411,9 +412,9 @@ def with_faces(task: Task, picture: PIL.Image.Image, faces: Sequence[Face], shar
     models: dict[int, Any] = {}
     for face in faces:
         scale = scale_for(face.side) or 4
+        if scale not in models:
+            models[scale] = mixed(of_faces(MODEL, scale) or "", share)
         with runtime.forward_pass():
-            if scale not in models:
-                models[scale] = mixed(of_faces(MODEL, scale) or "", share)
             paste(pixels, restore(models[scale], small, face, task.scale), face, task.scale)
         yield PIL.Image.fromarray(pixels)
 
