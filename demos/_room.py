@@ -161,6 +161,12 @@ def fetching(download: hub.Download) -> str:
 # ---- pictures ---------------------------------------------------------------------------------------------------------
 
 
+def as_tensor(picture: PIL.Image.Image, channels: int = 3) -> Tensor:
+    """A picture as (1, channels, H, W) in [0, 1]; of grey pictures all channels are the same."""
+    values = np.asarray(picture.convert("RGB"), np.float32).transpose(2, 0, 1) / 255
+    return torch.from_numpy(values)[None, :channels]
+
+
 def to_pil(picture: Tensor) -> PIL.Image.Image:
     """(C, H, W) in [0, 1] -> 8-bit picture, grey or colour."""
     values = (picture.detach().float().clamp(0, 1) * 255).round().byte().cpu().numpy()
@@ -415,6 +421,21 @@ BEGIN_JS = "() => String(Math.random())"
 """A new text for a :func:`starter`."""
 
 
+def token() -> str:
+    """A text that was not there before: in a :func:`starter` it begins work."""
+    return uuid.uuid4().hex[:8]
+
+
+def note_html(*sentences: str) -> str:
+    """A line of sentences, those that are empty left out."""
+    return f'<p class="note">{html.escape(" ".join(filter(None, sentences)))}</p>'
+
+
+def told_size(size: tuple[int, int]) -> str:
+    """``640 x 480``."""
+    return f"{size[0]} x {size[1]}"
+
+
 def compare(value: str = "", **settings: Any) -> gr.HTML:
     """Two pictures one over the other with a border to drag; its value comes from :func:`compared`, "": nothing is shown.
 
@@ -458,7 +479,7 @@ def stops(button: gr.Button, view: str, note: gr.HTML, words: str, begin: gr.HTM
     comes late is not shown. Other ``runs`` are cancelled.
     """
 
-    told = f'<p class="note">{html.escape(words)}</p>'
+    told = note_html(words)
     find = f"const shown = document.querySelector('#{view} .compare');"
     at_once = f"""(note) => {{ {find}
       if (shown?.getAttribute('aria-busy') !== 'true') return note;

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import html
 import io
-import uuid
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,11 +14,9 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import PIL.Image
-import torch
-from torch import Tensor
 
 from demos import _room
-from demos._room import CheckedImage, Room, chosen, guarded, real, shape_of, to_pil, whole
+from demos._room import CheckedImage, Room, as_tensor, chosen, guarded, note_html, real, shape_of, to_pil, token, told_size, whole
 from gen_models import Draws, catalog, load, runtime
 from gen_models.publish import BACK, INPUTS, PARTNERS, RESULT
 
@@ -207,12 +204,6 @@ _made: OrderedDict[tuple, tuple[PIL.Image.Image, int]] = OrderedDict()
 _lock = Lock()
 
 
-def as_tensor(weights: str, picture: PIL.Image.Image) -> Tensor:
-    """A picture as the model takes it, (1, C, H, W) in [0, 1]."""
-    values = np.asarray(picture, np.float32).transpose(2, 0, 1) / 255
-    return torch.from_numpy(values)[None, : shape_of(weights)[0]]
-
-
 def translated(task: Task) -> Iterator[tuple[PIL.Image.Image, int, int]]:
     """The translation, RGB, as far as it has come, the rest as it was; passes done and in all."""
     key = task.key
@@ -223,7 +214,7 @@ def translated(task: Task) -> Iterator[tuple[PIL.Image.Image, int, int]]:
     if kept is not None:
         yield kept[0], kept[1], kept[1]
         return
-    steps = load(task.weights).trajectory(as_tensor(task.weights, task.picture), task.way == HOME)
+    steps = load(task.weights).trajectory(as_tensor(task.picture, shape_of(task.weights)[0]), task.way == HOME)
     while True:
         with runtime.forward_pass():  # one by one: others need not wait for a whole picture
             step = next(steps, None)
@@ -241,16 +232,6 @@ def finished(task: Task) -> PIL.Image.Image:
     """The translation in the end."""
     *_, (made, _, _) = translated(task)
     return made
-
-
-def note_html(*sentences: str) -> str:
-    """The line under the comparison."""
-    return f'<p class="note">{html.escape(" ".join(filter(None, sentences)))}</p>'
-
-
-def told_size(size: tuple[int, int]) -> str:
-    """``640 x 480``."""
-    return f"{size[0]} x {size[1]}"
 
 
 def told(task: Task, tiles: int) -> str:
@@ -278,11 +259,6 @@ def translate(weights: str, way: str, source: str, size: str, upload: PIL.Image.
 
 
 # ---- handlers ---------------------------------------------------------------------------------------------------------
-
-
-def token() -> str:
-    """A text that was not there before: the translation begins."""
-    return uuid.uuid4().hex[:8]
 
 
 def take_example(event: gr.EventData, weights: str, way: str) -> list:
@@ -541,7 +517,7 @@ def curve(found: Sequence[Trace]) -> str:
 def blocks_view(weights: str, way: str, source: str, upload: PIL.Image.Image | None) -> Iterator[str]:
     """Translations with a share of what the residual blocks add, one after the other."""
     task = task_of(weights, way, source, str(SMALL), upload)
-    model, inputs = load(weights), as_tensor(weights, task.picture)
+    model, inputs = load(weights), as_tensor(task.picture, shape_of(weights)[0])
     pictures = []
     for share in SHARES:
         with runtime.forward_pass():

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from demos import _room
-from demos._room import CheckedImage, Room, chosen, guarded, real, shape_of, whole
+from demos._room import CheckedImage, Room, chosen, guarded, note_html, real, shape_of, token, whole
 from gen_models import Draws, catalog, load, runtime
 
 MODEL = "ddpm"
@@ -378,11 +378,6 @@ def run_html(run: Run, frame: int, busy: bool) -> str:
     return f'<div class="denoising" aria-busy="{"true" if busy else "false"}">{figures}</div>'
 
 
-def note_html(words: str) -> str:
-    """A line under the pictures."""
-    return f'<p class="note">{html.escape(words)}</p>'
-
-
 def told(task: Task, run: Run) -> str:
     """What it took, in a line."""
     double = bool(kinds_of(task.weights)) and task.guidance not in (0, 1)
@@ -412,11 +407,6 @@ def denoise(*controls: Any) -> Iterator[list]:
 
 
 # ---- handlers ---------------------------------------------------------------------------------------------------------
-
-
-def token() -> str:
-    """A text that was not there before: the work begins."""
-    return uuid.uuid4().hex[:8]
 
 
 def stopped(key: str | None) -> list:

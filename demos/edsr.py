@@ -6,7 +6,6 @@ import hashlib
 import html
 import importlib.util
 import json
-import uuid
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ import torch
 from torch import Tensor
 
 from demos import _room
-from demos._room import CheckedImage, Room, chosen, guarded, real, shape_of, whole
+from demos._room import CheckedImage, Room, as_tensor, chosen, guarded, note_html, real, shape_of, token, told_size, whole
 from gen_models import Draws, catalog, load, runtime
 from gen_models.degradation import BICUBIC, Damage, degrade, enlarge
 from gen_models.faces import FEWEST, MANY, Face, find, paste, restore, scale_for
@@ -336,12 +335,6 @@ _found: OrderedDict[tuple, list[Face]] = OrderedDict()
 _lock = Lock()
 
 
-def as_tensor(picture: PIL.Image.Image, channels: int = 3) -> Tensor:
-    """A picture as (1, C, H, W) in [0, 1]."""
-    values = np.asarray(picture, np.float32).transpose(2, 0, 1) / 255
-    return torch.from_numpy(values)[None, :channels]
-
-
 def as_picture(images: Tensor) -> PIL.Image.Image:
     """The first of pictures (B, C, H, W) in [0, 1], RGB."""
     return _room.to_pil(images[0]).convert("RGB")
@@ -471,16 +464,6 @@ def finished(task: Task) -> Result:
 
 
 # ---- what is said and shown -------------------------------------------------------------------------------------------
-
-
-def note_html(*sentences: str) -> str:
-    """The line under the comparison."""
-    return f'<p class="note">{html.escape(" ".join(filter(None, sentences)))}</p>'
-
-
-def told_size(size: tuple[int, int]) -> str:
-    """``640 x 480``."""
-    return f"{size[0]} x {size[1]}"
 
 
 def preview(picture: PIL.Image.Image) -> PIL.Image.Image:
@@ -678,11 +661,6 @@ def mixtures(*values: Any) -> Iterator[str]:
 # ---- handlers ---------------------------------------------------------------------------------------------------------
 
 
-def token() -> str:
-    """A text that was not there before: work begins."""
-    return uuid.uuid4().hex[:8]
-
-
 def take_example(event: gr.EventData, weights: str) -> list:
     """An example as the source, in place of an uploaded picture, with all its faces."""
     count = len(examples_of(known(weights)))
@@ -777,7 +755,6 @@ def edsr_faces(picture: str = "", size: int = 512) -> list[list[int]]:
 # ---- the room ---------------------------------------------------------------------------------------------------------
 
 VIEW, NOTE = "edsr-view", "edsr-note"
-BEGIN_JS = "() => String(Math.random())"
 PANES_HTML = """<div class="panes" hidden><div class="bar">
 <button type="button" data-do="out" aria-label="smaller">\u2212</button><output>1\u00d7</output>
 <button type="button" data-do="in" aria-label="larger">+</button><button type="button" data-do="fit">Whole picture</button>
@@ -950,7 +927,7 @@ def room() -> Room:
     run = begin.submit(guarded(_room.haltable(enlarge_picture)), [begin, *inputs], outputs, **ENLARGING)
     mixing = mix.click(guarded(mixtures), inputs, row, **ENLARGING)
     dice.click(None, None, seed, js=_room.ROLL_JS, api_visibility="private").then(
-        None, None, begin, js=BEGIN_JS, cancels=[run, mixing], api_visibility="private"
+        None, None, begin, js=_room.BEGIN_JS, cancels=[run, mixing], api_visibility="private"
     )
     # whoever asks for the next picture does not wait for the one before; the page goes through the listeners one by one
     sliders = [slider.release for slider in (sharpness, blur, noise, quality)]
@@ -964,7 +941,7 @@ def room() -> Room:
     )
     group.input(guarded(pick), group, [picked, begin], **_room.QUICK)
     weights.input(guarded(switch), [weights, source, upload], [fit, examples, source, begin], **_room.QUICK)
-    gr.on(again, None, None, begin, js=BEGIN_JS, api_visibility="private")
+    gr.on(again, None, None, begin, js=_room.BEGIN_JS, api_visibility="private")
     _room.stops(stop, VIEW, note, "Stopped: what was not reached yet is bicubic.", begin, [run, mixing])
     room_.show, room_.shown = restored, [view, note, examples, fit, source, picked, begin]
     for verb in (edsr_enlarge, edsr_faces):

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from demos import _room
-from demos._room import CheckedImage, Room, chosen, guarded, is_empty, shape_of, to_pil, whole
+from demos._room import CheckedImage, Room, as_tensor, chosen, guarded, is_empty, note_html, shape_of, to_pil, whole
 from gen_models import Draws, catalog, load, runtime
 from gen_models.data import FACADE_LABELS
 from gen_models.edges import framed, line_drawing
@@ -250,15 +250,9 @@ def as_lines(image: PIL.Image.Image, side: int) -> PIL.Image.Image:
 # ---- translating ------------------------------------------------------------------------------------------------------
 
 
-def as_tensor(weights: str, picture: PIL.Image.Image) -> Tensor:
-    """A picture as the model takes it, (1, C, H, W) in [0, 1]."""
-    values = np.asarray(picture.convert("RGB"), np.float32).transpose(2, 0, 1) / 255
-    return torch.from_numpy(values)[None, : shape_of(weights)[0]]
-
-
 def translated(weights: str, drawing: Drawing, rows: list[int | None], seed: int) -> Iterator[Tensor]:
     """A result (C, H, W) in [0, 1] for each row of the seed's noise; None: without noise."""
-    model, inputs = load(weights), as_tensor(weights, drawing.picture)
+    model, inputs = load(weights), as_tensor(drawing.picture, shape_of(weights)[0])
     for row in rows:
         draws = None if row is None else Draws(seed, 1, first=row, device=runtime.device())
         with runtime.forward_pass():  # one by one: others need not wait for all of them, and their number changes nothing
@@ -294,11 +288,6 @@ def wish(noise: str, count: float, seed: float, pick: float) -> Wish:
     """
     noisy, count = chosen(noise, NOISE, "Dropout noise") == ON, whole(count, FEWEST, MOST, "Results")
     return Wish(noisy, count, whole(seed, 0, _room.MAX_SEED, "Seed"), min(whole(pick, 0, MOST - 1, "Result"), count - 1))
-
-
-def note_html(*sentences: str) -> str:
-    """The line under the result."""
-    return f'<p class="note">{html.escape(" ".join(filter(None, sentences)))}</p>'
 
 
 def shown(weights: str, drawing: Drawing, wanted: Wish, words: str = "") -> list:
@@ -445,9 +434,9 @@ def judged(weights: str, board: str, noise: str, count: float, seed: float, pick
 
 def patch_map(weights: str, drawing: PIL.Image.Image, picture: PIL.Image.Image) -> np.ndarray:
     """Probabilities (H', W') that the patches of ``picture`` are of a true photograph of ``drawing``."""
-    model = load(weights)
+    model, channels = load(weights), shape_of(weights)[0]
     with runtime.forward_pass():
-        return model.patch_map(as_tensor(weights, drawing), as_tensor(weights, picture))[0].float().cpu().numpy()
+        return model.patch_map(as_tensor(drawing, channels), as_tensor(picture, channels))[0].float().cpu().numpy()
 
 
 def judged_figure(weights: str, drawing: PIL.Image.Image, picture: PIL.Image.Image, words: str) -> str:
@@ -474,7 +463,7 @@ def judged_figure(weights: str, drawing: PIL.Image.Image, picture: PIL.Image.Ima
 def levels_view(weights: str, board: str) -> Iterator[str]:
     """The result without what one level of the U-Net found, and with that alone, level by level, as they come in."""
     drawing = filled(weights, board)
-    model, inputs = load(weights), as_tensor(weights, drawing.picture)
+    model, inputs = load(weights), as_tensor(drawing.picture, shape_of(weights)[0])
     every = range(len(model.widths))
     side = shape_of(weights)[1]
     names = [f"{side >> level + 1} × {side >> level + 1}" for level in every]

@@ -8,7 +8,6 @@ import html
 import json
 import math
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -21,7 +20,7 @@ import torch
 from torch import Tensor
 
 from demos import _room
-from demos._room import CheckedImage, Room, chosen, guarded, real, to_pil, whole
+from demos._room import CheckedImage, Room, chosen, guarded, note_html, real, to_pil, token, whole
 from gen_models import Draws, catalog, load, runtime
 
 MODEL = "pixelcnn"
@@ -409,11 +408,6 @@ def growth_html(growth: Growth, step: int, stopped: bool = False) -> str:
     return f'<div class="written" aria-busy="{busy}">{tiles}</div>'
 
 
-def note_html(words: str) -> str:
-    """A line under the pictures."""
-    return f'<p class="note">{html.escape(words)}</p>'
-
-
 def complete(*controls: Any) -> Iterator[list]:
     """Completions, the scrubber, the line under them and what the page remembers, again and again as they grow."""
     task = task_of(*controls)
@@ -484,7 +478,7 @@ def restored(*controls: Any) -> list:
     task_of(*controls)
     return [
         waiting(weights, board, count), gr.Slider(value=0, interactive=False), "", None,
-        gr.Dropdown(**class_choice(weights, label)), examples_html(weights), uuid.uuid4().hex[:8],
+        gr.Dropdown(**class_choice(weights, label)), examples_html(weights), token(),
     ]  # fmt: skip
 
 

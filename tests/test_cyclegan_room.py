@@ -56,7 +56,7 @@ def example(number: int = 0, size: tuple[int, int] = (SIDE, SIDE)) -> PIL.Image.
 def exact(weights: str, picture: PIL.Image.Image, backwards: bool = False, **more) -> np.ndarray:
     """What the model itself makes of a picture, (H, W, 3) bytes."""
     with torch.no_grad():
-        made = load(weights).translate(cyclegan.as_tensor(weights, picture), backwards, **more)[0]
+        made = load(weights).translate(_room.as_tensor(picture, _room.shape_of(weights)[0]), backwards, **more)[0]
     return pixels(_room.to_pil(made))
 
 

@@ -276,7 +276,7 @@ def test_the_result_is_the_models_own_and_always_the_same(stocked, name):
     values = controls(name)
     result, tiles, note, text, pick = pix2pix.painted(*values)
     with torch.no_grad():
-        exact = load(name).translate(pix2pix.as_tensor(name, example(name)))[0]
+        exact = load(name).translate(_room.as_tensor(example(name), _room.shape_of(name)[0]))[0]
     assert np.array_equal(np.asarray(images_in(result)[0]), np.asarray(_room.to_pil(exact)))
     assert tiles == "" and text and pick == 0 and "always gives the same result" in note
     assert pix2pix.painted(*controls(name, seed=6))[0] == result
@@ -289,7 +289,7 @@ def test_noise_gives_several_results_of_the_seed_that_do_not_depend_on_their_num
     assert len({picture.tobytes() for picture in images_in(tiles)}) == 8
     for index in (0, 6):
         with torch.no_grad():
-            exact = load(PLANS).translate(pix2pix.as_tensor(PLANS, example(PLANS)), Draws(5, 1, first=index))[0]
+            exact = load(PLANS).translate(_room.as_tensor(example(PLANS)), Draws(5, 1, first=index))[0]
         assert np.array_equal(pixels(images_in(tiles)[index]), pixels(_room.to_pil(exact)))
     assert np.array_equal(pixels(images_in(result)[0]), pixels(images_in(tiles)[6]))
     few = pix2pix.painted(*controls(noise=ON, count=4, pick=6))
@@ -407,7 +407,7 @@ def test_the_discriminator_judges_the_result_and_the_true_photo_of_an_example(st
     assert np.array_equal(pixels(truth), pixels(example(PLANS, 3).convert("L")))
     assert result.size == truth.size == over.size == (64, 64)
     with torch.no_grad():
-        inputs, photo = (pix2pix.as_tensor(PLANS, picture) for picture in (example(PLANS, 3), truth))
+        inputs, photo = (_room.as_tensor(picture) for picture in (example(PLANS, 3), truth))
         scores = load(PLANS).patch_map(inputs, photo)[0].numpy()
     told = json.loads(re.findall(r'data-scores="([^"]+)"', found)[1])
     assert np.allclose(told, scores, atol=1e-3)
@@ -439,14 +439,14 @@ def test_levels_come_in_one_by_one(stocked):
     assert [f"{side} × {side}" in last for side in (32, 16, 8, 4)] == [True] * 4
     with torch.no_grad():
         for place, closed in ((1, [1]), (7, [0, 1, 2])):
-            exact = load(PLANS).translate(pix2pix.as_tensor(PLANS, example(PLANS)), closed=closed)[0]
+            exact = load(PLANS).translate(_room.as_tensor(example(PLANS)), closed=closed)[0]
             assert np.array_equal(pixels(pictures[place]), pixels(_room.to_pil(exact)))
 
 
 def test_what_the_noise_changes_is_measured(stocked):
     found = pix2pix.noise_view(PLANS, controls()[1], 5)
     with torch.no_grad():
-        inputs = pix2pix.as_tensor(PLANS, example(PLANS))
+        inputs = _room.as_tensor(example(PLANS))
         results = torch.cat([load(PLANS).translate(inputs, Draws(5, 1, first=row)) for row in range(8)])
     spread = 255 * float(results.std(dim=0, correction=0).mean())
     told = float(re.search(r"differ by ([\d.]+) of 255", found)[1])
