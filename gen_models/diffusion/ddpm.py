@@ -227,7 +227,7 @@ class DDPM(GenerativeModel):
         for data in ("mnist", "fashion", "faces") for (eta, steps), distance in SONG.items()
     }  # fmt: skip
     recipes = {
-        "mnist": Recipe(
+        data: Recipe(
             steps=12_000,
             warm_up=300,
             decay_from=0.3,
@@ -235,18 +235,10 @@ class DDPM(GenerativeModel):
             large=Recipe(steps=100_000, batch_size=128, warm_up=1000, ema=0.9995, arguments=dict(
                 size=28, channels=1, classes=[10], patch=1, widths=[64, 128, 256], attention=2
             )),
-            paper="no digits; CIFAR-10: 800,000 steps of 128 pictures",
-        ),
-        "fashion": Recipe(
-            steps=12_000,
-            warm_up=300,
-            decay_from=0.3,
-            arguments=dict(size=28, channels=1, classes=[10]),
-            large=Recipe(steps=100_000, batch_size=128, warm_up=1000, ema=0.9995, arguments=dict(
-                size=28, channels=1, classes=[10], patch=1, widths=[64, 128, 256], attention=2
-            )),
-            paper="no clothes; CIFAR-10: 800,000 steps of 128 pictures",
-        ),
+            paper=f"no {pictures}; CIFAR-10: 800,000 steps of 128 pictures",
+        )
+        for data, pictures in (("mnist", "digits"), ("fashion", "clothes"))
+    } | {
         "faces": Recipe(
             steps=10_000,
             warm_up=300,
