@@ -17,10 +17,11 @@ import logging
 import os
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import gradio as gr
@@ -38,6 +39,8 @@ from gen_models import catalog, hub
 from gen_models.data import DataError, square
 
 log = logging.getLogger("gallery")
+
+V = TypeVar("V")
 
 MAX_PIXELS = 25_000_000
 """Pictures above this many pixels are refused."""
@@ -446,7 +449,44 @@ def compare(value: str = "", **settings: Any) -> gr.HTML:
     return gr.HTML(value, html_template=COMPARE_HTML, js_on_load=COMPARE_JS, elem_classes=classes, **settings)
 
 
-_halted: OrderedDict[str, None] = OrderedDict()
+class Kept(Generic[V]):
+    """The latest results of all visitors, the one of the latest use last; at least one, and as many more as ``most`` allows.
+
+    ``cost`` says what a result takes of ``most``; 1 by default, so that ``most`` is a number of results.
+    """
+
+    def __init__(self, most: float, cost: Callable[[V], float] = lambda result: 1) -> None:
+        self.most, self.cost = most, cost
+        self._results: OrderedDict[Hashable, V] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Hashable) -> V | None:
+        """The result that was put there; None if there is none, or none any more."""
+        with self._lock:
+            if key in self._results:
+                self._results.move_to_end(key)
+            return self._results.get(key)
+
+    def put(self, key: Hashable, result: V) -> None:
+        """Keep a result, and forget the oldest ones if there are too many."""
+        with self._lock:
+            self._results[key] = result
+            while len(self._results) > 1 and sum(map(self.cost, self._results.values())) > self.most:
+                self._results.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._results.clear()
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._results
+
+
+_halted: Kept[None] = Kept(1000)
 """The texts of the latest starters that were stopped."""
 
 
@@ -469,9 +509,7 @@ def haltable(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]
 def halt(token: Any) -> None:
     """End the :func:`haltable` work that this starter's text began."""
     if isinstance(token, str) and token:
-        _halted[token[:64]] = None
-        while len(_halted) > 1000:
-            _halted.popitem(last=False)
+        _halted.put(token[:64], None)
 
 
 def stops(button: gr.Button, view: str, note: gr.HTML, words: str, begin: gr.HTML, runs: list[Any]) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import html
 import io
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from threading import Lock
 from typing import Any
 
 import gradio as gr
@@ -199,18 +197,14 @@ def reduced(picture: PIL.Image.Image, side: int, channels: int = 3) -> PIL.Image
 
 # ---- translating ------------------------------------------------------------------------------------------------------
 
-_made: OrderedDict[tuple, tuple[PIL.Image.Image, int]] = OrderedDict()
-"""The latest translations, of all visitors, and the passes that each took."""
-_lock = Lock()
+_made: _room.Kept[tuple[PIL.Image.Image, int]] = _room.Kept(KEEP, lambda made: made[0].width * made[0].height)
+"""The latest translations, and the passes that each took."""
 
 
 def translated(task: Task) -> Iterator[tuple[PIL.Image.Image, int, int]]:
     """The translation, RGB, as far as it has come, the rest as it was; passes done and in all."""
     key = task.key
-    with _lock:
-        kept = _made.get(key)
-        if kept is not None:
-            _made.move_to_end(key)
+    kept = _made.get(key)
     if kept is not None:
         yield kept[0], kept[1], kept[1]
         return
@@ -222,10 +216,7 @@ def translated(task: Task) -> Iterator[tuple[PIL.Image.Image, int, int]]:
             break
         made, done, total = to_pil(step[0][0]).convert("RGB"), *step[1:]
         yield made, done, total
-    with _lock:
-        _made[key] = made, total
-        while len(_made) > 1 and sum(picture.width * picture.height for picture, _ in _made.values()) > KEEP:
-            _made.popitem(last=False)
+    _made.put(key, (made, total))
 
 
 def finished(task: Task) -> PIL.Image.Image:

@@ -9,10 +9,8 @@ import json
 import math
 import time
 import uuid
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from threading import Lock
 from typing import Any
 
 import gradio as gr
@@ -299,32 +297,25 @@ class Run:
         return max((index for index, done in enumerate(self.done) if done <= step), default=0)
 
 
-_runs: OrderedDict[str, Run] = OrderedDict()
-"""The latest runs of all visitors."""
-_lock = Lock()
-
-
 def bytes_of(run: Run) -> int:
     """What its frames take."""
     return sum(frame.nbytes for frame in (*run.noisy, *run.clean))
 
 
+_runs: _room.Kept[Run] = _room.Kept(KEEP, bytes_of)
+"""The latest runs."""
+
+
 def remember(run: Run) -> str:
     """Keep a run; returns the word by which it is found again."""
     key = uuid.uuid4().hex[:12]
-    with _lock:
-        _runs[key] = run
-        while len(_runs) > 1 and sum(map(bytes_of, _runs.values())) > KEEP:
-            _runs.popitem(last=False)
+    _runs.put(key, run)
     return key
 
 
 def recalled(key: str | None) -> Run | None:
     """The run that :func:`remember` kept; None if there is none, or none any more."""
-    with _lock:
-        if key in _runs:
-            _runs.move_to_end(key)
-        return _runs.get(key or "")
+    return _runs.get(key)
 
 
 def as_bytes(pictures: Tensor) -> np.ndarray:

@@ -6,12 +6,10 @@ import hashlib
 import html
 import importlib.util
 import json
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
-from threading import Lock
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -24,7 +22,7 @@ from demos import _room
 from demos._room import CheckedImage, Room, as_tensor, chosen, guarded, note_html, real, shape_of, token, told_size, whole
 from gen_models import Draws, catalog, load, runtime
 from gen_models.degradation import BICUBIC, Damage, degrade, enlarge
-from gen_models.faces import FEWEST, MANY, Face, find, paste, restore, scale_for
+from gen_models.faces import FEW, FEWEST, MANY, SEAM, Face, find, paste, restore, scale_for
 from gen_models.publish import PARTNERS, SAMPLES
 
 MODELS = ("edsr", "srgan")
@@ -328,11 +326,10 @@ def reduced(picture: PIL.Image.Image, side: int, grey: bool = False) -> PIL.Imag
 
 # ---- enlarging --------------------------------------------------------------------------------------------------------
 
-_made: OrderedDict[tuple, tuple[PIL.Image.Image, int]] = OrderedDict()
-"""The latest enlargements, of all visitors, and the passes that each took."""
-_found: OrderedDict[tuple, list[Face]] = OrderedDict()
+_made: _room.Kept[tuple[PIL.Image.Image, int]] = _room.Kept(KEEP, lambda made: made[0].width * made[0].height)
+"""The latest enlargements, and the passes that each took."""
+_found: _room.Kept[list[Face]] = _room.Kept(64)
 """Where faces are in the latest pictures."""
-_lock = Lock()
 
 
 def as_picture(images: Tensor) -> PIL.Image.Image:
@@ -350,16 +347,13 @@ def faces_in(task: Task) -> list[Face]:
     if FINDER not in catalog.trained("finder"):
         return []
     key = task.picture_key
-    with _lock:
-        if key in _found:
-            return _found[key]
+    found = _found.get(key)
+    if found is not None:
+        return found
     finder = load(FINDER)  # before a turn is taken: others need not wait while a file is read
     with runtime.forward_pass():
         found = find(task.small, finder)
-    with _lock:
-        _found[key] = found
-        while len(_found) > 64:
-            _found.popitem(last=False)
+    _found.put(key, found)
     return found
 
 
@@ -374,10 +368,7 @@ def suited(found: Sequence[Face]) -> dict[int, Face]:
 def enlarged(task: Task) -> Iterator[tuple[PIL.Image.Image, int, int]]:
     """The picture without its faces, RGB, as far as it has come, the rest bicubic; passes done and in all."""
     key = task.key
-    with _lock:
-        kept = _made.get(key)
-        if kept is not None:
-            _made.move_to_end(key)
+    kept = _made.get(key)
     if kept is not None:
         yield kept[0], kept[1], kept[1]
         return
@@ -393,10 +384,7 @@ def enlarged(task: Task) -> Iterator[tuple[PIL.Image.Image, int, int]]:
         if done % ways == 0:  # a tile is there
             made = as_picture(step[0])
         yield made, done, total
-    with _lock:
-        _made[key] = made, total
-        while len(_made) > 1 and sum(picture.width * picture.height for picture, _ in _made.values()) > KEEP:
-            _made.popitem(last=False)
+    _made.put(key, (made, total))
 
 
 def with_faces(task: Task, picture: PIL.Image.Image, faces: Sequence[Face], share: float) -> Iterator[PIL.Image.Image]:
@@ -951,8 +939,6 @@ def room() -> Room:
 
 def explained() -> str:
     """:data:`EXPLANATION` with the numbers of the code in it."""
-    from gen_models.faces import FEW, SEAM
-
     numbers = {"@FEW": FEWEST, "@MANY": MANY, "@X8": FEW, "@SEAM": f"{100 * SEAM:.0f} %", "@REACH": 20}
     text = EXPLANATION
     for word, number in numbers.items():

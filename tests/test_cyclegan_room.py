@@ -158,7 +158,7 @@ def test_a_translation_is_kept_and_the_oldest_goes_first(stocked, monkeypatch):
     made = len(passes)
     assert cyclegan.finished(task) == first and len(passes) == made > 0
     assert cyclegan.finished(cyclegan.task_of(MONET, HOME, "example 0", "512", None)) != first and len(passes) > made
-    monkeypatch.setattr(cyclegan, "KEEP", 2 * SIDE**2)
+    monkeypatch.setattr(cyclegan._made, "most", 2 * SIDE**2)
     cyclegan.finished(cyclegan.task_of(FACES, THERE, "example 0", "512", None))
     assert len(cyclegan._made) == 2 and task.key not in cyclegan._made
 

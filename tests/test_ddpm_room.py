@@ -193,7 +193,7 @@ def test_steps_are_found_again_until_others_need_the_room(stocked, monkeypatch):
         assert images_in(ddpm.scrub(step, key))[0].tolist() == images_in(frames[step][0])[0].tolist()
         assert 'aria-busy="false"' in ddpm.scrub(step, key)
     assert "Step must be a number" in refusal(ddpm.scrub, math.nan, key)
-    monkeypatch.setattr(ddpm, "KEEP", ddpm.bytes_of(ddpm.recalled(key)))
+    monkeypatch.setattr(ddpm._runs, "most", ddpm.bytes_of(ddpm.recalled(key)))
     streamed(seed=8), streamed(seed=9)
     assert len(ddpm._runs) <= 2 and "not kept any more" in refusal(ddpm.scrub, 2, key)
     assert "not kept any more" in refusal(ddpm.scrub, 2, "nonsense")

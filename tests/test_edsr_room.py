@@ -208,7 +208,7 @@ def test_an_enlargement_is_kept_and_the_oldest_goes_first(stocked, monkeypatch):
     assert result_of(asked(sharpness=1.0)).plain == first.plain and len(passes) == made, "sharpness is for faces"
     result_of(asked(ensemble=ON))
     assert len(passes) > made
-    monkeypatch.setattr(edsr, "KEEP", 1)
+    monkeypatch.setattr(edsr._made, "most", 1)
     result_of(asked(source="example 2"))
     assert len(edsr._made) == 1
 
