@@ -512,6 +512,16 @@ def halt(token: Any) -> None:
         _halted.put(token[:64], None)
 
 
+def ends(event: Callable[..., Any], begin: gr.HTML, runs: Sequence[Any] = ()) -> Any:
+    """An event, a click for instance, that ends the :func:`haltable` work that ``begin`` began and cancels other ``runs``."""
+    return event(halt, begin, None, cancels=runs, **QUICK)
+
+
+def begins(event: Callable[..., Any], begin: gr.HTML, runs: Sequence[Any] = ()) -> None:
+    """An event that ends the work that ``begin`` began, and begins it anew."""
+    ends(event, begin, runs).then(None, None, begin, js=BEGIN_JS, api_visibility="private")
+
+
 def stops(button: gr.Button, view: str, note: gr.HTML, words: str, begin: gr.HTML, runs: list[Any]) -> None:
     """A Stop for :func:`haltable` work that fills the :func:`compare` with the id ``view``: ``words`` stand in its note, and what
     comes late is not shown. Other ``runs`` are cancelled.

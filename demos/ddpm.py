@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -828,7 +829,7 @@ def room() -> Room:
             note = gr.HTML("", js_on_load=None)
             keep = gr.Row(elem_classes=["keep"])
     run = gr.State(None)
-    begin = _room.starter()
+    begin, begin_levels = _room.starter(), _room.starter()
     controls = dict(
         weights=weights, mode=mode, label=label, other=other, steps=steps, guidance=guidance, eta=eta, count=count,
         strength=strength, repeats=repeats, seed=seed, board=board,
@@ -858,15 +859,17 @@ def room() -> Room:
     _room.explanation(MODEL, EXPLANATION)
 
     inputs, outputs = list(controls.values()), [grid, step, note, run]
-    taking = begin.submit(guarded(denoise), inputs, outputs, **DENOISING)
-    leveling = compare.click(guarded(levels_view), inputs, compared, **DENOISING)
+    taking = begin.submit(guarded(_room.haltable(denoise)), [begin, *inputs], outputs, **DENOISING)
+    leveling = begin_levels.submit(guarded(_room.haltable(levels_view)), [begin_levels, *inputs], compared, **DENOISING)
+    _room.begins(compare.click, begin_levels, [leveling])
     # whoever asks for the next pictures does not wait for those before
-    again = dict(js=_room.BEGIN_JS, cancels=[taking], api_visibility="private")
     asked = [go.click, seed.submit, label.input, other.input, steps.release, guidance.release, eta.release, count.release]
-    gr.on([*asked, strength.release, repeats.release], None, None, begin, **again)
-    dice.click(None, None, seed, js=_room.ROLL_JS, api_visibility="private").then(None, None, begin, **again)
+    _room.begins(partial(gr.on, [*asked, strength.release, repeats.release]), begin, [taking])
+    _room.begins(dice.click(None, None, seed, js=_room.ROLL_JS, api_visibility="private").then, begin, [taking])
     # the page goes through the listeners of a click one by one; what ends the computation comes first
-    stop.click(None, None, None, cancels=[taking, leveling], api_visibility="private")
+    for event in (stop.click, weights.input):
+        _room.ends(event, begin, [taking, leveling])
+        _room.ends(event, begin_levels)
     stop.click(guarded(stopped), run, [grid, step, note], **_room.QUICK)
     step.input(guarded(scrub), [step, run], grid, **_room.QUICK)
     edited = [part, strength, repeats, board, under]
@@ -880,7 +883,6 @@ def room() -> Room:
     upload.upload(guarded(take_upload), [weights, mode, board, upload], board, **_room.QUICK).success(
         guarded(noised), looked, under, **_room.QUICK
     )
-    weights.input(None, None, None, cancels=[taking, leveling], api_visibility="private")
     weights.input(
         guarded(switch), [weights, mode, strength, seed],
         [*outputs, label, other, *edited, examples, walk, compared, quality], **_room.QUICK,

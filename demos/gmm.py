@@ -364,10 +364,10 @@ def room() -> Room:
 
     shown = [board, curve, words, step]
     basic, pictures = [text, components, seed, new], [weights, seed, spread]
-    running = starter.submit(guarded(run), [text, components, seed, step, new], shown, **WALKING)
+    running = starter.submit(guarded(_room.haltable(run)), [starter, text, components, seed, step, new], shown, **WALKING)
     # whatever changes the board ends the run first
-    run_button.click(None, None, starter, js=_room.BEGIN_JS, cancels=[running], api_visibility="private")
-    stop.click(None, None, None, cancels=[running], api_visibility="private")
+    _room.begins(run_button.click, starter, [running])
+    _room.ends(stop.click, starter, [running])
     step_button.click(guarded(one_step), [text, components, seed, step, new], shown, cancels=[running], **_room.QUICK)
     step.input(guarded(scrub), [text, components, seed, step, new], shown, cancels=[running], **_room.QUICK)
     new.input(guarded(restored_plane), [text, components, seed, step, new], shown, **_room.QUICK)

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import gradio as gr
@@ -41,7 +41,9 @@ ANY = "any"
 TINT = (163, 161, 236)
 """Unknown pixels in saved pictures."""
 SETS = {"mnist": "digits", "fashion": "clothes"}
-COMPLETING = dict(concurrency_id="completions", concurrency_limit=16, show_progress="hidden", api_visibility="private")
+COMPLETING = dict(
+    concurrency_id="completions", concurrency_limit=16, trigger_mode="multiple", show_progress="hidden", api_visibility="private"
+)
 """Completions compute in short slices, so that many of them may run at once."""
 EXPLANATION = r"""
 A picture is read like a page, and every pixel $x_t$ gets a **distribution** over its grey levels given all pixels before it. The
@@ -1006,27 +1008,18 @@ def room() -> Room:
     _room.explanation(list(KINDS), EXPLANATION)
 
     inputs, outputs = list(controls.values()), [grid, step, note, growth]
-    # one who picks faster than pictures grow sees the last of them
-    chained = COMPLETING | dict(trigger_mode="always_last")
-    runs = [
-        gr.on([run.click, seed.submit, begin.submit], guarded(complete), inputs, outputs, **COMPLETING),
-        examples.pick(guarded(take_example), [weights, board], board, **_room.QUICK).success(
-            guarded(complete), inputs, outputs, **chained
-        ),
-    ]
-    # a new seed ends what is being written before it begins
-    runs.append(
-        dice.click(None, None, seed, js=_room.ROLL_JS, cancels=runs, api_visibility="private").then(
-            guarded(complete), inputs, outputs, **chained
-        )
-    )
-    # the page goes through the listeners of a click one by one; what ends the computation comes first
-    stop.click(None, None, None, cancels=runs, api_visibility="private")
+    running = begin.submit(guarded(_room.haltable(complete)), [begin, *inputs], outputs, **COMPLETING)
+    # the page goes through the listeners of an event one by one; what ends the computation comes first
+    for event in (stop.click, weights.input):
+        _room.ends(event, begin, [running])
+    picked = examples.pick(guarded(take_example), [weights, board], board, **_room.QUICK)
+    rolled = dice.click(None, None, seed, js=_room.ROLL_JS, api_visibility="private")
+    for event in (partial(gr.on, [run.click, seed.submit]), picked.success, rolled.then):
+        _room.begins(event, begin, [running])
     stop.click(guarded(stopped), growth, [grid, step, note], **_room.QUICK)
     step.input(guarded(scrub), [step, growth], grid, **_room.QUICK)
     # through the queue: a refusal outside of it is not shown
     upload.upload(guarded(take_upload), [weights, board, upload], board, show_progress="hidden", **_room.HEAVY)
-    weights.input(None, None, None, cancels=runs, api_visibility="private")
     weights.input(
         guarded(switch), [weights, board], [*outputs, label, board, examples, costs, fields, histogram], **_room.QUICK
     )

@@ -340,10 +340,10 @@ def room() -> Room:
 
     shown = [board, curve, words, step, bars]
     basic = [text, components, power, seed]
-    running = starter.submit(guarded(run), [*basic, step], shown, **WALKING)
+    running = starter.submit(guarded(_room.haltable(run)), [starter, *basic, step], shown, **WALKING)
     # whatever changes the board ends the run first
-    run_button.click(None, None, starter, js=_room.BEGIN_JS, cancels=[running], api_visibility="private")
-    stop.click(None, None, None, cancels=[running], api_visibility="private")
+    _room.begins(run_button.click, starter, [running])
+    _room.ends(stop.click, starter, [running])
     step_button.click(guarded(one_step), [*basic, step], shown, cancels=[running], **_room.QUICK)
     step.input(guarded(scrub), [*basic, step], shown, cancels=[running], **_room.QUICK)
     components.input(guarded(begin), basic, shown, cancels=[running], **_room.QUICK)
