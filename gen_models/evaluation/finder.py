@@ -32,7 +32,7 @@ HARD = 8
 """The wrong places that count are the likeliest ones, so many for each right place (the paper collects them in rounds)."""
 LEAST = 0.35
 """Pictures are blurred as if they had been so many times as wide, at least: small faces are found in enlarged copies."""
-SURE = 2.0
+SURE = 5.0
 """Log-odds from which on there is a face (chosen on the validation parts)."""
 
 
@@ -64,6 +64,7 @@ class Finder(Model):
     }
     tiny = dict(size=32, channels=3, width=4)
     headline = "faces-found-faces2photos"
+    window, stride, sure = WINDOW, STRIDE, SURE
 
     def __init__(self, size: int = 128, channels: int = 3, width: int = 16) -> None:
         super().__init__()
@@ -117,9 +118,9 @@ class Pasted(NamedTuple):
 
 
 def scenes(faces: Tensor, photos: Tensor) -> tuple[Tensor, Tensor]:
-    """Pictures with a face and as many with a piece of a photograph in its stead, (2B, 1, SCENE, SCENE) in [-1, 1], and what is where.
+    """Pictures with a face and as many with a piece of a photograph in its stead, (2B, 1, SCENE, SCENE) in [-1, 1].
 
-    The second, (2B, rows, columns), is 1 at places of faces, 0 where none is, -1 where either answer will do.
+    With them what is where, (2B, rows, columns): 1 at places of faces, 0 where none is, -1 where either answer will do.
     """
     count, device = len(faces), faces.device
 
