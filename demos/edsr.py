@@ -83,11 +83,11 @@ $$\text{EDSR:}\quad \mathbb{E}\,\lVert G(y) - x \rVert_1 \qquad
 **Between them.** Both networks have the same shape and SRGAN began as EDSR, so their weights can be mixed, $\theta = (1 -
 \alpha)\,\theta_{\text{EDSR}} + \alpha\,\theta_{\text{SRGAN}}$, and every mixture works (Wang 2018): the slider is $\alpha$.
 
-**Faces.** A cascade of local binary patterns proposes squares, and a small network trained here says which are faces: upright ones
-that look ahead. One that is @FEW to @MANY pixels wide goes
-through the network for faces in its own size (below @X8 through the one that enlarges eight times, whose result is reduced), and
-is pasted over the enlarged picture with a seam that fades over @SEAM of its side; no colour is changed. Smaller ones hold too
-little to begin with, larger ones are sharp enough for the general network. Everything else is the general network's.
+**Faces.** A small network trained here looks at every place of the picture, in every size, and says where a face is that is upright
+and looks ahead (Garcia 2004). One that is @FEW to @MANY pixels wide goes through the network for faces in its own size (below @X8
+through the one that enlarges eight times, whose result is reduced), and is pasted over the enlarged picture with a seam that fades
+over @SEAM of its side; no colour is changed. Smaller ones hold too little to begin with, larger ones are sharp enough for the
+general network. Everything else is the general network's.
 
 **Any size.** The network looks @REACH pixels around itself. A large picture goes through in tiles that are read with such a
 border, so that they fit together exactly.
@@ -351,7 +351,7 @@ def faces_in(task: Task) -> list[Face]:
     if found is not None:
         return found
     finder = load(FINDER)  # before a turn is taken: others need not wait while a file is read
-    with runtime.forward_pass():
+    with runtime.fast_pass():
         found = find(task.small, finder)
     _found.put(key, found)
     return found

@@ -1,21 +1,20 @@
 """Faces in a photo: where they are, as squares like the pictures of the data set ``faces``, and how restored ones are put back.
 
-A cascade of local binary patterns (Liao 2007; the file is OpenCV's, shipped with scikit-image) proposes: every window of every size
-is tested, and nearly all are given up after a few comparisons. It knows upright faces that look ahead, 24 pixels wide or more;
-smaller ones are found in an enlarged copy. A small network trained here (``evaluation/finder.py``) looks at what is proposed,
-since the cascade takes much for faces. ``python -m benchmarks.faces`` counts the faces that both miss and what they wrongly find.
+A small network trained here (``evaluation/finder.py``) looks for them: it sees squares of 33 pixels, so it is shown the picture in
+many sizes, small pictures enlarged (Garcia, Delakis 2004). ``python -m benchmarks.faces`` counts the faces that are missed and what
+is wrongly found.
 """
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from gen_models.base import Restorer
 from gen_models.degradation import bicubic
@@ -23,22 +22,14 @@ from gen_models.degradation import bicubic
 if TYPE_CHECKING:
     from gen_models.evaluation.finder import Finder
 
-WINDOW = 24
-"""Pixels of the smallest window."""
-SEARCHED = 300_000
+SEARCHED = 400_000
 """Pixels of the copy that is searched, at most; larger pictures are reduced to it."""
 ENLARGED = 3.0
 """So many times wider is the copy of a small picture, at most."""
-STEP = 1.05
-"""From one size of windows to the next."""
-VOTES = 2
-"""So many windows must agree on what may be a face."""
+STEP = 1.2
+"""From one size of the copy to the next."""
 MOST = 40
-"""Faces in one picture, those with the most votes."""
-SHOWN = 64
-"""Pixels of the squares that the network is shown."""
-DOWN, WIDER = 0.055, 1.0
-"""The square of the data set's pictures is lower than the window by this part of its side, and wider by this factor (measured)."""
+"""Faces in one picture, the likeliest."""
 FEWEST, FEW, MANY = 12, 24, 64
 """Widths of faces: from the first on a face model restores them, below the second the one for eight times, above the third none."""
 SEAM = 0.18
@@ -65,58 +56,52 @@ def find(picture: Image.Image, finder: Finder) -> list[Face]:
     width, height = picture.size
     ratio = min(ENLARGED, math.sqrt(SEARCHED / (width * height)))
     size = max(1, round(width * ratio)), max(1, round(height * ratio))
-    if min(size) < WINDOW:
+    if min(size) < finder.window:
         return []
     copy = picture.convert("RGB").resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
-    proposed = []
-    for across, down, side, _ in agreed(_windows(copy.convert("L")))[: 2 * MOST]:
-        wide = WIDER * side / ratio
-        left, top = across / ratio - wide / 2, (down + DOWN * side) / ratio - wide / 2
-        proposed.append(Face(round(left), round(top), max(1, round(wide))))
-    if not proposed:
-        return []
-    sure = finder.shows_face(torch.stack([_square(copy, face, ratio) for face in proposed])).tolist()
-    return sorted([face for face, shown in zip(proposed, sure, strict=True) if shown][:MOST])
+    shown = torch.from_numpy(np.array(copy)).permute(2, 0, 1)[None].float() / 255
+    found = []
+    for across, down, side in joined(_likely(shown, finder))[:MOST]:
+        wide = side / ratio
+        found.append(Face(round(across / ratio - wide / 2), round(down / ratio - wide / 2), max(1, round(wide))))
+    return sorted(found)
 
 
-def _square(copy: Image.Image, face: Face, ratio: float) -> Tensor:
-    """What a face's square shows, from a copy ``ratio`` times as large as the picture, (3, SHOWN, SHOWN) in [0, 1]."""
-    left, top, side = (ratio * length for length in face)
-    area = round(left), round(top), max(round(left) + 1, round(left + side)), max(round(top) + 1, round(top + side))
-    shown = copy.crop(area).resize((SHOWN, SHOWN), Image.Resampling.BILINEAR)
-    return torch.from_numpy(np.array(shown)).permute(2, 0, 1).float() / 255
+def _likely(shown: Tensor, finder: Finder) -> np.ndarray:
+    """All squares of a picture (1, 3, H, W) that are likely faces: centre across, centre down, side, log-odds; (N, 4)."""
+    size, window, stride = np.array(shown.shape[:1:-1]), finder.window, finder.stride
+    found = [np.empty((0, 4))]
+    for level in range(1 + int(math.log(size.min() / window, STEP))):
+        # so many pixels that the places of the mirror image are those of the picture
+        wide, high = (window + stride * max(0, round((length / STEP**level - window) / stride)) for length in size)
+        small = interpolate(shown, size=(high, wide), mode="bilinear", antialias=True, align_corners=False)
+        odds, mirrored = finder.odds(torch.cat([small, small.flip(-1)])).cpu()
+        odds = (odds + mirrored.flip(-1)).numpy() / 2
+        down, across = np.nonzero(odds > finder.sure)
+        stretched = size / (wide, high)
+        centres = (np.stack([across, down], axis=1) * stride + window / 2) * stretched
+        sides = np.full(len(across), window * math.sqrt(stretched.prod()))
+        found.append(np.column_stack([centres, sides, odds[down, across]]))
+    return np.concatenate(found)
 
 
-def _windows(grey: Image.Image) -> list[tuple[float, float, float]]:
-    """(Centre across, centre down, side) of all that the cascade takes for a face."""
-    found = _cascade().detect_multi_scale(
-        img=np.asarray(grey, np.float64) / 255, scale_factor=STEP, step_ratio=1.0, min_size=(WINDOW, WINDOW),
-        max_size=(min(grey.size), min(grey.size)), min_neighbor_number=1, intersection_score_threshold=2.0,  # 2: none are merged
-    )  # fmt: skip
-    # several threads search, so they come in any order
-    return sorted((window["c"] + window["width"] / 2, window["r"] + window["width"] / 2, window["width"]) for window in found)
+def joined(windows: np.ndarray) -> list[tuple[float, float, float]]:
+    """Windows (centre across, centre down, side, log-odds), (N, 4) -> the means of those that agree; the likeliest first.
 
-
-def agreed(windows: list[tuple[float, float, float]]) -> list[tuple[float, float, float, int]]:
-    """Windows (centre across, centre down, side) -> the means of those that agree, and how many these were; most votes first.
-
-    Two agree if their centres are nearer than a quarter of the smaller side and one is at most 1.5 times as wide as the other. What
-    overlaps a face with more votes, so that the centre of one lies in the other, is no face of its own.
+    A window agrees with the likeliest if their centres are nearer than a quarter of the smaller side and one is at most 1.5 times
+    as wide as the other; it counts as much as its log-odds. What overlaps a face, so that the centre of one lies in the other, is
+    no face of its own.
     """
-    rest = np.array(windows, np.float64).reshape(-1, 3)
+    rest = windows[np.argsort(-windows[:, 3], kind="stable")]
     faces = []
     while len(rest):
-        smaller = np.minimum(rest[:, None, 2], rest[None, :, 2])
-        apart = np.abs(rest[:, None, :2] - rest[None, :, :2]).max(axis=2)
-        near = (apart < smaller / 4) & (np.maximum(rest[:, None, 2], rest[None, :, 2]) <= 1.5 * smaller)
-        votes = near.sum(axis=1)
-        best = int(votes.argmax())
-        if votes[best] < VOTES:
-            break
-        face = rest[near[best]].mean(axis=0)
-        faces.append((*face.tolist(), int(votes[best])))
-        away = np.abs(rest[:, :2] - face[:2]).max(axis=1) >= np.maximum(rest[:, 2], face[2]) / 2
-        rest = rest[away]
+        best = rest[0]
+        apart = np.abs(rest[:, :2] - best[:2]).max(axis=1)
+        smaller, larger = np.minimum(rest[:, 2], best[2]), np.maximum(rest[:, 2], best[2])
+        near = (apart < smaller / 4) & (larger <= 1.5 * smaller)
+        face = np.average(rest[near, :3], axis=0, weights=rest[near, 3])
+        faces.append(tuple(face.tolist()))
+        rest = rest[~near & (np.abs(rest[:, :2] - face[:2]).max(axis=1) >= np.maximum(rest[:, 2], face[2]) / 2)]
     return faces
 
 
@@ -162,11 +147,3 @@ def paste(whole: np.ndarray, patch: Tensor, face: Face, scale: int) -> None:
     place = whole[top:below, left:right]
     values = 255 * patch.float().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
     place[:] = (place + share * (values - place)).round().astype(np.uint8)
-
-
-@lru_cache(maxsize=1)
-def _cascade() -> Any:
-    from skimage import data
-    from skimage.feature import Cascade
-
-    return Cascade(data.lbp_frontal_face_cascade_filename())

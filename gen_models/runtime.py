@@ -80,7 +80,8 @@ def forward_pass() -> Iterator[None]:
 def fast_pass() -> Iterator[None]:
     """As :func:`forward_pass`, and convolutions in bfloat16 where the processor multiplies it itself, at twice the speed.
 
-    For networks whose result is a correction to something exact, so that what is rounded away does not show.
+    For networks whose result is a correction to something exact, so that what is rounded away does not show, and for such as say
+    yes or no.
     """
     cpu = device().type == "cpu" and multiplies_bfloat16()
     with forward_pass(), torch.autocast(device().type, torch.bfloat16, enabled=cpu):

@@ -10,18 +10,19 @@ import pytest
 import skimage
 import torch
 from conftest import smooth
+from torch.nn.functional import avg_pool2d
 
 from gen_models import faces, load
 from gen_models.degradation import enlarge
 from gen_models.evaluation.finder import Finder
-from gen_models.faces import Face, agreed, find, paste, restore, scale_for, seam
+from gen_models.faces import Face, find, joined, paste, restore, scale_for, seam
 from gen_models.restoration.edsr import EDSR
 
 BUNDLED = Path(skimage.__file__).parent / "data"
 MIDDLE, WIDTH = (224, 120), 105
 """Of the face of scikit-image's astronaut (NASA, public domain), by eye."""
 SIDE = 400
-"""Of the upper left part: a reflection in the helmet on the right looks like a face to the cascade."""
+"""Of the upper left part: a reflection in the helmet on the right looks like a face."""
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +37,19 @@ def finder() -> Finder:
 
 
 class Sure:
-    """Takes all squares for faces, or none."""
+    """An eye for faces that sees one in each light square half as wide as its window, or so many log-odds everywhere."""
 
-    def __init__(self, answer: bool = True) -> None:
-        self.answer, self.seen = answer, torch.empty(0)
+    window, stride, sure = 33, 4, 5.0
 
-    def shows_face(self, squares: torch.Tensor) -> torch.Tensor:
-        self.seen = squares
-        return torch.full((len(squares),), self.answer)
+    def __init__(self, everywhere: float | None = None) -> None:
+        self.everywhere, self.seen = everywhere, []
+
+    def odds(self, pictures: torch.Tensor) -> torch.Tensor:
+        self.seen.append(pictures)
+        grey = pictures.mean(dim=1, keepdim=True)
+        whole = avg_pool2d(grey, self.window, self.stride)[:, 0]
+        inner = avg_pool2d(grey[..., 8:-8, 8:-8], 17, self.stride)[:, 0]
+        return 30 * (inner - whole) - 12 if self.everywhere is None else torch.full_like(whole, self.everywhere)
 
 
 def blank(scale: int) -> EDSR:
@@ -92,58 +98,58 @@ def test_there_is_no_face_where_there_is_none(finder, name):
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (7, 300), (600, 3), (100, 100)], ids=str)
 def test_a_picture_of_any_shape_is_searched(size):
-    assert find(PIL.Image.new("RGB", size, "white"), Sure()) == []
+    assert find(PIL.Image.new("RGB", size, "black"), Sure()) == []
 
 
-@pytest.mark.parametrize("size", [(4000, 3000), (6000, 100), (512, 384), (60, 40)], ids=str)
-def test_the_search_is_bounded(monkeypatch, size):
-    seen = []
+@pytest.mark.parametrize("size", [(4000, 3000), (6000, 500), (512, 384), (60, 40)], ids=str)
+def test_the_search_is_bounded(size):
+    eye = Sure()
+    find(PIL.Image.new("RGB", size, "black"), eye)
+    sizes = [tuple(seen.shape[-2:]) for seen in eye.seen]
+    (high, wide), (low, narrow) = sizes[0], sizes[-1]
+    assert high * wide <= 1.05 * faces.SEARCHED and wide <= 3 * size[0] + eye.stride
+    assert wide / high == pytest.approx(size[0] / size[1], rel=0.05)
+    assert len(sizes) < 20 and min(low, narrow) < faces.STEP * eye.window, "up to faces as large as the picture"
+    assert all((side - eye.window) % eye.stride == 0 for side in sizes[0])
 
-    class Watched:
-        def detect_multi_scale(self, img, **settings):
-            seen.append((img, settings))
-            return []
 
-    monkeypatch.setattr(faces, "_cascade", Watched)
-    find(PIL.Image.new("RGB", size, "gray"), Sure())
-    (copy, settings), *_ = seen
-    assert copy.size <= 1.01 * faces.SEARCHED and copy.shape[1] <= 3 * size[0]
-    assert copy.shape[1] / copy.shape[0] == pytest.approx(size[0] / size[1], rel=0.02)
-    assert settings["min_size"] == (24, 24)
+@pytest.mark.parametrize("left, top, side", [(60, 40, 40), (10, 70, 60), (120, 20, 30)])
+def test_a_square_is_told_in_the_pixels_of_the_picture(left, top, side):
+    picture = PIL.Image.new("RGB", (200, 150), "black")
+    picture.paste("white", (left, top, left + side, top + side))
+    (face,) = find(picture, Sure())
+    assert near(face, (left + side / 2, top + side / 2), side) and 1.5 < face.side / side < 2.5
+
+
+def test_a_picture_and_its_mirror_image_have_the_same_faces():
+    picture = PIL.Image.new("RGB", (211, 157), "black")
+    picture.paste("white", (30, 50, 80, 100))
+    (face,), (other,) = find(picture, Sure()), find(picture.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT), Sure())
+    assert abs(face.left - (211 - other.left - other.side)) <= 1 and abs(face.top - other.top) <= 1
 
 
 def test_windows_that_agree_are_one_face():
-    many = [(100 + x, 50 + y, 40) for x in (-4, 0, 4) for y in (-4, 0, 4)]
-    inner = [(108, 58, 18)] * 7  # within the face: a mouth taken for one
-    other = [(160, 50, 44)] * 8
-    alone = [(20, 20, 30)] * (faces.VOTES - 1)
-    found = agreed([*inner, *many, *alone, *other])
-    assert found == [(100, 50, 40, 9), (160, 50, 44, 8)]
-    assert agreed([]) == []
+    many = [(100 + x, 50 + y, 40, 9 - abs(x) - abs(y)) for x in (-3, 0, 3) for y in (-3, 0, 3)]
+    inner = [(110, 60, 18, 6)] * 7  # within the face: a mouth taken for one
+    other = [(160, 50, 44, 8)] * 8
+    found = joined(np.array([*inner, *many, *other], float))
+    assert np.allclose(found, [(100, 50, 40), (160, 50, 44)], atol=0.5)
+    assert joined(np.empty((0, 4))) == []
 
 
-def test_what_the_network_takes_for_no_face_is_none(astronaut):
-    small = astronaut.resize((160, 160), PIL.Image.Resampling.LANCZOS)
-    sure = Sure()
-    proposed = find(small, sure)
-    assert len(proposed) == len(sure.seen) >= 1 and sure.seen.shape[1:] == (3, faces.SHOWN, faces.SHOWN)
-    (face,) = (face for face in proposed if near(face, (0.4 * MIDDLE[0], 0.4 * MIDDLE[1]), 0.4 * WIDTH))
-    wanted = small.resize((faces.SHOWN,) * 2, box=(face.left, face.top, face.left + face.side, face.top + face.side))
-    apart = np.abs(255 * sure.seen.permute(0, 2, 3, 1).numpy() - np.asarray(wanted, np.float32)).mean(axis=(1, 2, 3))
-    assert apart.min() < 8, "it is shown the square itself"
-    assert find(small, Sure(False)) == []
+def test_a_likelier_window_counts_more():
+    ((across, _, _),) = joined(np.array([(100, 50, 40, 9.0), (104, 50, 40, 3.0)]))
+    assert across == pytest.approx(101)
 
 
-def test_no_more_faces_than_a_crowd(monkeypatch):
-    class Crowd:
-        def detect_multi_scale(self, img, **settings):
-            return [{"c": 30 * (n % 20), "r": 30 * (n // 20), "width": 24, "height": 24} for n in range(60)] * faces.VOTES
-
-    monkeypatch.setattr(faces, "_cascade", Crowd)
-    assert len(find(PIL.Image.new("RGB", (600, 400)), Sure())) == faces.MOST
+@pytest.mark.parametrize("odds, found", [(4.9, False), (5.1, True)])
+def test_only_what_is_sure_is_a_face(odds, found):
+    assert bool(find(PIL.Image.new("RGB", (50, 50)), Sure(odds))) is found
 
 
-# ---- restoring and pasting --------------------------------------------------------------------------------------------
+def test_no_more_faces_than_a_crowd():
+    found = find(PIL.Image.new("RGB", (600, 400)), Sure(9.0))
+    assert len(found) == faces.MOST and found == sorted(found)
 
 
 @pytest.mark.parametrize(

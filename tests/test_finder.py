@@ -1,49 +1,61 @@
-"""The eye for faces: which squares it learns from, and that it sees what it learned."""
+"""The eye for faces: the pictures it learns from, and that it sees what it learned."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from gen_models.evaluation.finder import SIDE, SURE, Finder, grey, looked_at, windows
+from gen_models.evaluation.finder import SCENE, STRIDE, SURE, WINDOW, Finder, Pasted, laid_over, piece_of, scenes, what_is_where
+
+MIDDLE = (SCENE - WINDOW) // STRIDE // 2
+"""The row and the column of the place in the middle of a scene."""
 
 
-def test_a_square_is_the_picture_moved_turned_and_resized():
-    picture = torch.arange(64.0).view(1, 1, 1, 64).expand(1, 1, 64, 64) / 63
-    behind = torch.full((1, 1, 64, 64), 9.0)
+def at(across: float, down: float, side: float) -> Pasted:
+    return Pasted(*(torch.tensor([value], dtype=torch.float32) for value in (across, down, side)))
+
+
+def test_a_piece_lies_where_it_is_said():
+    light, dark = torch.ones(1, 1, 64, 64), -torch.ones(1, 1, 2 * SCENE, 2 * SCENE)
     none = torch.zeros(1)
-    same = looked_at(picture, behind, torch.ones(1), none, none, none)
-    assert same.shape == (1, 1, 2 * SIDE, 2 * SIDE) and torch.allclose(same, picture, atol=1e-3)
-    right = looked_at(picture, behind, torch.ones(1), torch.full((1,), 0.25), none, none)
-    assert torch.allclose(right[..., :40], picture[..., 16:56], atol=1e-3) and (right[..., 50:] == 9).all()
-    half = looked_at(picture, behind, torch.full((1,), 0.5), none, none, none)
-    assert float(half[0, 0, 0, 0]) == pytest.approx(0.25, abs=0.01) and float(half[0, 0, 0, -1]) == pytest.approx(0.75, abs=0.01)
-    turned = looked_at(picture, behind, torch.ones(1), none, none, torch.full((1,), torch.pi / 2))
-    assert torch.allclose(turned.flip(-2), picture.transpose(-1, -2), atol=1e-3)
+    shown = laid_over(light, dark, at(30, 60, 20), none, none, torch.full((1,), 0.02))[0, 0]
+    inside = (shown > 0).nonzero()
+    assert inside.min(dim=0).values.tolist() == [50, 20] and inside.max(dim=0).values.tolist() == [69, 39]
+    round_ = laid_over(light, dark, at(30, 60, 20), none, none + 1, torch.full((1,), 0.02))[0, 0]
+    assert (round_ > 0).sum() == pytest.approx(torch.pi * 100, rel=0.05), "a disc"
+    across = torch.linspace(-1, 1, 64).expand(1, 1, 64, 64)
+    turned = laid_over(across, dark, at(48.5, 48.5, 60), torch.full((1,), torch.pi / 2), none, torch.full((1,), 0.02))[0, 0]
+    columns = turned[30:67, 30:67]
+    assert columns.std(dim=1).max() < 0.02 < 0.3 < columns.std(dim=0).min(), "what ran across runs down"
 
 
-def test_squares_with_a_face_hold_most_of_it_and_the_others_do_not():
+def test_a_piece_of_a_photograph_is_that_part_of_it():
+    photo = torch.arange(64.0).view(1, 1, 1, 64).expand(1, 1, 64, 64)
+    one = torch.ones(1)
+    assert torch.allclose(piece_of(photo, one, 0 * one, 0 * one)[0, 0, 0, [0, -1]], torch.tensor([0.0, 63.0]), atol=0.5)
+    right = piece_of(photo, 0.5 * one, one, 0 * one)[0, 0, 0]
+    assert float(right[0]) == pytest.approx(32, abs=1) and float(right[-1]) == pytest.approx(63, abs=1)
+
+
+@pytest.mark.parametrize(
+    "off, size, answer", [(0, 1.0, 1), (3, 1.1, 1), (6, 1.0, -1), (0, 1.4, -1), (0, 1.8, 0), (0, 0.55, 0), (20, 1.0, 0)]
+)
+def test_what_counts_as_a_face(off, size, answer):
+    centre = STRIDE * MIDDLE + WINDOW / 2
+    assert int(what_is_where(at(centre + off, centre, size * WINDOW))[0, MIDDLE, MIDDLE]) == answer
+    assert int(what_is_where(at(centre, centre - off, size * WINDOW))[0, MIDDLE, MIDDLE]) == answer
+    assert int(what_is_where(at(centre, centre, WINDOW))[0, 0, 0]) == 0
+
+
+def test_the_half_without_faces_has_no_right_place():
     torch.manual_seed(0)
-    faces, photos = torch.ones(200, 1, 64, 64), torch.zeros(200, 1, 64, 64)
-    squares, wanted = windows(faces, photos)
-    assert wanted.tolist() == [1.0] * 200 + [0.0] * 400
-    shown = squares.mean(dim=(1, 2, 3))
-    assert shown[:200].min() > 0.5 and (shown[200:400] == 0).all()
-    missed = shown[400:]
-    assert 0.15 < ((missed > 0) & (missed < 0.15)).double().mean() < 0.6, "moved away or far too small"
-    assert 0.1 < (missed == 1).double().mean() < 0.5, "far too large"
+    pictures, wanted = scenes(torch.rand(40, 3, 32, 32) * 2 - 1, torch.rand(40, 3, 32, 32) * 2 - 1)
+    assert pictures.shape == (80, 1, SCENE, SCENE) and pictures.abs().max() <= 1
+    assert wanted.shape == (80, 2 * MIDDLE + 1, 2 * MIDDLE + 1) and (wanted[40:] == 0).all()
+    assert 10 < (wanted[:40] == 1).flatten(1).any(dim=1).sum() < 40
 
 
-@pytest.mark.parametrize("light, dark", [(0.0, 1.0), (0.4, 0.6)])
-def test_a_square_is_seen_alike_in_any_light(light, dark):
-    pattern = (torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0)) > 0.5).float()
-    seen = grey(light + (dark - light) * pattern, SIDE)
-    assert seen.shape == (1, 1, SIDE, SIDE) and torch.allclose(seen, grey(pattern, SIDE), atol=1e-3)
-    flat = grey(torch.full((1, 3, 40, 40), 0.3), SIDE)
-    assert torch.isfinite(flat).all()
-
-
-def test_it_learns_to_tell_them_apart_and_a_mirror_changes_nothing():
+def test_it_learns_to_tell_them_apart_where_they_are():
     torch.manual_seed(1)
     across = torch.linspace(-1, 1, 32)
     disc = ((across[:, None] ** 2 + across**2).sqrt() < 0.6).float() * 2 - 1
@@ -54,7 +66,7 @@ def test_it_learns_to_tell_them_apart_and_a_mirror_changes_nothing():
 
     model = Finder(size=32, width=4).train()
     optimizer = model.optimizers()["network"]
-    for _ in range(60):
+    for _ in range(80):
         ((_, terms),) = model.training_step((batch(), torch.zeros(16, 1)))
         optimizer.zero_grad()
         terms["faces"].backward()
@@ -62,8 +74,20 @@ def test_it_learns_to_tell_them_apart_and_a_mirror_changes_nothing():
     model.eval()
     with torch.no_grad():
         pictures = batch() * 0.5 + 0.5
-        faces, others = model.surety(pictures[:, :3]), model.surety(pictures[:, 3:])
-        assert (faces > 0).double().mean() > 0.9 and (others < 0).double().mean() > 0.9
-        assert torch.equal(model.shows_face(pictures[:, :3]), faces > SURE)
-        assert torch.allclose(model.surety(pictures[:, :3].flip(-1)), faces, atol=1e-4)
-        assert torch.allclose(model.surety(pictures[:4, :3]), faces[:4], atol=1e-4), "it depends on its batch"
+        small = torch.nn.functional.interpolate(pictures, size=(WINDOW, WINDOW))
+        faces, others = model.odds(small[:, :3])[:, 0, 0], model.odds(small[:, 3:])[:, 0, 0]
+        assert (faces[:, None] > others).double().mean() > 0.95
+        both = (faces + model.odds(small[:, :3].flip(-1))[:, 0, 0]) / 2
+        assert torch.equal(model.shows_face(small[:, :3]), both > SURE)
+        assert torch.allclose(model.odds(small[:4, :3])[:, 0, 0], faces[:4], atol=1e-4), "it depends on its batch"
+
+
+def test_each_place_depends_on_its_window_alone():
+    torch.manual_seed(0)
+    model = Finder(size=32, width=4).eval()
+    pictures = torch.rand(1, 3, WINDOW + 3 * STRIDE, WINDOW + 2 * STRIDE)
+    with torch.no_grad():
+        odds = model.odds(pictures)
+        assert odds.shape == (1, 4, 3)
+        window = pictures[..., 2 * STRIDE : 2 * STRIDE + WINDOW, STRIDE : STRIDE + WINDOW]
+        assert torch.allclose(model.odds(window)[0, 0, 0], odds[0, 2, 1], atol=1e-5)
