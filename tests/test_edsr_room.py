@@ -595,7 +595,7 @@ def test_no_setting_is_forgotten_in_a_link(stocked):
 
 
 def test_how_it_works_names_the_numbers_of_the_code(stocked):
-    text = edsr.explained()
+    text = " ".join(edsr.explained().split())
     assert "@" not in text and "12 to 64 pixels wide" in text and "below 24 through" in text
     with torch.device("meta"):
         published = catalog.model_class("edsr")(**catalog.model_class("edsr").recipes["photos"].arguments)
