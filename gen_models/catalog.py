@@ -16,7 +16,6 @@ import os
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
@@ -187,13 +186,7 @@ def read(folder: Path, name: str | None = None) -> Model:
     file = folder / "model.safetensors"
     if not file.is_file():
         raise WeightsError(f"the weights {called} are missing ({file.name}); restore weights/{called} or train again")
-    with ThreadPoolExecutor(1) as beside:  # hashing leaves Python to others, and takes as long as the outline
-        digest = beside.submit(sha256, file)
-        try:
-            model, wrong = _outline(config), None
-        except Exception as error:  # whatever a configuration that was written by others makes a constructor do
-            model, wrong = None, error
-        right = digest.result() == (entry or config).get("sha256")
+    right = sha256(file) == (entry or config).get("sha256")
     try:
         stored = load_file(file) if right else {}
     except (SafetensorError, OSError):
@@ -202,10 +195,9 @@ def read(folder: Path, name: str | None = None) -> Model:
         raise WeightsError(f"the weights {called} are damaged: {file.name} is {_what_it_is(file)}; "
                            f"restore weights/{called} or train again")  # fmt: skip
     try:
-        if wrong:
-            raise wrong
+        model = _outline(config)
         model.load_state_dict({key: _in_use(value) for key, value in stored.items()}, strict=True, assign=True)
-    except Exception as error:
+    except Exception as error:  # whatever a configuration that was written by others makes a constructor do
         reason = " ".join(str(error).split())
         reason = f"{reason[:200]} ..." if len(reason) > 200 else reason or type(error).__name__
         raise WeightsError(f"the weights {called} do not fit this version of the model {config['model']}: {reason}") from error
