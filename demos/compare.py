@@ -162,7 +162,7 @@ class Quality:
 
 
 def qualities(names: Sequence[str]) -> dict[str, Quality]:
-    """The number of each of these weights; the protocol that most of them share is the one that counts."""
+    """The number of each of these weights, held against the protocol and size of pictures that most of them share."""
     from gen_models.evaluate import shown
 
     found: dict[str, Mapping[str, Any]] = {}
@@ -171,11 +171,11 @@ def qualities(names: Sequence[str]) -> dict[str, Quality]:
             measures = json.loads((catalog.WEIGHTS / name / "evaluation.json").read_text(encoding="utf-8"))["measures"]
             number = next(number for number in measures if number["key"] == QUALITY)
             numbers = {key: float(number[key]) for key in ("value", "error")}
-            found[name] = number | numbers | {"protocol": str(number["protocol"])}
+            found[name] = number | numbers | {"protocol": str(number["protocol"]), "side": _room.shape_of(name)[1]}
         except (OSError, ValueError, KeyError, TypeError, StopIteration):
             continue
-    common = Counter(number["protocol"] for number in found.values()).most_common(1)
-    shared = common[0][0] if common else ""
+    common = Counter((number["protocol"], number["side"]) for number in found.values()).most_common(1)
+    shared, side = common[0][0] if common else ("", 0)
     made = {}
     for name in names:
         if name not in found:
@@ -183,7 +183,9 @@ def qualities(names: Sequence[str]) -> dict[str, Quality]:
             continue
         number, protocol = found[name], found[name]["protocol"]
         differs = [part for part in clauses(protocol) if part not in clauses(shared)]
-        remark = f"not comparable: {', '.join(differs) or 'measured otherwise'}" if protocol != shared else ""
+        differs += [f"pictures of {number['side']} x {number['side']} pixels"] if number["side"] != side else []
+        alike = (protocol, number["side"]) == (shared, side)
+        remark = "" if alike else f"not comparable: {', '.join(differs) or 'measured otherwise'}"
         floor = shown(number["real"], number["real_error"]).split(" ± ")[0] if "real" in number else ""
         words = shown(number["value"], number["error"]).split(" ± ")[0]
         made[name] = Quality(number["value"], words, remark, protocol, floor)
@@ -655,10 +657,13 @@ def restored(*controls: Any) -> list:
 
 def digest(controls: Mapping[str, Any]) -> str:
     """The hash of all weights that take part."""
-    if controls.get("data") not in data_sets() or controls.get("what", SAMPLE) not in VERBS:
+    if controls.get("data") not in data_sets() or controls.get("what", SAMPLE) not in list(VERBS):
         return ""
     names = entrants(controls["data"], controls.get("what", SAMPLE))
-    hashes = [catalog.table().get(name, {}).get("sha256") or catalog.config_of(name)["sha256"] for name in names]
+    try:
+        hashes = [catalog.table().get(name, {}).get("sha256") or catalog.config_of(name)["sha256"] for name in names]
+    except catalog.WeightsError:
+        return ""  # whoever runs them is told
     return hashlib.sha256(" ".join(map(str, hashes)).encode()).hexdigest()
 
 

@@ -1525,6 +1525,21 @@ def test_compare_does_every_task(visit, tmp_path):
     page.locator(".image-container input[type=file]").last.set_input_files(tmp_path / "list.png")
     only_toast(page, "This file is not a picture that can be read")
     assert source(given) == looked
+    visit.refused()
+
+
+def test_compare_takes_a_photograph(visit, tmp_path):
+    page = visit("?room=compare")
+    page.get_by_role("radio", name=_room.DATA_TITLES[compare.data_sets()[-1]], exact=True).locator("visible=true").click()
+    task(page, "Reconstruct")
+    page.get_by_role("button", name=re.compile("^Upload a picture")).locator("visible=true").first.click()
+    given, made = page.locator(".spot img:visible"), page.locator(".entry[data-weights]:visible img").first
+    looked, before = source(given), source(made)
+    PIL.Image.linear_gradient("L").convert("RGB").save(tmp_path / "photo.jpg")
+    page.locator(".image-container input[type=file]").last.set_input_files(tmp_path / "photo.jpg")
+    changed(given, looked)
+    changed(made, before)
+    lined_up(page)
 
 
 def test_compare_stops_and_begins_again(visit):

@@ -144,6 +144,10 @@ def test_a_folder_without_a_sound_config_does_not_close_the_room(stocked):
     (stocked / "nobody-mnist").mkdir()
     (stocked / "nobody-mnist" / "config.json").write_text("{}")
     assert compare.entrants("mnist", SAMPLE) == DIGITS and compare.data_sets() == ["mnist", "mine"]
+    (stocked / "vae-mnist" / "config.json").write_text("{")
+    assert compare.digest({"data": "mnist"}) == "" and len(compare.digest({"data": "mine"})) == 64
+    assert compare.digest({"data": ["mnist"]}) == compare.digest({"data": "mine", "what": []}) == compare.digest({}) == ""
+    assert {entry.weights: entry.state for entry in ran()[1]}["vae-mnist"] == "failed"
 
 
 def test_parameters_are_counted_in_the_file(stocked):
@@ -165,6 +169,13 @@ def test_a_number_of_another_protocol_is_not_held_against_the_others(stocked):
     assert "<b>4.25</b>" in shown and shown.count("<b>") == 1 and "not comparable: real pictures rounded" in shown
     words = compare.measured()
     assert "| Gaussian mixture | 9.50 | 0.050 |  |" in words and PROTOCOL.format("") in words
+
+
+def test_a_number_of_pictures_of_another_size_is_not_held_against_the_others(stocked):
+    config = json.loads((stocked / "dcgan-mnist" / "config.json").read_text())
+    config["arguments"]["size"] = 32
+    (stocked / "dcgan-mnist" / "config.json").write_text(json.dumps(config))
+    assert compare.qualities(DIGITS)["dcgan-mnist"].remark == "not comparable: pictures of 32 x 32 pixels"
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"measures": 3}', '{"measures": [{"key": "frechet"}]}', "null"])
