@@ -68,10 +68,11 @@ mixtures' description are principal coordinates: the same for all of them, and w
 $$x_u \sim p(x_u \mid x_k), \qquad \text{mixture: } p(z \mid x_k) = \sum_j \frac{w_j\, p(x_k \mid j)}{\sum_i w_i\, p(x_k \mid i)}\,
 \mathcal{N}\!\left(z \mid m_j(x_k), C_j\right)$$
 
-A mixture conditions its Gaussians, which is exact. A variational autoencoder draws latents given the picture and the unknown part
-given the latents, in turns. An autoregressive model writes in reading order: known pixels *after* a hole do not guide it, which
-**Fill in** shows and **Complete** does not. A diffusion model mends its guess where the picture is known, at every step. A model
-with neither an encoder nor a density, such as a plain adversarial one, can do none of it.
+A mixture conditions its Gaussians, exactly, with what its coordinates leave out taken for noise. A variational autoencoder draws
+latents given the picture and the unknown part given the latents, in turns. An autoregressive model writes in reading order: known
+pixels *after* a hole do not guide it, which **Fill in** shows and **Complete** does not. A diffusion model mends its guess where
+the picture is known, at every step. A model with neither an encoder nor a density, such as a plain adversarial one, can do none
+of it.
 
 **The number.** The Frechet distance between the features of samples and of unseen real pictures, by our own feature network: means
 and covariances of both, $\lVert \mu - \mu' \rVert^2 + \mathrm{tr}\left(\Sigma + \Sigma' - 2 (\Sigma \Sigma')^{1/2}\right)$. Lower
