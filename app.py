@@ -1,4 +1,4 @@
-"""The front door: one page, a tab per family, inside it a tab per room. Names no model.
+"""The front door: one page, a tab per family, inside it a tab per room; beside these, rooms of several models. Names no model.
 
 ``python app.py [--host ADDRESS] [--port NUMBER]``
 """
@@ -52,6 +52,13 @@ def rooms(closed: bool = False) -> dict[str, list[str]]:
     return found
 
 
+def shared() -> dict[str, Any]:
+    """Rooms of several models that have something to show: name -> module, from the files in ``demos`` without a model's name."""
+    names = [name for name in _room.rooms() if name not in catalog.names()]
+    modules = {name: importlib.import_module(f"demos.{name}") for name in names}
+    return {name: module for name, module in modules.items() if module.is_open()}
+
+
 def restore(request: gr.Request, built: dict[str, _room.Room], families: dict[str, gr.Tabs]) -> dict[Any, Any]:
     """What the page's link says, as updates: which tabs are open, what the room's controls hold."""
     query = request.query_params
@@ -70,8 +77,8 @@ def restore(request: gr.Request, built: dict[str, _room.Room], families: dict[st
         component = room.controls.get(key)
         if component is not None and _fits(component, value):
             updates[component] = value
-    digest, name = query.get("sha", ""), state.get("weights")
-    if digest and name in catalog.trained() and not catalog.config_of(name)["sha256"].startswith(digest):
+    digest, current = query.get("sha", ""), room.digest(state)
+    if digest and current and not current.startswith(digest):
         gr.Warning("These weights were trained anew since this picture was saved; it may look different.")
     if state and room.show is not None:
         values = [updates.get(component, component.value) for component in room.controls.values()]
@@ -88,7 +95,7 @@ def opened(name: str, families: dict[str, gr.Tabs]) -> dict[Any, Any]:
     """The tabs that are open when a room is, or the home tab where there is no such room, as updates."""
     family = catalog.names().get(name)
     if family not in families:
-        return {families[""]: gr.Tabs(selected=HOME)}
+        return {families[""]: gr.Tabs(selected=name if name in shared() else HOME)}
     return {families[""]: gr.Tabs(selected=family), families[family]: gr.Tabs(selected=name)}
 
 
@@ -126,13 +133,16 @@ def build() -> gr.Blocks:
         link = gr.Textbox(visible="hidden", show_label=False)
         built: dict[str, _room.Room] = {}
         families: dict[str, gr.Tabs] = {}
-        shown = rooms()
-        names = [name for members in shown.values() for name in members]
+        shown, halls = rooms(), shared()
+        names = [*halls, *(name for members in shown.values() for name in members)]
         gr.HTML(f'<i class="rooms" data-rooms="{" ".join(names)}"></i>', visible="hidden")
         goto = gr.HTML("", html_template="", js_on_load=GOTO_JS, visible="hidden")
         with gr.Tabs(elem_classes=["families"]) as families[""]:
             with gr.Tab("Home", id=HOME):
-                _home.home(shown, FAMILIES)
+                _home.home(shown, FAMILIES, {name: (hall.TITLE, hall.SUMMARY) for name, hall in halls.items()})
+            for name, hall in halls.items():
+                with gr.Tab(hall.TITLE, id=name):
+                    built[name] = hall.room()
             for family, members in shown.items():
                 with gr.Tab(FAMILIES[family], id=family), gr.Tabs() as families[family]:
                     for name in members:

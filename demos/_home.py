@@ -118,17 +118,23 @@ def line(rooms: Sequence[str]) -> str:
     return f'<ol class="line" aria-label="By year">{"".join(years)}</ol>'
 
 
-def page_html(rooms: Mapping[str, Sequence[str]], titles: Mapping[str, str]) -> str:
-    """The whole tab: line, search, families, cards."""
+def page_html(
+    rooms: Mapping[str, Sequence[str]], titles: Mapping[str, str], shared: Mapping[str, tuple[str, str]] | None = None
+) -> str:
+    """The whole tab: line, rooms of several models, search, families, cards."""
     everything = [model for members in rooms.values() for model in members]
     kinds = [("", "All"), *((family, titles[family]) for family in rooms)]
     chips = "".join(
         f'<button type="button" data-filter="{family}" aria-pressed="{"false" if family else "true"}">{html.escape(title)}</button>'
         for family, title in kinds
     )
+    ways = "".join(
+        f'<a class="way" href="?room={name}" data-room="{name}"><strong>{html.escape(title)}</strong> {html.escape(summary)}</a>'
+        for name, (title, summary) in (shared or {}).items()
+    )
     cards = "".join(card(model, family, titles[family]) for family, members in rooms.items() for model in members)
     return (
-        f'<div class="home">{line(everything)}'
+        f'<div class="home">{line(everything)}{ways}'
         '<div class="find"><input type="search" placeholder="Search" aria-label="Search the rooms">'
         f'<div class="chips" role="group" aria-label="Family">{chips}</div></div>'
         f'<div class="cards">{cards}</div><p class="note nothing" hidden>No room has all of these words.</p>'
@@ -215,10 +221,12 @@ def measure_costs(rooms: Sequence[str]) -> Iterator[tuple[str, str]]:
 # ---- the tab ----------------------------------------------------------------------------------------------------------
 
 
-def home(rooms: Mapping[str, Sequence[str]], titles: Mapping[str, str]) -> None:
-    """Lay out the tab; ``titles``: of the families."""
+def home(
+    rooms: Mapping[str, Sequence[str]], titles: Mapping[str, str], shared: Mapping[str, tuple[str, str]] | None = None
+) -> None:
+    """Lay out the tab; ``titles``: of the families; ``shared``: rooms of several models -> title and one sentence."""
     everything = [model for members in rooms.values() for model in members]
-    gr.HTML(page_html(rooms, titles), js_on_load=FIND_JS)
+    gr.HTML(page_html(rooms, titles, shared), js_on_load=FIND_JS)
     with gr.Row(elem_classes=["keep"]):
         measure = gr.Button("What do they cost on this machine?", size="sm", elem_classes=["quiet"], min_width=240)
         stop = gr.Button("Stop", variant="stop", size="sm", elem_classes=["quiet"])

@@ -1,7 +1,8 @@
 """What all rooms share: header, seed, checked picture input, clickable pictures, saving with a recipe, links, errors.
 
 A room is a file ``demos/<model>.py`` with plain handler functions and ``room()``, which lays out the widgets and returns a
-:class:`Room`. Nothing here or there imports a model before its first use.
+:class:`Room`. A file of another name is a room of several models, with ``TITLE``, ``SUMMARY`` and ``is_open()`` besides. Nothing
+here or there imports a model before its first use.
 """
 
 from __future__ import annotations
@@ -498,12 +499,17 @@ def haltable(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]
 
     def run(token: Any, *values: Any) -> Iterator[Any]:
         for frame in work(*values):
-            if token in _halted:
+            if is_halted(token):
                 return
             yield frame
 
     run.__name__ = work.__name__  # not functools.wraps: its signature has no token
     return run
+
+
+def is_halted(token: Any) -> bool:
+    """Whether the work that this starter's text began was stopped."""
+    return isinstance(token, str) and token[:64] in _halted
 
 
 def halt(token: Any) -> None:
@@ -728,24 +734,38 @@ def picked_example(event: gr.EventData, weights: str) -> PIL.Image.Image:
 # ---- recipes, saving, links -------------------------------------------------------------------------------------------
 
 
+def weights_digest(controls: Mapping[str, Any]) -> str:
+    """SHA-256 of the weights that the controls name; "": they name none."""
+    name = controls.get("weights")
+    return catalog.config_of(name)["sha256"] if name in catalog.trained() else ""
+
+
 @dataclass
 class Room:
     """A room as the front door sees it."""
 
     model: str
+    """The name of its file, which is its model's, if it has one."""
     controls: dict[str, Component] = field(default_factory=dict)
     """What a recipe holds: key -> component with a plain value."""
     show: Callable[..., Sequence[Any]] | None = None
     """Takes the controls' values and returns what the room shows for them, one value per component of ``shown``."""
     shown: Sequence[Component] = ()
+    digest: Callable[[Mapping[str, Any]], str] = weights_digest
+    """Takes the controls by key and returns the hash of the weights that they use."""
 
 
-def recipe_of(room: str, keys: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+def recipe_of(
+    room: str, keys: Sequence[str], values: Sequence[Any], digest: Callable[[Mapping[str, Any]], str] = weights_digest
+) -> dict[str, Any]:
     """What to write into a saved picture: room, controls, and the hash of the weights used."""
     controls = dict(zip(keys, values, strict=True))
-    name = controls.get("weights")
-    known = name in catalog.trained()
-    return {"room": room, "controls": controls, "sha256": catalog.config_of(name)["sha256"][:16] if known else ""}
+    return {"room": room, "controls": controls, "sha256": digest(controls)[:16]}
+
+
+def rooms() -> list[str]:
+    """The names of all rooms, from the files here."""
+    return sorted(file.stem for file in Path(__file__).parent.glob("[!_]*.py"))
 
 
 @_watch.encoding
@@ -772,8 +792,7 @@ def read_recipe(file: str | os.PathLike) -> dict[str, Any]:
             recipe = json.loads(image.info[RECIPE_KEY])
     except Exception as error:
         raise gr.Error(sentence) from error
-    rooms = list(catalog.names())
-    if not isinstance(recipe, dict) or not isinstance(recipe.get("controls"), dict) or recipe.get("room") not in rooms:
+    if not isinstance(recipe, dict) or not isinstance(recipe.get("controls"), dict) or recipe.get("room") not in rooms():
         raise gr.Error(sentence)
     return recipe
 
@@ -796,7 +815,8 @@ def save_button(room: Room, make: Callable[..., Sequence[PIL.Image.Image]], extr
     @guarded
     def save(*values: Any) -> str:
         controls = values[: len(keys)]
-        content = png_with_recipe(make(*values), recipe_of(room.model, keys, controls) | ({"view": view} if view else {}))
+        recipe = recipe_of(room.model, keys, controls, room.digest)
+        content = png_with_recipe(make(*values), recipe | ({"view": view} if view else {}))
         stem = "-".join(str(part) for part in (dict(zip(keys, controls, strict=True)).get("weights", room.model), view) if part)
         return f"{stem}.png|{data_uri(content)}"
 
@@ -912,8 +932,11 @@ def seed_row(value: int = 7) -> tuple[gr.Number, gr.Button]:
 ROLL_JS = "() => Math.floor(Math.random() * 1000000)"
 
 
-def explanation(models: str | Sequence[str], text: str) -> None:
-    """"How it works" with its formula, what is done differently, and the measured numbers, in closed accordions."""
+def explanation(models: str | Sequence[str], text: str, numbers: str = "") -> None:
+    """"How it works" with its formula, what is done differently, and the measured numbers, in closed accordions.
+
+    ``numbers``: what is shown as measured in place of the models' cards.
+    """
     models = [models] if isinstance(models, str) else models
     parts = [text]
     for model in models:
@@ -927,7 +950,8 @@ def explanation(models: str | Sequence[str], text: str) -> None:
             latex_delimiters=[{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}],
         )
     with gr.Accordion("Measured", open=False):
-        gr.Markdown("\n\n".join(measured(name) for model in models for name in catalog.trained(model)) or "Nothing is trained yet.")
+        cards = "\n\n".join(measured(name) for model in models for name in catalog.trained(model))
+        gr.Markdown(numbers or cards or "Nothing is trained yet.")
 
 
 def measured(name: str) -> str:

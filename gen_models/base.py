@@ -179,11 +179,32 @@ class Model(nn.Module):
 
 
 class GenerativeModel(Model):
-    """A model that makes pictures. All verbs take and return pictures in [0, 1], (B, C, H, W), float32."""
+    """A model that makes pictures. All verbs take and return pictures in [0, 1], (B, C, H, W), float32.
+
+    Which verbs a model has, ``catalog.methods`` tells without importing it.
+    """
 
     def sample(self, draws: Draws) -> Tensor:
         """One picture per row of ``draws``."""
         raise NotImplementedError(f"{type(self).__name__} does not sample")
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Pictures as the model's own description of them gives them back."""
+        raise NotImplementedError(f"{type(self).__name__} does not reconstruct")
+
+    def complete(self, draws: Draws, images: Tensor, unknown: Tensor) -> Tensor:
+        """One picture per row of ``draws``: what is unknown of ``images`` is made up, the rest stays as the model sees it.
+
+        ``images``: one picture or one per row, (1 or B, C, H, W); ``unknown``: (H, W) bool, true where a pixel is to be made up.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not complete")
+
+    def stages(self, draws: Draws, images: Tensor | None = None, unknown: Tensor | None = None) -> Iterator[Tensor]:
+        """The way to :meth:`sample`, or with ``images`` to :meth:`complete`: pictures again and again, the last ones finished.
+
+        A model of many steps yields after each, so that somebody else may compute in between; all others do it at once.
+        """
+        yield self.sample(draws) if images is None else self.complete(draws, images, unknown)
 
 
 class Translator(Model):

@@ -99,6 +99,40 @@ def about(name: str) -> dict[str, Any]:
     return facts
 
 
+@cache
+def methods(name: str) -> frozenset[str]:
+    """What a model can do: the methods of its class and of those of the package that it is built from, read without importing them.
+
+    Those of ``base.py`` do not count: there, what a model makes no picture with says so.
+    """
+    module = f"{PACKAGE.name}.{family_of(name)}.{name}"
+    tree = _tree(module)
+    titled = [
+        node.name for node in tree.body if isinstance(node, ast.ClassDef)
+        if any(isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "title" for line in node.body)
+    ]  # fmt: skip
+    return frozenset(_methods(module, titled[0]))
+
+
+def _methods(module: str, kind: str) -> set[str]:
+    """The methods of a class in a module of this package, and those it has from other classes of the package."""
+    tree = _tree(module)
+    node = next((part for part in tree.body if isinstance(part, ast.ClassDef) and part.name == kind), None)
+    if node is None:
+        return set()
+    origins = {alias.name: part.module or "" for part in tree.body if isinstance(part, ast.ImportFrom) for alias in part.names}
+    found = {line.name for line in node.body if isinstance(line, ast.FunctionDef)}
+    for base in node.bases:
+        origin = origins.get(ast.unparse(base), module)
+        if origin.startswith(f"{PACKAGE.name}.") and origin != f"{PACKAGE.name}.base":
+            found |= _methods(origin, ast.unparse(base))
+    return found
+
+
+def _tree(module: str) -> ast.Module:
+    return ast.parse((PACKAGE.parent / f"{module.replace('.', '/')}.py").read_text())
+
+
 def split_name(name: str) -> tuple[str, str]:
     """``dcgan-fashion`` -> (``dcgan``, ``fashion``).
 

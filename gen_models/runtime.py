@@ -26,6 +26,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def hardware() -> str:
+    """What models run on, for those who read how long something took."""
+    gpu = device().type == "cuda"
+    return torch.cuda.get_device_name(device()) if gpu else f"{torch.get_num_threads()} cores of the processor"
+
+
 @lru_cache(maxsize=1)
 def multiplies_bfloat16() -> bool:
     """Whether the processor has instructions for products of bfloat16 (AVX512-BF16, AMX); elsewhere it is slower than float32."""

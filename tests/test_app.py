@@ -26,7 +26,7 @@ from conftest import ROOT
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 import app
-from demos import _room
+from demos import _room, compare
 from gen_models import catalog
 from gen_models.data import FACADE_LABELS
 
@@ -1462,6 +1462,140 @@ def test_a_picture_without_a_recipe_is_told_once(visit, tmp_path):
     only_toast(page, "This picture carries no recipe")
 
 
+# ---- Compare ----------------------------------------------------------------------------------------------------------
+
+
+def lined_up(page: Page) -> list[str]:
+    """Wait until all models are done; the first picture of each row."""
+    expect(page.locator('.lineup[aria-busy="false"]:visible')).to_have_count(1)
+    expect(page.get_by_text("The times are for")).to_be_visible()
+    rows = page.locator(".entry[data-weights]:visible")
+    expect(rows).to_have_count(page.locator('.entry[data-state="done"]:visible').count())
+    return [source(row.locator("img").first) for row in rows.all()]
+
+
+def task(page: Page, name: str) -> list[str]:
+    """Choose a task and wait until it is done."""
+    page.get_by_role("radio", name=name, exact=True).locator("visible=true").first.click()
+    expect(page.locator(f".lineup[data-task='{name}']:visible")).to_have_count(1)
+    return lined_up(page)
+
+
+@pytest.mark.parametrize("size, dark", [(WIDE, False), (NARROW, True), (NARROW, False), (WIDE, True)])
+def test_compare_shows_all_models_and_runs_them(visit, tmp_path, size, dark):
+    page = visit("?room=compare", size, dark)
+    expect(page.locator(".room-header:visible h2")).to_have_text("Compare")
+    data = compare.data_sets()[0]
+    rows = page.locator(".entry[data-weights]:visible")
+    names = [row.get_attribute("data-weights") for row in rows.all()]
+    assert names == compare.entrants(data, "Sample") and len(names) > 5
+    assert page.locator('.entry[data-state="published"]:visible').count() == len(names)
+    assert not re.search(r"\d ms", page.locator(".lineup:visible").inner_text()), "nothing was measured yet"
+    photograph(page, tmp_path, f"compare-first-{size[0]}-{'dark' if dark else 'light'}")
+    before = [source(row.locator("img").first) for row in rows.all()]
+    press(page, "Compare")
+    assert len(lined_up(page)) == len(before)
+    assert len(re.findall(r"\d m?s", page.locator(".lineup:visible").inner_text())) == len(names)
+    press(page, "New seed")
+    expect(rows.first.locator("img").first).not_to_have_attribute("src", before[0])
+    assert not set(lined_up(page)) & set(before)
+    photograph(page, tmp_path, f"compare-{size[0]}-{'dark' if dark else 'light'}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0], "the page scrolls sideways"
+    assert page.locator(TOLD).count() == 0
+
+
+def test_compare_does_every_task(visit, tmp_path):
+    page = visit("?room=compare")
+    data = compare.data_sets()[0]
+    for name in ("Reconstruct", "Complete", "Fill in"):
+        assert len(task(page, name)) == len(compare.entrants(data, name))
+        photograph(page, tmp_path, f"compare-{name}")
+    given, made = page.locator(".spot img:visible"), page.locator(".entry[data-weights]:visible img")
+    for act in (
+        lambda: given.click(position={"x": 20, "y": 20}), lambda: example(page, 3), lambda: slide(page, "Unknown part", 0.3)
+    ):  # fmt: skip
+        looked, before = source(given), source(made.first)
+        act()
+        changed(given, looked)
+        changed(made.first, before)
+        lined_up(page)
+    page.get_by_role("button", name=re.compile("^Upload a picture")).locator("visible=true").first.click()
+    looked = source(given)
+    (tmp_path / "list.png").write_text("milk, bread")
+    page.locator(".image-container input[type=file]").last.set_input_files(tmp_path / "list.png")
+    only_toast(page, "This file is not a picture that can be read")
+    assert source(given) == looked
+    visit.refused()
+
+
+def test_compare_takes_a_photograph(visit, tmp_path):
+    page = visit("?room=compare")
+    page.get_by_role("radio", name=_room.DATA_TITLES[compare.data_sets()[-1]], exact=True).locator("visible=true").click()
+    task(page, "Reconstruct")
+    page.get_by_role("button", name=re.compile("^Upload a picture")).locator("visible=true").first.click()
+    given, made = page.locator(".spot img:visible"), page.locator(".entry[data-weights]:visible img").first
+    looked, before = source(given), source(made)
+    PIL.Image.linear_gradient("L").convert("RGB").save(tmp_path / "photo.jpg")
+    page.locator(".image-container input[type=file]").last.set_input_files(tmp_path / "photo.jpg")
+    changed(given, looked)
+    changed(made, before)
+    lined_up(page)
+
+
+def test_compare_stops_and_begins_again(visit):
+    page = visit("?room=compare")
+    press(page, "Compare")
+    page.wait_for_function("""() => {
+      if (!document.querySelector('.lineup[aria-busy=true]')) return false;
+      [...document.querySelectorAll('button.stop')].find(button => button.offsetParent).click();
+      return true;
+    }""", polling="raf")  # fmt: skip
+    expect(page.get_by_text(re.compile(r"^Stopped; \d+ of \d+ models were done"))).to_be_visible()
+    expect(page.locator('.entry[data-state="stopped"]:visible').first).to_be_visible()
+    press(page, "Compare")
+    lined_up(page)
+
+
+def test_compare_is_saved_and_restored(visit, tmp_path):
+    page = visit("?room=compare")
+    task(page, "Fill in")
+    before = source(page.locator(".entry[data-weights]:visible img").first)
+    enter_seed(page, 31)
+    expect(page.locator(".entry[data-weights]:visible img").first).not_to_have_attribute("src", before)
+    made = lined_up(page)
+    with page.expect_download() as waiting:
+        press(page, "Save picture")
+    waiting.value.save_as(tmp_path / "saved.png")
+    recipe = _room.read_recipe(tmp_path / "saved.png")
+    assert recipe["room"] == "compare" and recipe["sha256"]
+    assert (recipe["controls"]["seed"], recipe["controls"]["what"]) == (31, "Fill in")
+    with PIL.Image.open(tmp_path / "saved.png") as sheet:
+        assert sheet.width == 1280
+    press(page, "Copy link")
+    expect(page).to_have_url(re.compile("state="))
+    other = visit()
+    with other.expect_navigation(url=re.compile("state=")):
+        other.locator('input[type=file][accept*="png"]').first.set_input_files(tmp_path / "saved.png")
+    assert lined_up(other) == made
+    visit.left()
+    fresh = visit("?" + page.url.partition("?")[2])
+    assert lined_up(fresh) == made
+    expect(seed_field(fresh)).to_have_value("31")
+
+
+def test_compare_leads_to_the_rooms_and_home_leads_to_it(visit):
+    page = visit()
+    page.locator(".home a[data-room=compare]").click()
+    header = page.locator(".room-header:visible")
+    expect(header).to_have_attribute("data-room", "compare")
+    row = page.locator(".entry[data-weights^=gated_pixelcnn]:visible")
+    name = row.get_attribute("data-weights")
+    row.locator("a").click()
+    expect(header).to_have_attribute("data-room", "pixelcnn")
+    expect(page.locator(f'input[type=radio][value="{name}"]:visible')).to_be_checked()
+    visit.left()
+
+
 # ---- the verbs over HTTP ----------------------------------------------------------------------------------------------
 
 
@@ -1505,6 +1639,15 @@ def test_a_bad_value_over_http_is_told(server, verb, values, sentence):
     values = [catalog.trained(verb.partition("_")[0])[0] if value is None else value for value in values]
     kind, told = call(server, verb, *values)
     assert kind == "error" and sentence in json.dumps(told)
+
+
+def test_all_models_answer_over_http(server):
+    data = compare.data_sets()[0]
+    kind, told = call(server, "compare_sample", data, 7, 2)
+    assert kind == "complete" and [answer["weights"] for answer in told[0]] == compare.entrants(data, "Sample")
+    assert all(len(answer["pictures"]) == 2 and answer["milliseconds"] > 0 for answer in told[0])
+    kind, told = call(server, "compare_reconstruct", data, "nonsense")
+    assert kind == "error" and "picture" in json.dumps(told)
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "app.py", "../app.py", "weights/vae-mnist/config.json"])

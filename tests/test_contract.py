@@ -142,6 +142,72 @@ def test_sampling_leaves_the_model_as_it_was(sampler):
     assert all(torch.equal(before[key], value) for key, value in sampler.state_dict().items())
 
 
+# ---- reconstructing and completing ------------------------------------------------------------------------------------
+
+
+def has(verb: str) -> list[str]:
+    return [name for name in SAMPLERS if getattr(catalog.model_class(name), verb) is not getattr(GenerativeModel, verb)]
+
+
+def given_pictures(model: GenerativeModel, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pictures and a hole in them, which takes some of an unfitted mixture's coordinates: its first pixels."""
+    generator = torch.Generator().manual_seed(3)
+    unknown = torch.zeros(model.image_shape[1:], dtype=torch.bool)
+    unknown[:7, 2:12] = True
+    return torch.rand(count, *model.image_shape, generator=generator), unknown
+
+
+def are_pictures(images: torch.Tensor, model: GenerativeModel, count: int) -> bool:
+    fits = images.shape == (count, *model.image_shape) and images.dtype == torch.float32
+    return bool(fits and torch.isfinite(images).all() and images.min() >= 0 and images.max() <= 1)
+
+
+def test_which_verbs_a_model_has_is_known_without_importing_it(model_name):
+    kind, found = catalog.model_class(model_name), catalog.methods(model_name)
+    for verb in ("sample", "reconstruct", "complete", "stages", "translate", "enlarge", "log_likelihood", "fit", "nonsense"):
+        bases = [base for base in kind.__mro__ if base.__module__ != "gen_models.base"]
+        assert (verb in found) == any(verb in vars(base) for base in bases), verb
+
+
+@pytest.mark.parametrize("name", has("reconstruct"))
+def test_a_reconstruction_is_a_picture_and_each_its_own(name):
+    model = build(name)
+    images, _ = given_pictures(model, 3)
+    with torch.no_grad():
+        made = model.reconstruct(images)
+        assert are_pictures(made, model, 3)
+        assert torch.allclose(model.reconstruct(images[1:2]), made[1:2], atol=1e-5)
+    assert (made[0] - made[1]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("name", has("complete"))
+def test_a_completion_keeps_what_is_known_and_the_seed_decides_the_rest(name):
+    model = build(name)
+    images, unknown = given_pictures(model, 1)
+    seen = getattr(model, "seen", lambda pictures: pictures)(images)
+    with torch.no_grad():
+        made = model.complete(Draws(7, 4), images, unknown)
+        assert are_pictures(made, model, 4)
+        assert (made - seen)[..., ~unknown].abs().max() < 1e-6
+        assert torch.equal(model.complete(Draws(7, 4), images, unknown), made)
+        assert torch.allclose(model.complete(Draws(7, 1, first=2), images, unknown)[0], made[2], atol=1e-4)
+        assert torch.allclose(model.complete(Draws(7, 4), images.expand(4, -1, -1, -1), unknown), made, atol=1e-4)
+    assert all((made[left] - made[right]).abs().max() > 1e-3 for left in range(4) for right in range(left))
+
+
+def test_the_stages_end_in_the_sample_and_in_the_completion(sampler):
+    images, unknown = given_pictures(sampler, 1)
+    with torch.no_grad():
+        *_, made = sampler.stages(Draws(7, 2))
+        assert torch.equal(made, sampler.sample(Draws(7, 2)))
+        if "complete" not in catalog.methods(type(sampler).__module__.rpartition(".")[2]):
+            with pytest.raises(NotImplementedError, match="does not complete"):
+                list(sampler.stages(Draws(7, 2), images, unknown))
+            return
+        *_, made = sampler.stages(Draws(7, 2), images, unknown)
+        assert torch.equal(made, sampler.complete(Draws(7, 2), images, unknown))
+
+
 # ---- translating ------------------------------------------------------------------------------------------------------
 
 

@@ -245,3 +245,60 @@ def test_its_density_is_measured_with_its_protocol(model, data_folder):
     assert one.value == pytest.approx(float(model.log_density_of_one(pictures).mean()), rel=1e-4)
     assert (mixture.key, one.key, mixture.better) == ("density", "density-one", "higher")
     assert "60 pictures" in mixture.protocol and "4 principal coordinates" in mixture.protocol
+
+
+# ---- completing -------------------------------------------------------------------------------------------------------
+
+
+def in_one(model: GMM, pixels: torch.Tensor, known: torch.Tensor) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    """Weights, means and covariances of the coordinates given known pixels, from the joint Gaussians (Bishop 2006, eq. 2.81)."""
+    basis, mean = model.basis.double().numpy(), model.mean.double().numpy()
+    noise, weights, means, covariances = float(model.left_out()), [], [], []
+    for weight, middle, scale in zip(model.weights, model.means.double().numpy(), model.scales.double().numpy(), strict=True):
+        own = scale @ scale.T
+        across, seen = own @ basis[:, known], basis[:, known].T @ own @ basis[:, known] + noise * np.eye(int(known.sum()))
+        expected = mean[known] + basis[:, known].T @ middle
+        gain = across @ np.linalg.inv(seen)
+        weights.append(np.log(float(weight)) + stats.multivariate_normal.logpdf(pixels[known], expected, seen))
+        means.append(middle + gain @ (pixels[known].numpy() - expected))
+        covariances.append(own - gain @ across.T)
+    shares = np.exp(np.array(weights) - max(weights))
+    return shares / shares.sum(), means, covariances
+
+
+@pytest.fixture(scope="module")
+def half_known(images) -> tuple[torch.Tensor, torch.Tensor]:
+    """A picture and what is unknown of it: all but a corner, so that more than one Gaussian may have made it."""
+    unknown = torch.ones(16, 16, dtype=torch.bool)
+    unknown[:3, :4] = False
+    return images[5:6], unknown
+
+
+def test_a_completion_is_a_draw_from_the_joint_gaussian(model, half_known):
+    picture, unknown = half_known
+    shares, means, covariances = in_one(model, picture.flatten().double(), ~unknown.flatten())
+    assert np.sort(shares)[-2] > 0.02, "two Gaussians must have a say"
+    made = model.complete(Draws(0, 4000), picture, unknown)
+    assert torch.equal(made[..., ~unknown], picture.expand(4000, -1, -1, -1)[..., ~unknown])
+    hole = unknown.flatten().numpy()
+    basis = model.basis.double().numpy()
+    middle = sum(share * mean for share, mean in zip(shares, means, strict=True))
+    spread = sum(
+        share * (covariance + np.outer(mean - middle, mean - middle))
+        for share, mean, covariance in zip(shares, means, covariances, strict=True)
+    )
+    wanted = model.mean.double().numpy() + basis.T @ middle
+    deviation = np.sqrt(np.diag(basis.T @ spread @ basis))
+    found = made.flatten(1).double().numpy()
+    assert np.abs((found.mean(axis=0) - wanted)[hole] / deviation[hole]).max() < 5 / np.sqrt(4000)
+    assert np.abs(found.std(axis=0)[hole] / deviation[hole] - 1).max() < 0.1
+
+
+def test_with_nothing_known_a_completion_is_the_sample(model, images):
+    made = model.complete(Draws(3, 20), images[:1], torch.ones(16, 16, dtype=torch.bool))
+    assert torch.allclose(made, model.sample(Draws(3, 20)), atol=1e-5)
+
+
+def test_what_is_left_out_is_the_mean_of_the_other_variances(model, images):
+    values = torch.linalg.eigvalsh(images.flatten(1).T.cov().double()).flip(0)
+    assert float(model.left_out()) == pytest.approx(max(float(values[4:].mean()), FLOOR), rel=0.25)

@@ -490,9 +490,8 @@ def test_every_verb_of_the_rooms_is_tried():
         name = file.stem.removeprefix("test_").removesuffix("_room")
         tried |= set(re.findall(rf"\b{name}\.(\w+)", file.read_text()))
     with gr.Blocks() as page:
-        for members in app.rooms(closed=True).values():
-            for name in members:
-                importlib.import_module(f"demos.{name}").room()
+        for name in (*app.shared(), *(name for members in app.rooms(closed=True).values() for name in members)):
+            importlib.import_module(f"demos.{name}").room()
     used = {inspect.unwrap(event.fn).__name__ for event in page.fns.values() if event.fn is not None}
     assert used - {"save", "halt", "<lambda>"} <= tried, used - tried
     assert used >= {"sample", "drag", "dcgan_sample"}
@@ -760,7 +759,7 @@ def test_the_page_is_laid_out_without_importing_a_model():
 
 def test_every_public_verb_has_a_name_and_a_docstring(page):
     public = {event.api_name: event.fn for event in page.fns.values() if event.api_visibility == "public"}
-    shown = [name for members in app.rooms().values() for name in members]
+    shown = [*app.shared(), *(name for members in app.rooms().values() for name in members)]
     for name in shown:
         assert [verb for verb in public if str(verb).startswith(f"{name}_")], f"the room {name} has no verb"
     for name, verb in public.items():
@@ -787,15 +786,15 @@ def test_heavy_work_waits_its_turn(page):
 
 def test_every_room_that_has_something_to_show_is_shown(page):
     shown, all_ = ({name for members in app.rooms(closed).values() for name in members} for closed in (False, True))
-    assert all_ == {file.stem for file in (ROOT / "demos").glob("[!_]*.py")}
+    assert all_ | set(app.shared()) == set(_room.rooms()) == {file.stem for file in (ROOT / "demos").glob("[!_]*.py")}
     assert shown == {name for name in all_ if catalog.trained(name)}
     titles = {block.label for block in page.blocks.values() if isinstance(block, gr.Tab)}
     assert {catalog.about(name)["title"] for name in shown} <= titles
 
 
 def test_a_users_own_weights_open_their_rooms_without_an_edit(shelf):
-    assert app.rooms() == {}
-    models = {file.stem for file in (ROOT / "demos").glob("[!_]*.py")}
+    assert app.rooms() == app.shared() == {}
+    models = set(_room.rooms()) & set(catalog.names())
     own = {"pix2pix": "paired", "cyclegan": "unpaired"}
     for model in models:
         catalog.save(build(model), shelf / f"{model}-mine", {"model": model, "data": own.get(model, "folder"), "classes": {}})

@@ -151,6 +151,23 @@ class VAE(GenerativeModel):
         """The mean picture of a latent from the prior, one per row of ``draws``."""
         return self.decode(draws.normal(self.latent_dim))
 
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """The mean pictures of the means of q(z|x)."""
+        return self.decode(self.encode(images))
+
+    def complete(self, draws: Draws, images: Tensor, unknown: Tensor, steps: int = 30) -> Tensor:
+        """Latents drawn from q(z|x) and the unknown part of x from p(x|z), in turns: a Markov chain, begun with a sample.
+
+        Rezende, Mohamed, Wierstra 2014, https://arxiv.org/abs/1401.4082, "missing data imputation", but without the noise of the
+        pixels: of p(x|z) the mean is taken.
+        """
+        images, unknown = self.seen(images), unknown.to(self.device)
+        x = torch.where(unknown, self.sample(draws), images)
+        for _ in range(steps):
+            mean, spread = self.posterior(x)
+            x = torch.where(unknown, self.decode(mean + spread * draws.normal(self.latent_dim).to(mean)), images)
+        return x
+
     def evidence(self, images: Tensor, draws: Draws, samples: int = 16) -> tuple[Tensor, Tensor]:
         """The two parts of the lower bound in nats: expected log p(x|z), (B,), and the KL of each latent, (B, latent_dim).
 

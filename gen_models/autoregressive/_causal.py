@@ -164,6 +164,13 @@ class Autoregressive(GenerativeModel):
         """One picture per row of ``draws``, (B, 1, H, W) in [0, 1]."""
         return deque(self.trajectory(draws, temperature=temperature, label=label), maxlen=1).pop()
 
+    def complete(self, draws: Draws, images: Tensor, unknown: Tensor) -> Tensor:
+        """Write the unknown pixels, guided by the known ones before them in reading order; see :meth:`trajectory`."""
+        return deque(self.trajectory(draws, images, unknown), maxlen=1).pop()
+
+    def stages(self, draws: Draws, images: Tensor | None = None, unknown: Tensor | None = None) -> Iterator[Tensor]:
+        return self.trajectory(draws, images, unknown)
+
     def trajectory(
         self,
         draws: Draws,

@@ -352,6 +352,14 @@ class DDPM(GenerativeModel):
         """One picture per row of ``draws``; see :meth:`trajectory`."""
         return deque(self.trajectory(draws, steps, eta, guidance, label), maxlen=1).pop().noisy
 
+    def complete(self, draws: Draws, images: Tensor, unknown: Tensor) -> Tensor:
+        """Paint what is unknown; no class is told, since the picture says what it is. See :meth:`trajectory`."""
+        return deque(self.stages(draws, images, unknown), maxlen=1).pop()
+
+    def stages(self, draws: Draws, images: Tensor | None = None, unknown: Tensor | None = None) -> Iterator[Tensor]:
+        guidance = 1.0 if images is None else 0.0
+        return (state.noisy for state in self.trajectory(draws, guidance=guidance, images=images, unknown=unknown))
+
     def levels_of(self, steps: int, strength: float = 1.0) -> list[int]:
         """The times between ``steps`` steps from the noise ``strength``, from the noisiest down to 0; fewer if there are fewer.
 

@@ -89,6 +89,10 @@ class PrincipalGaussians(GenerativeModel):
         """How likely each Gaussian is to have made a picture, (B, components), rows add up to 1 (Bishop 2006, eq. 9.13)."""
         return self.log_joint(self.encode(images)).softmax(dim=1)
 
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """The pictures of the pictures' coordinates; the Gaussians have no say in it."""
+        return self.decode(self.encode(images))
+
     # ---- pictures from nothing
 
     def sample(self, draws: Draws, component: int | None = None, spread: float = 1.0) -> Tensor:
@@ -105,15 +109,54 @@ class PrincipalGaussians(GenerativeModel):
 
     def choose(self, draws: Draws) -> Tensor:
         """A Gaussian per row of ``draws`` by the weights, int64 (B,); takes one uniform number."""
-        ends = self.weights.double().cumsum(0)
-        places = draws.uniform(1)[:, 0].to(ends) * ends[-1]
-        return torch.searchsorted(ends, places, right=True).clamp_max(self.components - 1)
+        return self._chosen(self.weights.double().expand(draws.count, -1), draws.uniform(1))
+
+    def _chosen(self, shares: Tensor, numbers: Tensor) -> Tensor:
+        """A Gaussian per row of ``shares`` (B, components) by uniform ``numbers`` (B, 1), int64 (B,)."""
+        ends = shares.cumsum(dim=1)
+        places = numbers.to(ends) * ends[:, -1:]
+        return torch.searchsorted(ends, places, right=True)[:, 0].clamp_max(self.components - 1)
 
     def sample_of_one(self, draws: Draws, spread: float = 1.0) -> Tensor:
         """Pictures from one Gaussian fitted to all training pictures; the noise is that of :meth:`sample`."""
         draws.uniform(1)
         noise = draws.normal(self.latent_dim).to(self.mean)
         return self.decode(spread * self.variances.sqrt() * noise)
+
+    def complete(self, draws: Draws, images: Tensor, unknown: Tensor) -> Tensor:
+        """A draw from the coordinates' density given the known pixels, for each row of ``draws``; what is unknown is its picture.
+
+        A known pixel is its row of the basis times the coordinates, and noise of the variance s that the coordinates leave out
+        (Tipping and Bishop 1999, section 3.1). With z = means[k] + scales[k] u, Gaussian k gives u a Gaussian once these pixels are
+        known, and these pixels a density, which weighs k (Bishop 2006, eq. 2.113 to 2.117). If nothing is known: :meth:`sample`.
+        """
+        numbers, noise = draws.uniform(1), draws.normal(self.latent_dim).double()
+        images = images.to(self.device)
+        hole = unknown.to(self.device).expand(self.image_shape).flatten()
+        basis, scales, means = (part.double() for part in (self.basis[:, ~hole], self.scales, self.means))
+        offsets = (images.flatten(1)[:, ~hole] - self.mean[~hole]).double()  # (1 or B, known)
+        s = self.left_out().double()
+        gram, seen = basis @ basis.T, offsets @ basis.T  # what the known pixels say of coordinates, (D, D) and (1 or B, D)
+        precision = torch.eye(self.latent_dim).to(gram) + scales.mT @ gram @ scales / s  # of u given the known pixels, (K, D, D)
+        factor = torch.linalg.cholesky(precision)
+        # scales[k]^T basis (x - mean - basis^T means[k]) / s, (1 or B, K, D)
+        pull = torch.einsum("kij,bki->bkj", scales, seen[:, None] - means @ gram) / s
+        centre = torch.cholesky_solve(pull[..., None], factor)[..., 0]
+        # log N(known | k), but for what is the same for all k
+        distance = (means @ gram * means).sum(dim=1) - 2 * seen @ means.T  # of the known pixels from means[k], squared
+        log_known = 0.5 * ((pull * centre).sum(dim=2) - distance / s) - factor.diagonal(dim1=1, dim2=2).log().sum(dim=1)
+        shares = (self.weights.double().log() + log_known).softmax(dim=1).expand(draws.count, -1)
+        chosen = self._chosen(shares, numbers)
+        rows = torch.arange(draws.count, device=chosen.device)
+        turned = torch.linalg.solve_triangular(factor[chosen].mT, noise.to(factor)[..., None], upper=True)[..., 0]
+        u = centre.expand(draws.count, -1, -1)[rows, chosen] + turned
+        found = means[chosen] + (scales[chosen] @ u[..., None])[..., 0]
+        return torch.where(hole.view(self.image_shape), self.decode(found.to(self.mean)), images)
+
+    def left_out(self) -> Tensor:
+        """Variance per pixel and direction that the coordinates leave out, () (Tipping and Bishop 1999, eq. 8)."""
+        directions = max(1, len(self.mean) - self.latent_dim)
+        return (self.variances.sum() * (1 / self.kept.clamp_min(FLOOR) - 1) / directions).clamp_min(FLOOR)
 
     def directions(self, component: int) -> tuple[Tensor, Tensor]:
         """The covariance of one Gaussian taken apart: standard deviations, falling, (latent_dim,), and unit directions as rows."""
