@@ -1,6 +1,6 @@
 """The front door: one page, a tab per family, inside it a tab per room; beside these, rooms of several models. Names no model.
 
-``python app.py [--host ADDRESS] [--port NUMBER]``
+``python app.py [--host ADDRESS] [--port NUMBER] [--talk [--path ROOM,ROOM...]]``
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from starlette.middleware import Middleware  # noqa: E402
 from starlette.middleware.gzip import GZipMiddleware  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 
-from demos import _home, _room, _watch  # noqa: E402
+from demos import _home, _room, _talk, _watch  # noqa: E402
 from gen_models import catalog, hub  # noqa: E402
 
 TITLE = "The gallery of deep generative models"
@@ -122,8 +123,8 @@ def link_of(file: str | None) -> str:
     return "?" + urlencode({"room": recipe["room"], "state": json.dumps(recipe["controls"]), "sha": recipe.get("sha256", "")})
 
 
-def build() -> gr.Blocks:
-    """The page."""
+def build(path: Sequence[str] = ()) -> gr.Blocks:
+    """The page; ``path``: the rooms of a talk, in which the keys lead from room to room."""
     hub.waiting = _room.wait_in_page
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         with gr.Row(elem_classes=["masthead"]):
@@ -134,7 +135,9 @@ def build() -> gr.Blocks:
         built: dict[str, _room.Room] = {}
         families: dict[str, gr.Tabs] = {}
         shown, halls = rooms(), shared()
-        names = [*halls, *(name for members in shown.values() for name in members)]
+        names = path or [*halls, *(name for members in shown.values() for name in members)]
+        if path:
+            _talk.stage()
         gr.HTML(f'<i class="rooms" data-rooms="{" ".join(names)}"></i>', visible="hidden")
         goto = gr.HTML("", html_template="", js_on_load=GOTO_JS, visible="hidden")
         with gr.Tabs(elem_classes=["families"]) as families[""]:
@@ -184,7 +187,10 @@ def launch_settings(page: gr.Blocks | None = None) -> dict[str, Any]:
         ssr_mode=False, strict_cors=True, enable_monitoring=False, run_history=False, share=False,
         footer_links=["api"], app_kwargs={
             "middleware": [Middleware(GZipMiddleware, minimum_size=4000)],
-            "routes": [Route("/cover/{name}.webp", _home.send_cover), Route("/health", _watch.health(waiting))],
+            "routes": [
+                Route("/cover/{name}.webp", _home.send_cover), Route("/prepared/{room}.webp", _talk.send_prepared),
+                Route("/health", _watch.health(waiting)),
+            ],
         },
     )  # fmt: skip
 
@@ -210,16 +216,28 @@ def main() -> None:
     """Start the server."""
     import torch
 
-    from gen_models import runtime
+    from gen_models import _start, runtime
 
     options = argparse.ArgumentParser("python app.py", description=TITLE)
     options.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     options.add_argument("--port", type=int, default=None, help="default: the first free port from 7860")
+    options.add_argument("--talk", action="store_true", help="for the stage: large type, picture first, models warmed, no network")
+    options.add_argument("--path", metavar="ROOM,ROOM", help="with --talk: the rooms that a clicker leads through; default: all")
     given = options.parse_args()
+    if given.path is not None and not given.talk:
+        options.error("a path is for a talk: add --talk")
+    try:
+        path = _talk.path_of(given.path, {"": list(shared())} | rooms()) if given.talk else []
+    except _talk.PathError as error:
+        options.error(str(error))
+    if given.talk:
+        os.environ.update(_start.OFFLINE)
     torch.set_num_threads(runtime.cores())
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("gallery").setLevel(logging.INFO)
-    page = build()
+    for words in _talk.warmed(path):
+        print(words, flush=True)
+    page = build(path)
     page.launch(server_name=given.host, server_port=given.port, **launch_settings(page))
 
 

@@ -14,6 +14,36 @@
     clearTimeout(until);
     until = setTimeout(() => { notice.hidden = true; }, 10000);
   };
+  // on a stage: where no word of a result has come for a while, a prepared one stands in its place until it comes
+  const stage = () => document.querySelector('[data-late]');
+  const awaited = new Map(), late = new Set();
+  const expect = () => {
+    const wait = {};
+    wait.timer = setTimeout(() => { late.add(wait); stand(); }, Number(stage().dataset.late));
+    return wait;
+  };
+  const arrived = wait => {
+    if (!wait) return;
+    clearTimeout(wait.timer);
+    late.delete(wait);
+    stand();
+  };
+  const stand = () => {
+    const before = document.querySelector('.prepared');
+    if (!late.size) { before?.remove(); return; }
+    const room = here();
+    const place = seen('.room > :last-child');
+    if (before || !place || !room) return;
+    const shown = document.createElement('figure'), words = document.createElement('figcaption'), picture = new Image();
+    shown.className = 'prepared';
+    words.textContent = stage().dataset.mark;
+    picture.alt = '';
+    picture.addEventListener('error', () => shown.remove());
+    picture.src = 'prepared/' + room + '.webp';
+    shown.append(words, picture);
+    place.classList.add('holds-prepared');
+    place.append(shown);
+  };
   // how long the last action took, from the request to its last answer, as the visitor waited for it
   const begun = new Map();
   let clock;
@@ -34,8 +64,11 @@
       if (done) return;
       const lines = (text + value).split('\n');
       text = lines.pop();
-      for (const line of lines.filter(line => line.startsWith('data:') && line.includes('"process_completed"'))) {
-        const {event_id: event} = JSON.parse(line.slice(5));
+      for (const line of lines.filter(line => /^data:.*"process_(generating|completed)"/.test(line))) {
+        const {event_id: event, msg} = JSON.parse(line.slice(5));
+        arrived(awaited.get(event));
+        awaited.delete(event);
+        if (msg !== 'process_completed') continue;
         if (begun.has(event)) took(begun.get(event));
         begun.delete(event);
       }
@@ -43,13 +76,18 @@
   };
   const ask = window.fetch;
   window.fetch = async (...request) => {
-    const start = performance.now(), answer = await ask(...request), path = answer.url.split('?')[0];
+    const start = performance.now(), asked = String(request[0]?.url ?? request[0]);
+    const waits = stage() && here() && /\/(queue\/join|run\/)/.test(asked) ? expect() : null;
+    const answer = await ask(...request), path = answer.url.split('?')[0];
+    if (!answer.ok || path.includes('/run/')) arrived(waits);
+    // what is cancelled never comes
+    if (path.endsWith('/cancel')) for (const wait of [...awaited.values()]) arrived(wait);
     if (answer.status === 500 && path.includes('/run/')) {
       answer.clone().json().then(told => { if (told.error) refuse(told.error); }).catch(() => {});
     } else if (path.includes('/run/') && answer.ok) {
       took(start);
     } else if (path.endsWith('/queue/join') && answer.ok) {
-      answer.clone().json().then(told => begun.set(told.event_id, start)).catch(() => {});
+      answer.clone().json().then(told => { begun.set(told.event_id, start); awaited.set(told.event_id, waits); }).catch(() => {});
     } else if (path.endsWith('/queue/data') && answer.body) {
       const [one, other] = answer.body.tee();
       listen(other).catch(() => {});  // a visitor who leaves cuts it off
@@ -86,6 +124,20 @@
     go(link.dataset.room);
   });
   window.addEventListener('popstate', () => go(new URLSearchParams(window.location.search).get('room') ?? '', false));
+  let dark;
+  document.addEventListener('keydown', event => {
+    // a clicker's keys, wherever the focus is
+    if (!stage() || event.target.closest?.('input:not([type=range]), textarea, dialog')) return;
+    const step = {PageDown: 1, PageUp: -1}[event.key];
+    if (step) {
+      const all = rooms(), at = all.indexOf(here());
+      event.preventDefault();
+      go(all[Math.max(0, Math.min(all.length - 1, at < 0 && step < 0 ? 0 : at + step))]);
+    } else if (event.key === 'b' || event.key === '.') {
+      if (dark) dark.remove();
+      dark = dark ? null : document.body.appendChild(Object.assign(document.createElement('div'), {className: 'dark-screen'}));
+    }
+  });
   document.addEventListener('keydown', event => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.defaultPrevented) return;
     if (event.target.closest?.('input, textarea, select, canvas, dialog, [contenteditable=true], [role=slider], [role=tab], [tabindex="0"]')) return;

@@ -1,0 +1,136 @@
+"""Talk mode: the path, warm models, what is shown where a result is late, and the page on a stage."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+
+import httpx
+import PIL.Image
+import pytest
+from test_app import PATIENCE, serving
+
+import app
+from benchmarks._page import chromium
+from demos import _talk
+from gen_models import catalog
+
+ROOMS = {"autoencoders": ["autoencoder", "vae"], "gans": ["dcgan"]}
+
+
+def test_without_a_path_it_leads_through_all_rooms():
+    assert _talk.path_of(None, ROOMS) == ["autoencoder", "vae", "dcgan"]
+    assert _talk.path_of(" dcgan, vae ,", ROOMS) == ["dcgan", "vae"]
+
+
+@pytest.mark.parametrize("text, words", [
+    ("dcgan,vea", "there is no room 'vea' (did you mean vae?); there are autoencoder, vae, dcgan"),
+    ("", "names no room"), (" , ", "names no room"), ("vae,dcgan,vae", "twice"),
+])  # fmt: skip
+def test_a_path_that_cannot_be_walked_is_refused(text, words):
+    with pytest.raises(_talk.PathError) as told:
+        _talk.path_of(text, ROOMS)
+    assert words in str(told.value)
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--path", "vae"], "add --talk"), (["--talk", "--path", "nowhere"], "there is no room 'nowhere'"),
+])  # fmt: skip
+def test_the_command_line_says_what_is_wrong(monkeypatch, capsys, arguments, words):
+    monkeypatch.setattr(sys, "argv", ["app.py", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == 2 and words in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not catalog.trained("vae"), reason="no weights")
+def test_the_models_of_the_path_have_worked_before_the_page_is_there():
+    catalog._loaded.clear()
+    words = list(_talk.warmed(["vae"]))
+    assert [line.partition(":")[0] for line in words] == catalog.trained("vae")
+    assert all(line.endswith(" ms") for line in words)
+    assert set(catalog.trained("vae")) <= set(catalog.loaded())
+
+
+@pytest.mark.parametrize("room", [room for members in app.rooms().values() for room in members])
+def test_each_room_has_a_prepared_result_of_its_own_model(room):
+    with PIL.Image.open(io.BytesIO(_talk.prepared(room))) as picture:
+        assert picture.format == "WEBP" and 200 <= max(picture.size) <= _talk.WIDTH
+
+
+def test_a_room_without_weights_has_none(monkeypatch, tmp_path):
+    _talk.prepared.cache_clear()
+    monkeypatch.setattr(catalog, "WEIGHTS", tmp_path)
+    assert _talk.prepared("vae") == b""
+    _talk.prepared.cache_clear()
+
+
+# ---- in the browser ---------------------------------------------------------------------------------------------------
+
+PATH = "vae,dcgan,gmm"
+"""Rooms of the test's talk, not in the order of the page."""
+AT = "room => [...document.querySelectorAll('.room-header')].some(header => header.offsetParent && header.dataset.room === room)"
+OTHER = "before => [...document.querySelectorAll('img.picture')].some(image => image.offsetParent && image.src !== before)"
+
+
+@contextlib.contextmanager
+def page_at(address: str, query: str):
+    """A page of a browser of its own, closed in the end."""
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(1000 * PATIENCE)
+        page.goto(f"{address}/{query}")
+        page.wait_for_selector("img.picture", state="visible")
+        page.wait_for_selector("html.talk")
+        yield page
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stage")
+    with serving(folder, sys.executable, "app.py", "--talk", "--path", PATH) as address:
+        log = (folder / "log.txt").read_text()
+        for room in PATH.split(","):
+            assert all(f"{name}: " in log for name in catalog.trained(room)), "ready, but not warm"
+        assert log.index("vae-") < log.index("dcgan-") < log.index("Running on")
+        yield address
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not all(map(catalog.trained, PATH.split(","))), reason="no weights")
+def test_a_clicker_leads_along_the_path_and_darkens_the_screen(stage):
+    with page_at(stage, "?room=vae") as page:
+        seen = page.locator(".room-header:visible")
+        assert page.evaluate("document.documentElement.className").split().count("talk") == 1
+        assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") > 16
+        picture, controls = page.locator("img.picture:visible").first, page.locator(".dice:visible").first
+        assert picture.bounding_box()["x"] < controls.bounding_box()["x"], "the picture comes first"
+        for key, room in (("PageDown", "dcgan"), ("PageDown", "gmm"), ("PageDown", "gmm"), ("PageUp", "dcgan"), ("PageUp", "vae")):
+            page.keyboard.press(key)
+            page.wait_for_function(AT, arg=room)
+            assert seen.get_attribute("data-room") == room
+        page.keyboard.press("b")
+        assert page.locator(".dark-screen").count() == 1
+        page.keyboard.press(".")
+        assert page.locator(".dark-screen").count() == 0
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not catalog.trained("vae"), reason="no weights")
+def test_a_late_result_is_stood_in_for_until_it_comes(stage):
+    assert httpx.get(f"{stage}/prepared/vae.webp").headers["content-type"] == "image/webp"
+    assert httpx.get(f"{stage}/prepared/nothing.webp").status_code == 404
+    with page_at(stage, "?room=vae") as page:
+        before = page.locator("img.picture:visible").first.get_attribute("src")
+        held = []
+        page.route("**/gradio_api/run/**", lambda route: held.append(route))
+        page.locator(".dice:visible").first.click()
+        stand_in = page.locator(".prepared")
+        stand_in.wait_for()
+        assert _talk.MARK in stand_in.inner_text()
+        page.wait_for_function("document.querySelector('.prepared img').naturalWidth > 100")
+        assert held
+        page.unroute("**/gradio_api/run/**")  # lets those go that were held
+        stand_in.wait_for(state="detached")
+        page.wait_for_function(OTHER, arg=before)
