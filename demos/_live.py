@@ -26,7 +26,7 @@ import PIL.ImageDraw
 import torch
 from torch import Tensor
 
-from demos import _points, _room
+from demos import _points, _room, _watch
 from demos._points import HEIGHT
 from gen_models import Draws, catalog, runtime
 from gen_models.data import Batches, DataError, DataSet, data_dir, load_data
@@ -42,6 +42,8 @@ BOTH = "both"
 PARTS = (BOTH, "discriminator", "generator")
 MAX_GENERATOR_STEPS = 10
 RATES = (1e-5, 10.0)
+RATE = {True: 3e-3, False: 5e-4}
+"""The learning rate with which one begins, for points and for digits."""
 BATCH = {True: 128, False: 64}
 """Examples in a batch of points and of digits."""
 SLICE = 0.1
@@ -73,7 +75,7 @@ REAL, FAKE = "#2f6fc4", "#d97a2b"
 class Settings:
     """What a visitor may change while it trains."""
 
-    rate: float = 1e-3
+    rate: float = 3e-3
     generator_steps: int = 1
     loss: str = NON_SATURATING
     cure: str = NONE
@@ -262,6 +264,7 @@ class Training:
 _kept: OrderedDict[str, Training] = OrderedDict()
 _busy: set[str] = set()
 _lock = Lock()
+_watch.counts |= {"training": lambda: len(_busy), "runs": lambda: len(_kept)}
 
 
 def keep(training: Training) -> str:

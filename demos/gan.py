@@ -25,7 +25,7 @@ WALKS = 5
 FIRST = "Eight heaps"
 ANEW, REPLAY = "anew", "replay"
 """How the text of a starter begins that forgets the run before, or that only goes through the plan of a link."""
-COLLAPSE_STEPS = 4
+COLLAPSE_STEPS = 3
 """Generator steps for one of the discriminator with which the generator outruns it."""
 STEPS_OF_A_CALL = 3000
 TRAINING = dict(
@@ -138,10 +138,12 @@ def retune(key: str | None, rate: float, steps: float, loss: str, cure: str) -> 
         training.settings = settings
 
 
-def collapse(key: str | None, rate: float, loss: str) -> list:
-    """The settings under which the generator outruns the discriminator: its steps and no cure."""
-    retune(key, rate, COLLAPSE_STEPS, loss, NONE)
-    return [COLLAPSE_STEPS, NONE]
+def collapse() -> list:
+    """The settings under which the generator outruns the discriminator, its steps and no cure, and a run from the start.
+
+    Two networks that have come to rest with each other would stay there.
+    """
+    return [COLLAPSE_STEPS, NONE, f"{ANEW}{random.random()}"]
 
 
 def cured(key: str | None, rate: float, steps: float, loss: str) -> str:
@@ -157,9 +159,9 @@ def fresh(key: str | None, text: str) -> list:
 
 
 def choose_data(choice: str, key: str | None) -> list:
-    """Other points, or digits."""
+    """Other points, or digits, and the learning rate to begin with."""
     text = {OWN: ""}.get(chosen(choice, choices(), "Data"), choice)
-    return [text, *fresh(key, text)]
+    return [text, _live.RATE[text != DIGITS], *fresh(key, text)]
 
 
 def choose_kind(kind: str, key: str | None, text: str) -> list:
@@ -280,7 +282,7 @@ def gan_sample(weights: str = "gan-mnist", seed: int = 7, count: int = 16) -> li
 @guarded
 def gan_train(
     points: str = "Eight heaps", model: str = "GAN", steps: int = 1000, seed: int = 7, generator_steps: int = 1,
-    loss: str = "Non-saturating", cure: str = "None", learning_rate: float = 0.001,
+    loss: str = "Non-saturating", cure: str = "None", learning_rate: float = 0.003,
 ) -> dict[str, Any]:  # fmt: skip
     """Train a small GAN or VAE on points in the plane. The same arguments give the same answer.
 
@@ -330,7 +332,7 @@ def room() -> Room:
                     heal = gr.Button("Cure it", size="sm", min_width=130)
             seed, dice = _room.seed_row(7)
             with gr.Accordion("More", open=False):
-                rate = gr.Number(0.001, label="Learning rate", minimum=_live.RATES[0], maximum=_live.RATES[1])
+                rate = gr.Number(_live.RATE[True], label="Learning rate", minimum=_live.RATES[0], maximum=_live.RATES[1])
                 loss = gr.Radio(list(LOSSES), value=LOSSES[0], label="Loss of the generator", elem_classes=["chips"])
                 pasted = gr.Textbox(label="Points: two numbers to a line", lines=3, max_lines=8, placeholder="0.2, 0.5\n0.8, 0.1")
                 paste = gr.Button("Use these points", size="sm", elem_classes=["quiet"])
@@ -382,9 +384,9 @@ def room() -> Room:
     tuned = [key, *knobs]
     for changed in (rate.submit, rate.blur, generator_steps.input, loss.input, cure.input):
         changed(guarded(retune), tuned, None, **_room.QUICK)
-    fall.click(guarded(collapse), [key, rate, loss], [generator_steps, cure], **_room.QUICK)
+    fall.click(guarded(collapse), None, [generator_steps, cure, begin], **_room.QUICK)
     heal.click(guarded(cured), [key, rate, generator_steps, loss], cure, **_room.QUICK)
-    choice.input(guarded(choose_data), [choice, key], [text, *shown], **_room.QUICK)
+    choice.input(guarded(choose_data), [choice, key], [text, rate, *shown], **_room.QUICK)
     kind.input(guarded(choose_kind), [kind, key, text], [game, *shown], **_room.QUICK)
     board.dab(guarded(add_points), [key, text], [text, choice, *shown], **_room.QUICK)
     paste.click(guarded(paste_points), [pasted, key], [text, choice, *shown], **_room.QUICK)

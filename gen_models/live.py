@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from threading import Lock
 
+import numpy as np
 import torch
 
 from gen_models.base import Batch, Model
@@ -74,4 +75,6 @@ class Live:
 
     def _seed(self, number: int) -> None:
         # the generator of the processor alone: that of a graphics card is nobody's here
-        torch.default_generator.manual_seed((self.seed << 32) + number)
+        # and it reads 32 bits of what it is given, so both numbers are mixed into these
+        mixed = np.random.SeedSequence([self.seed, number]).generate_state(1)
+        torch.default_generator.manual_seed(int(mixed[0]))
