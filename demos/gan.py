@@ -349,7 +349,8 @@ def room() -> Room:
             curve = gr.HTML("", js_on_load=None, elem_classes=["plane", "flush"])
             keep = gr.Row(elem_classes=["keep"])
             if not _live.digits_at_hand():
-                gr.HTML(_live.note("Digits are offered where GALLERY_DATA names the data folder."), js_on_load=None)
+                missing = _live.note("Digits are offered where GALLERY_DATA names the data folder.")
+                gr.HTML(missing, js_on_load=None, elem_classes=["flush"])
     gr.Markdown("### Trained for longer, on digits")
     weights = _room.weights_choice(MODEL, "mnist")
     with gr.Tabs(elem_classes=["views"]):

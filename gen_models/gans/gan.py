@@ -73,7 +73,7 @@ class GAN(GenerativeModel):
         "Aaron Courville, Yoshua Bengio"
     )
     paper = "https://arxiv.org/abs/1406.2661"
-    summary = "A forger and a judge learn from each other; here one watches them do it, makes the game collapse and cures it."
+    summary = "A forger and a judge learn from each other, until the judge cannot tell what was forged from what is real."
     differences = (
         "The discriminator has leaky rectified linear units with dropout instead of maxout units with dropout.",
         "The generator has batch normalisation (Ioffe 2015), rectified linear units and tanh at the end instead of a mix of "
