@@ -402,13 +402,14 @@ def look(training: Training) -> View:
 
 
 def read_digits(pictures: Tensor) -> str:
-    """How many kinds of digits a classifier reads, in words; "" without its weights. The door is held already."""
+    """What a classifier is sure of, in words; "" without its weights. The door is held already."""
     name = "features-mnist"
     if name not in catalog.trained("features"):
         return ""
     judge = catalog.load(name)
-    kinds = judge.logits(judge(pictures.to(runtime.device())))[0].argmax(dim=1)
-    return f"A classifier reads {len(kinds.unique())} of the ten digits among these {len(pictures)}."
+    chances, kinds = judge.logits(judge(pictures.to(runtime.device())))[0].softmax(dim=1).max(dim=1)
+    sure = chances > 0.8  # of noise it makes some digit, too, and is not sure
+    return f"A classifier is sure of {int(sure.sum())} of these {len(pictures)}, {len(kinds[sure].unique())} different digits."
 
 
 def field_picture(shown: np.ndarray, kind: str) -> PIL.Image.Image:
