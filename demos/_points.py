@@ -72,7 +72,22 @@ def moons() -> np.ndarray:
     return np.stack([across, up], axis=1) + 0.015 * chance.standard_normal((240, 2))
 
 
-PRESETS = {"Blobs": blobs, "Rings": rings, "Moons": moons}
+def eight() -> np.ndarray:
+    """Eight small heaps on a circle, on which generative models like to forget some."""
+    chance = _random(3)
+    angles = np.arange(320) * math.pi / 4
+    return np.stack([0.5 + 0.27 * np.cos(angles), 0.35 + 0.27 * np.sin(angles)], axis=1) + 0.01 * chance.standard_normal((320, 2))
+
+
+def spiral() -> np.ndarray:
+    """One arm that winds itself around the middle."""
+    chance = _random(4)
+    way = np.sqrt(chance.uniform(0.02, 1, 320))
+    turned = np.stack([np.cos(3.6 * math.pi * way), np.sin(3.6 * math.pi * way)], axis=1)
+    return (0.5, 0.35) + 0.3 * way[:, None] * turned + 0.006 * chance.standard_normal((320, 2))
+
+
+PRESETS = {"Blobs": blobs, "Rings": rings, "Moons": moons, "Eight heaps": eight, "Spiral": spiral}
 CHOICES = (*PRESETS, OWN)
 
 
@@ -217,10 +232,14 @@ def needed(components: int) -> int:
 
 def enough(points: np.ndarray, components: int) -> None:
     """Refuse to begin with too few points."""
-    if len(points) < needed(components):
+    at_least(points, needed(components), f"{components} components need" if components > 1 else "One component needs")
+
+
+def at_least(points: np.ndarray, count: int, who: str) -> None:
+    """Refuse fewer points than ``count``; ``who`` begins the sentence: "Training needs"."""
+    if len(points) < count:
         there = {0: "there are none", 1: "there is one"}.get(len(points), f"there are {len(points)}")
-        many = f"{components} components need" if components > 1 else "One component needs"
-        raise gr.Error(f"{many} at least {needed(components)} points; {there}. Click on the board to add some.")
+        raise gr.Error(f"{who} at least {count} points; {there}. Click on the board to add some.")
 
 
 def axes(covariance: np.ndarray) -> tuple[float, float, float]:

@@ -499,7 +499,7 @@ def haltable(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]
 
     def run(token: Any, *values: Any) -> Iterator[Any]:
         for frame in work(*values):
-            if is_halted(token):
+            if halted(token):
                 return
             yield frame
 
@@ -507,9 +507,20 @@ def haltable(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]
     return run
 
 
-def is_halted(token: Any) -> bool:
+def halted(token: Any) -> bool:
     """Whether the work that this starter's text began was stopped."""
     return isinstance(token, str) and token[:64] in _halted
+
+
+def visitor_stays() -> Callable[[], bool]:
+    """A question to ask at every step of long work: whether the page that began the present event is still open.
+
+    Gradio itself asks only between two results. Outside of the queue nobody knows, and the answer is yes.
+    """
+    blocks, event = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
+    queue = getattr(blocks, "_queue", None)
+    found = queue.event_ids_to_events.get(event) if queue and event else None
+    return lambda: found is None or found.alive
 
 
 def halt(token: Any) -> None:

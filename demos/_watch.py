@@ -47,6 +47,9 @@ class Account:
         return f"room={self.room} verb={self.verb} seed={self.seed} {shown} steps={self.steps} end={self.end}"
 
 
+counts: dict[str, Callable[[], int]] = {}
+"""What else ``/health`` counts: name -> how many there are now."""
+
 _account: ContextVar[Account | None] = ContextVar("account", default=None)
 
 
@@ -154,7 +157,7 @@ def health(waiting: Callable[[], int]) -> Callable[[Request], Any]:
     async def answer(request: Request) -> Response:
         told = {
             "status": "ok", "seconds": round(time.monotonic() - _started), "waiting": waiting(), "loaded": catalog.loaded(),
-            "weights": len(catalog.trained()), "device": str(runtime.device()),
+            "weights": len(catalog.trained()), "device": str(runtime.device()), **{name: count() for name, count in counts.items()},
         }  # fmt: skip
         return JSONResponse(told, headers={"Cache-Control": "no-store"})
 

@@ -477,7 +477,7 @@ def compared(token: str, *controls: Any) -> Iterator[list[str]]:
     yield [lineup_html(task, entries, busy=True), note_html("The models take their turns.")]
     due = time.perf_counter() + FRAME
     for done in run(task, entries):
-        if _room.is_halted(token):
+        if _room.halted(token):
             for entry in entries:
                 entry.state = entry.state if entry.state in ("done", "failed") else "stopped"
             finished_ = sum(entry.state == "done" for entry in entries)

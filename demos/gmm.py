@@ -278,10 +278,11 @@ def gmm_sample(weights: str = "gmm-mnist", seed: int = 7, count: int = 16, sprea
 
 @guarded
 def gmm_fit(points: str = "Blobs", components: int = 4, seed: int = 0, iterations: int = 100) -> dict[str, list]:
-    """Fit a mixture to points in the plane by EM. points: Blobs, Rings, Moons, or two numbers to a line, x and y.
+    """Fit a mixture to points in the plane by EM.
 
-    Points outside of the board (x from 0 to 1, y from 0 to 0.7) are moved and scaled to fit it. Returns weights, means and
-    covariances after the last iteration, and the mean log-density of the points before and after each, in nats.
+    points: Blobs, Rings, Moons, Eight heaps, Spiral, or two numbers to a line, x and y. Points outside of the board (x from 0 to
+    1, y from 0 to 0.7) are moved and scaled to fit it. Returns weights, means and covariances after the last iteration, and the
+    mean log-density of the points before and after each, in nats.
     """
     text = points if points in _points.PRESETS else _points.pack(_points.read_text(points)[0])
     components = whole(components, 1, MAX_COMPONENTS, "Components")

@@ -261,10 +261,11 @@ def vi_gmm_sample(weights: str = "vi_gmm-mnist", seed: int = 7, count: int = 16)
 def vi_gmm_fit(
     points: str = "Blobs", components: int = 10, concentration: float = 0.001, seed: int = 0, iterations: int = 200
 ) -> dict[str, list]:
-    """Fit a variational mixture to points in the plane. points: Blobs, Rings, Moons, or two numbers to a line, x and y.
+    """Fit a variational mixture to points in the plane.
 
-    Points outside of the board (x from 0 to 1, y from 0 to 0.7) are moved and scaled to fit it. Returns expected weights, means and
-    covariances after the last iteration, and after each the lower bound in nats, up to a constant.
+    points: Blobs, Rings, Moons, Eight heaps, Spiral, or two numbers to a line, x and y. Points outside of the board (x from 0 to
+    1, y from 0 to 0.7) are moved and scaled to fit it. Returns expected weights, means and covariances after the last
+    iteration, and after each the lower bound in nats, up to a constant.
     """
     text = points if points in _points.PRESETS else _points.pack(_points.read_text(points)[0])
     power = float(np.log10(real(concentration, 10**LOW, 10**HIGH, "Concentration")))

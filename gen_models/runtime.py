@@ -83,6 +83,13 @@ def forward_pass() -> Iterator[None]:
 
 
 @contextmanager
+def training_pass() -> Iterator[None]:
+    """As :func:`forward_pass`, with gradients: for a few updates of a model that learns in the page."""
+    with forward_pass(), torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+@contextmanager
 def fast_pass() -> Iterator[None]:
     """As :func:`forward_pass`, and convolutions in bfloat16 where the processor multiplies it itself, at twice the speed.
 

@@ -53,7 +53,7 @@ SHOWN = {
     "pix2pix": "img.picture", "cyclegan": ".compare img.after", "edsr": ".compare img.after",
     "gmm": 'button[aria-label="mixture 0"] img', "bayes_classifier": "img.picture",
     "vi_gmm": 'button[aria-label="sample 0"] img', "autoencoder": 'button[aria-label="autoencoder 0"] img',
-    "ddpm": 'button[aria-label="picture 0"] img',
+    "ddpm": 'button[aria-label="picture 0"] img', "gan": 'button[aria-label="sample 0"] img',
 }  # fmt: skip
 """Room -> its main picture."""
 
@@ -245,7 +245,7 @@ ACTIONS = {
     "bayes_classifier": lambda page: press(page, "New seed"), "vi_gmm": lambda page: press(page, "New seed"),
     "autoencoder": lambda page: press(page, "New seed"),
     "edsr": lambda page: example(page, 1),
-    "ddpm": lambda page: press(page, "New seed"),
+    "ddpm": lambda page: press(page, "New seed"), "gan": lambda page: press(page, "New seed"),
 }  # fmt: skip
 """Room -> what its main control does."""
 
@@ -1388,6 +1388,121 @@ def test_ddpm_refuses_an_upload_in_one_sentence_and_keeps_the_result(visit, tmp_
     only_toast(page, sentence)
     assert source(main_picture(page, "ddpm")) == made
     visit.refused()
+
+
+# ---- GAN --------------------------------------------------------------------------------------------------------------
+
+needs_gan = pytest.mark.skipif(not catalog.trained("gan"), reason="no weights of the GAN are there")
+STEPS = re.compile(r"Step ([\d,]+)")
+
+
+def steps_taken(page: Page) -> int:
+    """What the line under the board says."""
+    found = STEPS.search(page.locator(".note:visible").first.inner_text())
+    return int(found[1].replace(",", "")) if found else 0
+
+
+def trains(page: Page, beyond: int = 0) -> int:
+    """Wait until a training in the page has taken more steps than so many; returns how many."""
+    for _ in range(10 * PATIENCE):
+        if steps_taken(page) > beyond:
+            return steps_taken(page)
+        page.wait_for_timeout(100)
+    raise AssertionError("the training does not go on")
+
+
+@needs_gan
+@pytest.mark.parametrize("size, dark", [(WIDE, False), (NARROW, False), (WIDE, True)], ids=["wide", "narrow", "dark"])
+def test_gan_trains_stops_and_goes_on(visit, tmp_path, size, dark):
+    page = visit("?room=gan", size, dark)
+    press(page, "Start")
+    trains(page, 300)
+    board = page.locator("svg.learning:visible")
+    expect(board).to_have_attribute("aria-busy", "true")
+    press(page, "Make it collapse")
+    expect(page.get_by_role("radio", name="None")).to_be_checked()
+    press(page, "Cure it")
+    expect(page.get_by_role("radio", name="Minibatch")).to_be_checked()
+    press(page, "Stop")
+    expect(board).to_have_attribute("aria-busy", "false")
+    taken = steps_taken(page)
+    photograph(page, tmp_path, f"gan-trained-{size[0]}-{'dark' if dark else 'light'}")
+    page.wait_for_timeout(1500)
+    assert steps_taken(page) == taken, "it went on"
+    assert page.locator("svg.losses:visible polyline").count() == 2
+    press(page, "Step the generator")
+    assert trains(page, taken) == taken + 1
+    press(page, "Start")
+    trains(page, taken + 1)
+    press(page, "Stop")
+    expect(board).to_have_attribute("aria-busy", "false")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert page.locator(TOLD).count() == 0
+
+
+@needs_gan
+def test_gan_a_link_trains_the_same_run_again(visit):
+    page = visit("?room=gan")
+    press(page, "Start")
+    trains(page, 100)
+    press(page, "Stop")
+    board = page.locator("svg.learning:visible")
+    expect(board).to_have_attribute("aria-busy", "false")
+    taken, made = steps_taken(page), page.locator("path.made:visible").get_attribute("d")
+    press(page, "Copy link")
+    expect(page).to_have_url(re.compile("state="))
+    other = visit("?" + page.url.partition("?")[2])
+    expect(other.locator("path.made:visible")).to_have_attribute("d", made)
+    assert steps_taken(other) == taken
+    assert other.locator(TOLD).count() == 0
+
+
+@needs_gan
+def test_gan_refuses_too_few_points_nonsense_and_absurd_rates(visit):
+    page = visit("?room=gan")
+    page.get_by_text("Your own", exact=True).locator("visible=true").click()
+    expect(page.locator('svg.points[data-count="0"]:visible')).to_be_visible()
+    press(page, "Start")
+    only_toast(page, "Training needs at least 2 points; there are none.")
+    page.locator("svg.points:visible").click(position={"x": 60, "y": 60})
+    expect(page.locator('svg.points[data-count="1"]:visible')).to_be_visible()
+    page.get_by_text("Moons", exact=True).locator("visible=true").click()
+    expect(page.locator('svg.points[data-count="240"]:visible')).to_be_visible()
+    page.get_by_role("button", name=re.compile("^More")).locator("visible=true").first.click()
+    rate = page.get_by_label("Learning rate").locator("visible=true")
+    rate.fill("10")
+    press(page, "Start")
+    expect(page.locator(TOLD, has_text="lower the learning rate")).to_be_visible()
+    field = page.get_by_label("Points: two numbers to a line").locator("visible=true")
+    for text, told in (("nan 0.5", "Line 1 holds a coordinate"), ("0.5 0.5\n" * 10_000, "these are 10,000")):
+        field.evaluate("(field, text) => { field.value = text; field.dispatchEvent(new Event('input', {bubbles: true})); }", text)
+        press(page, "Use these points")
+        expect(page.locator(TOLD, has_text=told)).to_be_visible()
+    rate.fill("0.001")
+    press(page, "Start")  # the page works as before
+    trains(page)
+    press(page, "Stop")
+    visit.refused()
+
+
+@needs_gan
+def test_gan_a_closed_page_ends_its_training_and_leaves_nothing(visit, server):
+    page, other = visit("?room=gan"), visit("?room=gan")
+    for one in (page, other):
+        press(one, "Start")
+    both = trains(page, 50), trains(other, 50)
+    assert trains(page, both[0]) and trains(other, both[1]), "two at once both go on"
+    held = httpx.get(f"{server}/health", timeout=PATIENCE).json()
+    assert held["training"] == 2
+    page.close()
+    other.close()
+    for _ in range(10 * PATIENCE):
+        left = httpx.get(f"{server}/health", timeout=PATIENCE).json()
+        if (left["training"], left["runs"]) == (0, held["runs"] - 2):
+            break
+        time.sleep(0.1)
+    assert (left["training"], left["runs"]) == (0, held["runs"] - 2)
+    visit.left()
 
 
 # ---- saving, links ----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gen_models.autoencoders._networks import convolutional_decoder, convolutional_encoder, dense_decoder, dense_encoder
-from gen_models.base import Batch, Draws, GenerativeModel, Recipe, Update
+from gen_models.base import Batch, Draws, GenerativeModel, Model, Recipe, Update
 from gen_models.layers import from_unit, to_unit
 from gen_models.losses import bernoulli_log_likelihood, gaussian_kl, logistic_log_likelihood
 
@@ -201,3 +201,42 @@ class VAE(GenerativeModel):
         """Measure the mean KL of every latent on validation pictures."""
         mean, log_variance = self.encode_parameters(from_unit(self.seen(images[:2000])))
         self.latent_kl.copy_(gaussian_kl(mean, log_variance).mean(dim=0))
+
+
+class PointVAE(Model):
+    """The same among points (B, 2) of the plane, x in [-1, 1]: a Gaussian decoder with one learned spread, fully connected nets."""
+
+    def __init__(self, width: int = 64, latent_dim: int = 2) -> None:
+        super().__init__()
+        self.latent_dim = latent_dim
+        self.encoder = dense_encoder(2, width, 2 * latent_dim)
+        self.decoder = dense_decoder((2,), width, latent_dim)
+        self.log_spread = nn.Parameter(torch.tensor(-3.0))  # small, so that the latents are needed from the start
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"both": torch.optim.Adam(self.parameters(), lr=1e-3, fused=True)}
+
+    def training_step(self, batch: Batch) -> Iterator[Update]:
+        points, _ = batch
+        mean, log_variance = self.encoder(points).chunk(2, dim=1)
+        log_variance = log_variance.clamp(-12.0, 8.0)
+        z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        likelihood = self.log_likelihood_given(points, z).mean()
+        yield "both", {"reconstruction": -likelihood, "kl": gaussian_kl(mean, log_variance).sum(dim=1).mean()}
+
+    def log_likelihood_given(self, points: Tensor, z: Tensor) -> Tensor:
+        """log p(x|z) in nats, (B,)."""
+        spread = self.log_spread.clamp(-5.0, 2.0)
+        squares = (points - self.decoder(z)).square().sum(dim=1)
+        return -0.5 * squares * torch.exp(-2 * spread) - 2 * spread - math.log(2 * math.pi)
+
+    def sample(self, draws: Draws) -> Tensor:
+        """One point per row of ``draws``, (B, 2): the decoder's mean and its spread around it."""
+        z = draws.normal(self.latent_dim)
+        return self.decoder(z) + self.log_spread.clamp(-5.0, 2.0).exp() * draws.normal(2)
+
+    def density(self, points: Tensor, draws: Draws) -> Tensor:
+        """p(x), (B,), of points (B, 2): the mean of p(x|z) over the latents that ``draws`` give."""
+        centres, spread = self.decoder(draws.normal(self.latent_dim)), self.log_spread.clamp(-5.0, 2.0).exp()
+        squares = torch.cdist(points, centres).square()
+        return (torch.exp(-0.5 * squares / spread**2) / (2 * math.pi * spread**2)).mean(dim=1)
