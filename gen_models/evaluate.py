@@ -316,7 +316,7 @@ def measure(
                 numbers.append(other_measure(model, other, effort, name))
         if hasattr(model, "log_density"):
             numbers += density_measures(model, test, effort, name)
-        if hasattr(model, "reconstruct"):
+        if isinstance(model, GenerativeModel) and type(model).reconstruct is not GenerativeModel.reconstruct:
             numbers.append(reconstruction_measure(model, test, effort, name))
         if hasattr(model, "evidence"):
             numbers.append(bound_measure(model, test, effort, name))

@@ -259,7 +259,7 @@ def test_nothing_is_fetched_at_import_or_while_the_page_is_built(small_hub, uplo
     import app
 
     entry = catalog.table()[NAME]
-    names = [f"{room.stem}-mine" for room in app.DEMOS.glob("[!_]*.py")]
+    names = [f"{room.stem}-mine" for room in app.DEMOS.glob("[!_]*.py") if room.stem in catalog.names()]
     catalog.TABLE.write_text(json.dumps(dict.fromkeys([NAME, *names], entry)))
     catalog.table.cache_clear()
     assert {name.partition("-")[0] for name in names} <= {room for rooms in app.rooms().values() for room in rooms}
