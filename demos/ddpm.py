@@ -429,8 +429,11 @@ def first_sight(weights: str | None) -> str:
     return run_html(Run((), ["\u00a0"] * len(pixels), 0, [0], [pixels], [pixels]), 0, busy=False)
 
 
-def editor(weights: str, mode: str, strength: float, seed: float, board: str) -> list:
-    """What is shown for a way to begin: the board's part, its sliders, the board, the picture under noise."""
+def editor(weights: str, mode: str, strength: float, seed: float, board: str, **kept: Any) -> list:
+    """What is shown for a way to begin: the board's part, its sliders, the board, the picture under noise.
+
+    ``kept``: what the second slider holds, if not what it held.
+    """
     filled = board or (first_board(weights) if mode != NOISE else "")
     if mode != NOISE:
         pixels, unknown = unpack(filled, weights)
@@ -438,7 +441,7 @@ def editor(weights: str, mode: str, strength: float, seed: float, board: str) ->
             filled = on_board(pixels, weights, mode, filled)
     return [
         gr.Column(visible=mode != NOISE, elem_classes=["whole"] if mode == REDRAW else []),
-        gr.Slider(visible=mode == REDRAW), gr.Slider(visible=mode == FILL), filled,
+        gr.Slider(visible=mode == REDRAW, value=strength), gr.Slider(visible=mode == FILL, **kept), filled,
         noised(weights, mode, strength, seed, filled),
     ]  # fmt: skip
 
@@ -471,14 +474,14 @@ def switch(weights: str, mode: str, strength: float, seed: float) -> list:
 
 def restored(*controls: Any) -> list:
     """The room as a link or a saved picture describes it; the page then begins by itself."""
-    weights, mode, label, other, *_, strength, _repeats, seed, board = controls
+    weights, mode, label, other, *_, strength, repeats, seed, board = controls
     task = task_of(*controls)
     blank = np.zeros((task.count, *([shape_of(weights)[0]] + [shape_of(weights)[1]] * 2)), np.uint8)
     waiting = Run((), ["\u00a0"] * task.count, 0, [0], [blank], [blank])
     return [
         run_html(waiting, 0, busy=True), gr.Slider(value=0, interactive=False), "", None,
         *(gr.Dropdown(**class_choice(weights, place, value)) for place, value in enumerate((label, other))),
-        *editor(weights, mode, strength, seed, board), examples_html(weights), curve_html(weights), token(),
+        *editor(weights, mode, strength, seed, board, value=repeats), examples_html(weights), curve_html(weights), token(),
     ]  # fmt: skip
 
 

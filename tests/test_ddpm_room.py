@@ -328,11 +328,12 @@ def test_other_weights_bring_their_classes_and_board(stocked):
 
 def test_a_link_brings_back_the_room(stocked):
     text = board(FACES)
-    values = controls(weights=FACES, mode=FILL, label="3", other="1", board=text)
+    values = controls(weights=FACES, mode=FILL, label="3", other="1", board=text, strength=0.35, repeats=4)
     found = ddpm.restored(*values)
     assert 'aria-busy="true"' in found[0] and found[3] is None and found[-1]
     assert (found[4].value, found[5].value) == ("3", "1")
     assert found[6].visible and found[9] == text
+    assert [slider.value for slider in found[7:9]] == [0.35, 4]
     assert "Digit" in refusal(ddpm.restored, *controls(label="99"))
 
 
