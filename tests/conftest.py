@@ -58,6 +58,20 @@ def smooth(generator: np.random.Generator, size: int) -> Image.Image:
     return Image.fromarray(generator.integers(0, 256, (4, 4, 3), np.uint8)).resize((size, size), Image.Resampling.BICUBIC)
 
 
+PARTS = 4
+"""The tests of the page take half of all time; so many parts of them may run beside each other."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes test, each file goes to one of them, the page's in parts."""
+    page = [item for item in items if item.path.stem == "test_app"]
+    for place, item in enumerate(page):
+        item.add_marker(pytest.mark.xdist_group(f"test_app {place * PARTS // len(page)}"))
+    for item in items:
+        if item.path.stem != "test_app":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
     """Threads that wait for each other cost tiny models more than they gain, tenfold on a busy machine."""
