@@ -217,7 +217,7 @@ class DDPM(GenerativeModel):
         "the moving average's decay is 0.999.",
     )
     limits = (
-        "It was trained for less than an hour on a desktop's processor: some digits are not quite any digit.",
+        "It was trained for less than an hour on a desktop's processor: a few pictures are not quite of any kind.",
         "Strong guidance makes the pictures of a class alike and their colours shrill.",
         "It says nothing here about how likely a picture is; the paper bounds that.",
     )
