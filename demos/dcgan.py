@@ -49,9 +49,13 @@ def latents(weights: str, seed: int, truncation: float, index: int) -> Tensor:
 
 def pictures(weights: str, seed: int, truncation: float, count: int) -> Tensor:
     """The first ``count`` samples of a seed, (count, C, H, W) in [0, 1]."""
+    return decoded(weights, load(weights).latents(Draws(seed, count), truncation))
+
+
+def decoded(weights: str, z: Tensor) -> Tensor:
+    """(B, latent_dim) -> (B, C, H, W) in [0, 1]; whoever waits at the same time is served in the same pass."""
     model = load(weights)
-    with runtime.forward_pass():
-        return model.sample(Draws(seed, count, device=runtime.device()), truncation).cpu()
+    return runtime.together((weights, "decode"), z, lambda rows: model.decode(rows).cpu())
 
 
 def sample(weights: str, seed: float, truncation: float, count: float) -> str:
@@ -66,8 +70,7 @@ def slots(weights: str, seed: float, truncation: float, *indices: float) -> str:
     weights, seed, truncation = settings(weights, seed, truncation)
     numbers = [whole(index, 0, MAX_COUNT - 1, "Sample number") for index in indices]
     z = torch.cat([latents(weights, seed, truncation, number) for number in numbers])
-    with runtime.forward_pass():
-        made = load(weights).decode(z).cpu()
+    made = decoded(weights, z)
     return _room.tiles_html(list(made), [f"{letter} · {n}" for letter, n in zip("ABC", numbers, strict=True)], columns=3)
 
 
@@ -89,8 +92,7 @@ def walk_frames(weights: str, seed: float, truncation: float, a: float, b: float
     weights, seed, truncation = settings(weights, seed, truncation)
     ends = [latents(weights, seed, truncation, whole(index, 0, MAX_COUNT - 1, "Sample number")) for index in (a, b)]
     fractions = torch.linspace(0, 1, FRAMES)[:, None]
-    with runtime.forward_pass():
-        made = load(weights).decode(slerp(ends[0].expand(FRAMES, -1), ends[1].expand(FRAMES, -1), fractions)).cpu()
+    made = decoded(weights, slerp(ends[0].expand(FRAMES, -1), ends[1].expand(FRAMES, -1), fractions))
     return [to_pil(picture) for picture in made]
 
 
@@ -124,8 +126,7 @@ def arithmetic_pictures(weights: str, seed: float, truncation: float, a: float, 
     result = z[0] - z[1] + z[2]
     # three Gaussians added are too long a vector for the generator: bring it back to the length it was trained on
     result = result * (z[0].norm() / result.norm().clamp_min(1e-6))
-    with runtime.forward_pass():
-        made = load(weights).decode(torch.cat([*z, result])).cpu()
+    made = decoded(weights, torch.cat([*z, result]))
     return [to_pil(picture) for picture in made], ["A", "− B", "+ C", "= A − B + C"]
 
 

@@ -87,8 +87,7 @@ def known(weights: str) -> str:
 def decoded(weights: str, z: Tensor) -> Tensor:
     """(B, latent_dim) -> (B, C, H, W) in [0, 1]."""
     model = load(weights)
-    with runtime.forward_pass():
-        return model.decode(z).cpu()
+    return runtime.together((weights, "decode"), z, lambda rows: model.decode(rows).cpu())
 
 
 def shown(weights: str, z: Tensor) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Event, Lock
 
 import torch
+from torch import Tensor
+
+MOST_ROWS = 64
+"""So many results come of one pass that serves several at once; more of them are no faster."""
 
 
 @lru_cache(maxsize=1)
@@ -80,6 +84,87 @@ def forward_pass() -> Iterator[None]:
             if spent is not None:
                 spent.waiting += began - asked
                 spent.computing += time.perf_counter() - began
+
+
+@dataclass(eq=False)
+class _Asked:
+    """Rows that wait for work, and what becomes of them."""
+
+    rows: Tensor
+    result: Tensor | None = None
+    error: BaseException | None = None
+    done: Event = field(default_factory=Event)
+
+
+_asked: dict[Hashable, list[_Asked]] = {}
+_asking = Lock()
+
+
+def together(key: Hashable, rows: Tensor, work: Callable[[Tensor], Tensor]) -> Tensor:
+    """``work(rows)`` in a forward pass of its own, or in one with the rows of all who wait for the same work at that time.
+
+    ``key`` names the work: whoever asks with the same key must mean the same function, which turns N rows into N results, each a
+    function of its row alone. Whoever asks first takes the turn at the door, for all who came while it waited; ``MOST_ROWS`` rows
+    make a pass. A single small result costs nearly as much as several, so that a crowd is served several times as fast.
+
+    Raises:
+        Exception: what ``work`` raises for these rows; the rows of others are not touched by it.
+    """
+    mine = _Asked(rows)
+    with _asking:
+        others = _asked.setdefault(key, [])
+        others.append(mine)
+        first = len(others) == 1
+    if not first:
+        began = time.perf_counter()
+        mine.done.wait()
+        if (spent := _spent.get()) is not None:
+            spent.waiting += time.perf_counter() - began
+    else:
+        group: list[_Asked] = [mine]
+        try:
+            with forward_pass():
+                with _asking:
+                    group = _asked.pop(key)
+                for part in _parts(group):
+                    _answer(part, work)
+        finally:
+            if mine.result is None and mine.error is None:  # the door itself failed
+                with _asking:
+                    group = _asked.pop(key, group)
+            for one in group:
+                if one.result is None and one.error is None:
+                    one.error = RuntimeError("the pass that was to serve several at once was broken off")
+                one.done.set()
+    if mine.error is not None:
+        raise mine.error
+    assert mine.result is not None
+    return mine.result
+
+
+def _parts(group: list[_Asked]) -> Iterator[list[_Asked]]:
+    """The group in parts of at most ``MOST_ROWS`` rows, or of one who brings more."""
+    part: list[_Asked] = []
+    for one in group:
+        if part and sum(len(other.rows) for other in part) + len(one.rows) > MOST_ROWS:
+            yield part
+            part = []
+        part.append(one)
+    yield part
+
+
+def _answer(part: list[_Asked], work: Callable[[Tensor], Tensor]) -> None:
+    """Do the work for all in one go; if it fails, for one after the other, so that only those fail whose rows are to blame."""
+    try:
+        results = work(torch.cat([one.rows for one in part])).split([len(one.rows) for one in part])
+        for one, result in zip(part, results, strict=True):
+            one.result = result
+    except Exception as error:
+        if len(part) == 1:
+            part[0].error = error
+            return
+        for one in part:
+            _answer([one], work)
 
 
 @contextmanager
