@@ -22,6 +22,7 @@ from typing import Any
 import gradio as gr
 from fastapi.exceptions import RequestValidationError
 from gradio.exceptions import InvalidPathError
+from gradio.processing_utils import check_all_files_in_cache
 from gradio.route_utils import FnIndexInferError
 from gradio.utils import get_upload_folder
 from starlette.concurrency import run_in_threadpool
@@ -179,6 +180,7 @@ class Page(gr.Blocks):
         """
         session, event, request = (named.get(key) for key in ("session_hash", "event_id", "request"))
         try:
+            said_well(named.get("event_data"))
             if event is None and request is not None:
                 with self._in_hand(f"session {session}" if session else "", address_of(request)):
                     found = await super().process_api(block_fn, inputs, *values, **named)
@@ -186,8 +188,6 @@ class Page(gr.Blocks):
                 found = await super().process_api(block_fn, inputs, *values, **named)
         except Exception as error:
             self._leave(session, event)
-            if isinstance(error, gr.Error) and error.message.endswith("is not in the cache folder and cannot be accessed."):
-                error = gr.Error(MISFIT)  # what an event says repeats a path
             raise _room.told(error, getattr(block_fn, "name", None) or "an action") from error
         if not found["is_generating"]:
             self._leave(session, event)
@@ -221,6 +221,14 @@ class Page(gr.Blocks):
             for key in keys:
                 if not self.direct[key]:
                     del self.direct[key]
+
+
+def said_well(event: gr.EventData | None) -> None:
+    """Refuse what an event says of itself if it names foreign files; Gradio does so too, and repeats their names."""
+    try:
+        check_all_files_in_cache(getattr(event, "_data", None))
+    except Exception as error:
+        raise gr.Error(MISFIT) from error
 
 
 def is_plain(error: Exception) -> bool:

@@ -230,7 +230,7 @@ def test_every_room_has_verbs(server):
     assert {room for room in rooms for verb in server.verbs if verb.startswith(f"/{room}_")} == rooms
 
 
-@fixed(250)
+@fixed(200)
 @given(data=st.data())
 def test_a_verb_with_a_strange_value_answers_in_plain_words(server, data):
     verb, place = data.draw(st.sampled_from([(verb, part) for verb in sorted(server.verbs) for part in server.defaults(verb)]))
@@ -276,7 +276,7 @@ def is_picture(server: Server, action: dict[str, Any]) -> list[int]:
     return [place for place, part in enumerate(action["inputs"]) if server.kinds[part] in ("image", "imageeditor", "uploadbutton")]
 
 
-@fixed(300)
+@fixed(200)
 @given(data=st.data())
 def test_an_event_of_the_page_with_strange_values_answers_in_plain_words(server, data):
     action = data.draw(st.sampled_from(server.actions))
@@ -312,6 +312,14 @@ def test_no_event_reads_a_foreign_file(server, foreign, kind, field, more):
             plain(answer)
             tried += 1
     assert tried > 10
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "\x00", "app.py", {"a": 1}])
+def test_an_event_that_names_a_foreign_file_is_refused(server, path):
+    action = next(action for action in server.actions if action["collects_event_data"])
+    answer = server.press(action, [server.start[part] for part in action["inputs"]], event_data={"index": {"path": path} | META})
+    assert not answer.done and answer.sentence() != ""
+    plain(answer)
 
 
 def test_a_bomb_and_a_file_that_is_gone_are_told(server):
