@@ -26,7 +26,7 @@ from starlette.middleware import Middleware  # noqa: E402
 from starlette.middleware.gzip import GZipMiddleware  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 
-from demos import _home, _room, _talk, _watch  # noqa: E402
+from demos import _crowd, _home, _room, _talk, _watch  # noqa: E402
 from gen_models import catalog, hub  # noqa: E402
 
 TITLE = "The gallery of deep generative models"
@@ -123,10 +123,10 @@ def link_of(file: str | None) -> str:
     return "?" + urlencode({"room": recipe["room"], "state": json.dumps(recipe["controls"]), "sha": recipe.get("sha256", "")})
 
 
-def build(path: Sequence[str] = ()) -> gr.Blocks:
+def build(path: Sequence[str] = ()) -> _crowd.Page:
     """The page; ``path``: the rooms of a talk, in which the keys lead from room to room."""
     hub.waiting = _room.wait_in_page
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
+    with _crowd.Page(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         with gr.Row(elem_classes=["masthead"]):
             gr.HTML(f"<h1>{TITLE}</h1><p>Play the classics: every picture here is made by a model while you watch.</p>", scale=4)
             dropped = gr.UploadButton("Open a saved picture", file_types=[".png"], size="sm", scale=0, min_width=180,
@@ -171,25 +171,22 @@ def build(path: Sequence[str] = ()) -> gr.Blocks:
         dropped.upload(link_of, dropped, link, show_progress="hidden", api_visibility="private").success(
             None, link, None, js="(query) => { if (query) setTimeout(() => { window.location.search = query; }, 50); }"
         )
-    page.queue(max_size=32, default_concurrency_limit=1, api_open=False)
+    page.queue(max_size=_crowd.MAX_WAITING, default_concurrency_limit=1, api_open=False)
     return page
 
 
-def launch_settings(page: gr.Blocks | None = None) -> dict[str, Any]:
-    """Arguments of ``launch``: look, limits, nothing asked of the outside world; ``page``: whose queue ``/health`` counts."""
-
-    def waiting() -> int:
-        return sum(len(queue.queue) for queue in page._queue.event_queue_per_concurrency_id.values()) if page else 0
-
+def launch_settings(page: _crowd.Page | None = None) -> dict[str, Any]:
+    """Arguments of ``launch``: look, limits, nothing asked of the outside world; ``page``: whose figures ``/health`` tells."""
     return dict(
         theme=theme(), css_paths=DEMOS / "_page.css", js=(DEMOS / "_page.js").read_text(),
         show_error=False, max_file_size="8mb", state_session_capacity=200,
         ssr_mode=False, strict_cors=True, enable_monitoring=False, run_history=False, share=False,
         footer_links=["api"], app_kwargs={
-            "middleware": [Middleware(GZipMiddleware, minimum_size=4000)],
+            "middleware": [Middleware(GZipMiddleware, minimum_size=4000), Middleware(_crowd.Bounds, page=page)],
+            "exception_handlers": _crowd.HANDLERS,
             "routes": [
                 Route("/cover/{name}.webp", _home.send_cover), Route("/prepared/{room}.webp", _talk.send_prepared),
-                Route("/health", _watch.health(waiting)),
+                Route("/health", _watch.health(page.figures if page else dict)),
             ],
         },
     )  # fmt: skip

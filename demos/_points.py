@@ -169,6 +169,11 @@ def read_text(text: Any) -> tuple[np.ndarray, bool]:
     return (found, False) if fits else (_fitted(found), True)
 
 
+def sent(points: Any) -> str:
+    """A caller's points, the name of a preset or a text for :func:`read_text`, as the text of a board."""
+    return points if isinstance(points, str) and points in PRESETS else pack(read_text(points)[0])
+
+
 def _fitted(points: np.ndarray) -> np.ndarray:
     """Points moved and scaled, alike in both directions, so that they fill the middle of the board."""
     low, high = points.min(axis=0), points.max(axis=0)

@@ -16,6 +16,7 @@ import io
 import json
 import logging
 import os
+import traceback
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -31,7 +32,7 @@ import PIL.Image
 import PIL.ImageOps
 import PIL.PngImagePlugin
 import torch
-from gradio.components.base import Component
+from gradio.components.base import Component, server
 from gradio.context import LocalContext
 from torch import Tensor
 
@@ -48,6 +49,8 @@ MAX_PIXELS = 25_000_000
 PIL.Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 LARGE = 128
 """Pictures of this width or more are scaled smoothly."""
+MAX_SIDE, MAX_LAYERS, MAX_BOARDS = 2000, 4, 32
+"""Of drawings: pixels of the longer side, layers, and drawings that are sent and not read yet."""
 MAX_SEED = 2**31 - 1
 MAX_QR = 1500
 """Characters of an address that a telephone still reads from a screen."""
@@ -81,7 +84,7 @@ def guarded(handler: Callable) -> Callable:
             try:
                 yield from handler(*values, **named)
             except Exception as error:
-                raise _told(error, handler) from error
+                raise told(error, handler.__qualname__) from error
 
         return run_all
 
@@ -90,19 +93,23 @@ def guarded(handler: Callable) -> Callable:
         try:
             return handler(*values, **named)
         except Exception as error:
-            raise _told(error, handler) from error
+            raise told(error, handler.__qualname__) from error
 
     return run
 
 
-def _told(error: Exception, handler: Callable) -> gr.Error:
+def told(error: Exception, where: str) -> gr.Error:
+    """What the page says of an exception that ``where`` raised; what nobody expected goes to the log."""
     if isinstance(error, gr.Error):
         error.print_exception = False  # the visitor was told; the log is for what nobody expected
         return error
     if isinstance(error, catalog.WeightsError | DataError):
         return gr.Error(str(error), title="Not available", print_exception=False)
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    if frame.f_code is gr.EventData.__getattr__.__code__:
+        return gr.Error("This event does not say what it should.", print_exception=False)
     number = uuid.uuid4().hex[:8]
-    log.error("%s failed, id %s", handler.__qualname__, number, exc_info=error)
+    log.error("%s failed, id %s", where, number, exc_info=error)
     return gr.Error(f"Something went wrong here. If you report it, name the id {number}.", print_exception=False)
 
 
@@ -596,6 +603,8 @@ class CheckedImage(gr.Image):
         path = Path(payload.path or "").resolve()
         if (payload.url or "").startswith("data:") or not path.is_relative_to(Path(self.GRADIO_CACHE).resolve()):
             raise gr.Error("Please upload the picture as a file.")
+        if not path.is_file():
+            raise gr.Error("This file is no longer here; upload it again.")
         return read_picture(path)
 
 
@@ -699,7 +708,7 @@ def drawing(board: dict | None) -> PIL.Image.Image:
         raise gr.Error("Draw or upload a picture first.")
     if not isinstance(image, PIL.Image.Image):
         image = PIL.Image.fromarray(np.asarray(image))
-    if max(image.size) > 2000:
+    if max(image.size) > MAX_SIDE:
         raise gr.Error("The drawing is too large.")
     image = upright_rgb(image)
     if all(low == high for low, high in image.getextrema()):
@@ -707,10 +716,54 @@ def drawing(board: dict | None) -> PIL.Image.Image:
     return image
 
 
-def sketchpad() -> gr.Sketchpad:
+class CheckedBoard(gr.ImageEditor):
+    """A drawing board that holds neither more parts nor larger ones than a drawing has.
+
+    The page sends the parts before the event that reads them. The stock component keeps those that no event ever reads, of any
+    number, and makes a list as long as a caller says.
+    """
+
+    is_template = True
+
+    @server
+    def accept_blobs(self, data: Any) -> None:
+        """Keep a part until it is read.
+
+        Raises:
+            gr.Error: if it is not one that the page sends.
+        """
+        kind, index, name = (data.data.get(key) for key in ("type", "index", "id"))
+        layer = str(index) in ("null", "", "None") or str(index).isdecimal() and len(str(index)) < 4 and int(index) < MAX_LAYERS
+        if not isinstance(name, str) or not 0 < len(name) <= 100 or not isinstance(kind, str) or not layer or not data.files:
+            raise gr.Error("This drawing cannot be read.")
+        super().accept_blobs(data)
+        self.blob_storage[name] = self.blob_storage.pop(name)  # the latest last
+        while len(self.blob_storage) > MAX_BOARDS:
+            self.blob_storage.pop(next(iter(self.blob_storage)), None)
+
+    def convert_and_format_image(self, file: Any, flatten_on_white: bool = False) -> Any:
+        """A part as a picture.
+
+        Raises:
+            gr.Error: if it is none, or a large one.
+        """
+        if file is None:
+            return None
+        try:
+            with PIL.Image.open(io.BytesIO(file) if isinstance(file, bytes) else file.path) as image:
+                small = max(image.size) <= MAX_SIDE
+            found = super().convert_and_format_image(file, flatten_on_white) if small else None
+        except Exception as error:
+            raise gr.Error("This drawing cannot be read.") from error
+        if not small:
+            raise gr.Error("The drawing is too large.")
+        return found
+
+
+def sketchpad() -> CheckedBoard:
     """A black drawing board of 280 x 280 that is ready for the first stroke."""
     board = PIL.Image.new("RGB", (280, 280), "black")
-    return gr.Sketchpad(
+    return CheckedBoard(
         {"background": board, "layers": [], "composite": board}, type="pil", show_label=False, layers=False, height=380,
         canvas_size=(280, 280), brush=gr.Brush(default_size=18, colors=["#ffffff", "#b0b0b0", "#606060"], color_mode="fixed"),
         eraser=gr.Eraser(default_size=18), transforms=(), sources=(), buttons=[],

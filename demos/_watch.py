@@ -151,12 +151,12 @@ def encoding(function: Callable) -> Callable:
     return run
 
 
-def health(waiting: Callable[[], int]) -> Callable[[Request], Any]:
-    """The answer to ``GET /health``; ``waiting`` counts the requests in the queue."""
+def health(figures: Callable[[], dict[str, int]]) -> Callable[[Request], Any]:
+    """The answer to ``GET /health``; ``figures`` tells what is bounded and how much of it is taken."""
 
     async def answer(request: Request) -> Response:
         told = {
-            "status": "ok", "seconds": round(time.monotonic() - _started), "waiting": waiting(), "loaded": catalog.loaded(),
+            "status": "ok", "seconds": round(time.monotonic() - _started), **figures(), "loaded": catalog.loaded(),
             "weights": len(catalog.trained()), "device": str(runtime.device()), **{name: count() for name, count in counts.items()},
         }  # fmt: skip
         return JSONResponse(told, headers={"Cache-Control": "no-store"})

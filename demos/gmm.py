@@ -284,7 +284,7 @@ def gmm_fit(points: str = "Blobs", components: int = 4, seed: int = 0, iteration
     1, y from 0 to 0.7) are moved and scaled to fit it. Returns weights, means and covariances after the last iteration, and the
     mean log-density of the points before and after each, in nats.
     """
-    text = points if points in _points.PRESETS else _points.pack(_points.read_text(points)[0])
+    text = _points.sent(points)
     components = whole(components, 1, MAX_COMPONENTS, "Components")
     _points.enough(_points.given(text), components)
     found = walk(text, components, whole(seed, 0, _room.MAX_SEED, "Seed"))

@@ -301,6 +301,7 @@ def animation(weights: str, _seed: float, _text: str, a: str, b: str) -> list[PI
 
 def keep(weights: str, text: str, other: str, letter: str) -> tuple[str, str]:
     """Remember the present place; show both."""
+    text = text or to_text(from_text(known(weights), ""))  # before the first sample, the middle
     pair = {letter: text, "AB".replace(letter, ""): other}
     filled = [(name, pair[name]) for name in "AB" if pair[name]]
     pictures = decoded(known(weights), torch.stack([from_text(weights, value) for _, value in filled]))

@@ -267,7 +267,7 @@ def vi_gmm_fit(
     1, y from 0 to 0.7) are moved and scaled to fit it. Returns expected weights, means and covariances after the last
     iteration, and after each the lower bound in nats, up to a constant.
     """
-    text = points if points in _points.PRESETS else _points.pack(_points.read_text(points)[0])
+    text = _points.sent(points)
     power = float(np.log10(real(concentration, 10**LOW, 10**HIGH, "Concentration")))
     given, values = settings(text, components, min(max(power, LOW), HIGH), seed)
     _points.enough(given, values[1])

@@ -845,3 +845,14 @@ def test_work_that_was_stopped_ends_at_its_next_frame():
     for number in range(1100):
         _room.halt(str(number))
     assert len(_room._halted) == 1000
+
+
+@pytest.mark.parametrize("token", [{}, [], None, 7])
+def test_work_whose_starter_is_no_text_runs_to_its_end(token):
+    assert list(_room.haltable(counting)(token, 3)) == [0, 1, 2]
+
+
+def test_the_middle_can_be_kept_before_any_sample():
+    name = catalog.trained("vae")[0]
+    text, shown = vae.keep(name, "", "", "A")
+    assert vae.from_text(name, text).abs().max() == 0 and shown.count("<img") == 1

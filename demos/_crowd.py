@@ -1,0 +1,408 @@
+"""What the page takes on: how large a request may be, how many of them one visitor may have in hand, what is kept of them; and
+one sentence for each that it refuses, whether it comes from the page or from a caller of the API.
+
+Gradio itself bounds the queue, the sessions and the size of an uploaded file. Bodies, values that no component understands, calls
+that bypass the queue, results that nobody fetches, and the number of uploads are left to the application, that is, to here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from fastapi.exceptions import RequestValidationError
+from gradio.exceptions import InvalidPathError
+from gradio.processing_utils import check_all_files_in_cache
+from gradio.route_utils import FnIndexInferError
+from gradio.utils import get_upload_folder
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from demos import _room
+
+log = logging.getLogger("gallery")
+
+MAX_BODY = 10_000_000
+"""Bytes of a request: an upload of 8 MB, or two pictures of 4 million letters for a verb."""
+MAX_PART = 1_000_000
+"""Bytes of a part of a drawing, which the page sends by itself; a board's own are a tenth of it."""
+MAX_NAME = 100
+"""Letters of a session's name; the page's have eleven."""
+MAX_WAITING = 32
+"""Requests that wait in the queue."""
+MAX_OWN = 8
+"""Requests of one page that wait or run; a page sends an event again only after the last answer, and few events at a time."""
+MAX_ADDRESS = 24
+"""Requests of one address that wait or run. A lecture may share one, so it is no visitor; but the last places are for others."""
+MAX_DIRECT = 32
+"""Requests that bypass the queue at once; the others of Gradio's 40 threads are for those that do not."""
+MAX_UPLOADING = 16
+"""Uploads on their way at once."""
+MAX_UPLOADS, MAX_UPLOADED = 1000, 512_000_000
+"""Files and bytes of all uploads; they are deleted after an hour, and the oldest earlier if there are more."""
+FORGOTTEN = 300
+"""Seconds after which a result that nobody fetched is dropped."""
+LONG = 100_000
+"""Letters of a value that a session does not remember."""
+
+BUSY = "The gallery is busy: {} requests are waiting. Try again in a moment."
+ENOUGH = "{} of your requests are waiting or running; wait for one of them or stop it, then try again."
+CROWDED = "{} requests from your network are waiting or running; try again in a moment."
+MISFIT = "A value that was sent does not fit its field."
+GONE = "This file is no longer here; upload it again."
+UNREADABLE = "This request cannot be read."
+FETCHED = "There is no such request, or its answer was fetched or dropped."
+NO_SUCH = "There is no such verb or action here; /gradio_api/info names the verbs."
+
+CLOSED = re.compile(r"(?:/gradio_api)?/(?:deep_link|process_recording|proxy=|vibe|undo-vibe|stream/|dev/)")
+"""Doors of Gradio that the page does not use: they write files, or fetch from other servers."""
+VERBS = re.compile(r"/gradio_api/(?:run|api|call)/")
+ANSWER = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/([^/]+)")
+CLUMSY = (KeyError, ValueError, TypeError, AttributeError, IndexError, AssertionError, RecursionError, InvalidPathError)
+"""What Gradio's own routes raise when a body is not what they expect."""
+
+
+def too_many(sentence: str) -> HTTPException:
+    """A refusal for now. The page shows its own words for a status of 503, but these for one of 429."""
+    return HTTPException(429, sentence, {"Retry-After": "5"})
+
+
+class Page(gr.Blocks):
+    """The page: whatever goes wrong with a request is one sentence, and what a visitor may have in hand is bounded."""
+
+    @cached_property
+    def direct(self) -> Counter[str]:
+        """How many requests that bypass the queue are running, of each session and of each address."""
+        return Counter()
+
+    @cached_property
+    def _seen(self) -> OrderedDict[str, float]:
+        """When each session last had something in the queue, the one of longest ago first."""
+        return OrderedDict()
+
+    def queue(self, *values: Any, **named: Any) -> Page:
+        """As Gradio's, with bounds for each visitor."""
+        super().queue(*values, **named)
+        self._queue.push = partial(self._admit, self._queue.push)  # type: ignore[method-assign]
+        return self
+
+    def figures(self) -> dict[str, int]:
+        """What is bounded, and how much of it is taken."""
+        queue = self._queue
+        sessions, running = self.state_holder.session_data, [job for job in queue.active_jobs if job is not None]
+        return {
+            "waiting": len(queue), "waiting_most": queue.max_size or MAX_WAITING, "running": len(running),
+            "direct": self.direct.total() // 2, "direct_most": MAX_DIRECT, "sessions": len(sessions),
+            "sessions_most": self.state_session_capacity, "uploads": len(self.upload_file_set), "uploads_most": MAX_UPLOADS,
+        }  # fmt: skip
+
+    def knows(self, event: str) -> bool:
+        """Whether this event of the queue waits, runs, or has an answer that nobody fetched yet."""
+        kept = list(self._queue.pending_event_ids_session.values())
+        return event in self._queue.event_ids_to_events or any(event in events for events in kept)
+
+    async def _admit(self, push: Callable, body: Any, request: Request, username: str | None) -> Any:
+        """Gradio's ``push``, for those who may have one more request in the queue."""
+        session, address = body.session_hash, address_of(request)
+        if session is not None and not 0 < len(session) <= MAX_NAME:
+            raise HTTPException(400, f"The name of a session has 1 to {MAX_NAME} letters.")
+        if body.fn_index not in self.fns:
+            raise HTTPException(404, NO_SUCH)
+        waiting = len(self._queue)
+        if waiting >= (self._queue.max_size or MAX_WAITING):
+            raise too_many(BUSY.format(waiting))
+        events = list(self._queue.event_ids_to_events.values())
+        near = [event for event in events if address_of(event.request) == address]
+        # Gradio gives a caller without a session one of the event's name, and such callers are known by the address alone
+        own = [event for event in events if event.session_hash == session] if session else [
+            event for event in near if event.session_hash == event._id]  # fmt: skip
+        if len(own) >= MAX_OWN:
+            raise too_many(ENOUGH.format(len(own)))
+        if len(near) >= MAX_ADDRESS:
+            raise too_many(CROWDED.format(len(near)))
+        self._forget()
+        found = await push(body=body, request=request, username=username)
+        if body.session_hash is not None:
+            self._seen[body.session_hash] = time.monotonic()
+            self._seen.move_to_end(body.session_hash)
+        return found
+
+    def _forget(self) -> None:
+        """Drop the results of sessions that asked for nothing in a while; those of a page were fetched long ago."""
+        now, queue = time.monotonic(), self._queue
+        busy = {event.session_hash for event in queue.event_ids_to_events.values()}
+        while self._seen and now - next(iter(self._seen.values())) > FORGOTTEN:
+            session, _ = self._seen.popitem(last=False)
+            if session in busy:
+                self._seen[session] = now
+            else:
+                queue.pending_messages_per_session.pop(session, None)
+                queue.pending_event_ids_session.pop(session, None)
+
+    async def preprocess_data(self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False) -> list[Any]:
+        """The values of a request as the handler takes them.
+
+        Raises:
+            gr.Error: if there are too few or too many, or one does not fit its component.
+        """
+        wanted, came = len(block_fn.inputs), len(inputs)
+        if came < wanted or came > wanted and block_fn.api_visibility == "public":
+            raise gr.Error(f"This takes {wanted} value{'s' * (wanted != 1)}; {came} came.")
+        try:
+            found = await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        except FileNotFoundError as error:
+            raise gr.Error(GONE) from error
+        except Exception as error:
+            raise error if is_plain(error) else gr.Error(MISFIT) from error
+        for block, value in zip(block_fn.inputs, inputs, strict=False):
+            if state is not None and isinstance(value, str) and len(value) > LONG:
+                state._update_value_in_config(block._id, None)  # a session would keep it as long as it lasts
+        return found
+
+    async def process_api(self, block_fn: Any, inputs: list[Any], *values: Any, **named: Any) -> dict[str, Any]:  # type: ignore[override]
+        """One request, or one step of a stream.
+
+        Raises:
+            gr.Error: whatever went wrong; what nobody expected is in the log.
+        """
+        session, event, request = (named.get(key) for key in ("session_hash", "event_id", "request"))
+        try:
+            said_well(named.get("event_data"))
+            if event is None and request is not None:
+                with self._in_hand(f"session {session}" if session else "", address_of(request)):
+                    found = await super().process_api(block_fn, inputs, *values, **named)
+            else:
+                found = await super().process_api(block_fn, inputs, *values, **named)
+        except Exception as error:
+            self._leave(session, event)
+            raise _room.told(error, getattr(block_fn, "name", None) or "an action") from error
+        if not found["is_generating"]:
+            self._leave(session, event)
+        return found
+
+    def _leave(self, session: str | None, event: str | None) -> None:
+        """A caller without a session was given one for this request; among those of visitors it would push theirs out."""
+        if session is not None and session == event:
+            self.state_holder.session_data.pop(session, None)
+            self.state_holder.time_last_used.pop(session, None)
+
+    @contextmanager
+    def _in_hand(self, session: str, address: str) -> Iterator[None]:
+        """Count a request that bypasses the queue while it runs.
+
+        Raises:
+            gr.Error: if there are too many.
+        """
+        keys = (session or address, f"near {address}")
+        if self.direct[keys[0]] >= MAX_OWN:
+            raise gr.Error(ENOUGH.format(MAX_OWN))
+        if self.direct[keys[1]] >= MAX_ADDRESS:
+            raise gr.Error(CROWDED.format(MAX_ADDRESS))
+        if self.direct.total() // 2 >= MAX_DIRECT:
+            raise gr.Error(BUSY.format(MAX_DIRECT))
+        self.direct.update(keys)
+        try:
+            yield
+        finally:
+            self.direct.subtract(keys)
+            for key in keys:
+                if not self.direct[key]:
+                    del self.direct[key]
+
+
+def said_well(event: gr.EventData | None) -> None:
+    """Refuse what an event says of itself if it names foreign files; Gradio does so too, and repeats their names."""
+    try:
+        check_all_files_in_cache(getattr(event, "_data", None))
+    except Exception as error:
+        raise gr.Error(MISFIT) from error
+
+
+def is_plain(error: Exception) -> bool:
+    """Whether this is a sentence for visitors; Gradio's own may repeat what was sent, of any length, and name classes."""
+    return isinstance(error, gr.Error) and len(error.message) <= 200 and not re.search(r"[/\\\n{<\[]", error.message)
+
+
+def address_of(request: Any) -> str:
+    """The address that a request came from; "" where it is not known."""
+    client = getattr(request, "client", None)
+    return getattr(client, "host", None) or ""
+
+
+# ---- in front of all routes -------------------------------------------------------------------------------------------
+
+
+class Bounds:
+    """Middleware that refuses what is too large, closes doors that nobody needs, and answers in words where a route fails."""
+
+    def __init__(self, app: ASGIApp, page: Page | None = None) -> None:
+        self.app, self.page = app, page
+        self.uploading, self.since = 0, 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        path, begun = scope["path"].rstrip("/"), False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        async def refuse(status: int, sentence: str, **headers: str) -> None:
+            await JSONResponse({"detail": sentence}, status, headers)(scope, receive, send)
+
+        try:
+            if CLOSED.match(path):
+                raise HTTPException(404, "There is no such page here.")
+            answer = ANSWER.fullmatch(path)
+            if answer and scope["method"] == "GET" and self.page is not None and not self.page.knows(answer[1]):
+                raise HTTPException(404, FETCHED)
+            receive = await bounded(scope, receive, MAX_PART if path.endswith("/component_server") else MAX_BODY)
+            if path.endswith("/upload") and scope["method"] == "POST":
+                await self._upload(scope, receive, watched)
+            else:
+                await self.app(scope, receive, watched)
+        except ClientDisconnect:
+            pass  # nobody is there to be answered
+        except Exception as error:
+            if begun:
+                # the stream of a session that is not there ends with Gradio's own words
+                if not isinstance(error.__cause__, HTTPException) and not isinstance(error, HTTPException):
+                    raise
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            elif isinstance(error, HTTPException):
+                await refuse(error.status_code, str(error.detail), **(error.headers or {}))
+            elif isinstance(error, gr.Error):
+                await refuse(400, error.message)
+            elif isinstance(error, FnIndexInferError) or isinstance(error, KeyError) and VERBS.match(path):
+                await refuse(404, NO_SUCH)
+            elif isinstance(error, CLUMSY) and path.startswith("/gradio_api/"):
+                log.warning("refused %s %r: %s", scope["method"], path[:100], type(error).__name__)
+                await refuse(400, UNREADABLE)
+            else:
+                await refuse(500, _room.told(error, repr(path[:100])).message)
+
+    async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An upload; what broken ones left behind goes when none is on its way."""
+        if self.uploading >= MAX_UPLOADING:
+            raise too_many(f"{self.uploading} files are being uploaded; try again in a moment.")
+        if not self.uploading:
+            self.since = time.time()
+        self.uploading += 1
+        try:
+            if self.page is not None:
+                await run_in_threadpool(make_room, self.page.upload_file_set)
+            await self.app(scope, receive, send)
+        finally:
+            self.uploading -= 1
+            if not self.uploading:
+                sweep(Path(get_upload_folder()), self.since)
+
+
+async def bounded(scope: Scope, receive: Receive, most: int) -> Receive:
+    """``receive``, if the body has at most so many bytes and says so, and no session in it has an endless name.
+
+    Raises:
+        HTTPException: otherwise.
+    """
+    headers = {name.lower(): value for name, value in scope["headers"]}
+    if b"transfer-encoding" in headers:
+        raise HTTPException(411, "This request must say how long it is.")
+    length = headers.get(b"content-length", b"0")
+    size = int(length) if length.isdigit() else 0  # the server checked it
+    if size > most:
+        # a client that is still sending would not see an answer
+        left = min(size, 10 * MAX_BODY)
+        while left > 0:
+            message = await receive()
+            left -= len(message.get("body", b"")) if message.get("more_body") else left
+        raise HTTPException(413, f"This request has {size:,} bytes; at most {most:,} are taken.")
+    if size <= 1000 * MAX_NAME or b"json" not in headers.get(b"content-type", b""):
+        return receive
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            break
+    content = b"".join(parts)
+    try:
+        told = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, "The body of this request is no JSON.") from error
+    if not isinstance(told, dict) or any(len(str(told[key])) > MAX_NAME for key in ("session_hash", "event_id") if key in told):
+        raise HTTPException(400, UNREADABLE)
+    sent = False
+
+    async def again() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": content, "more_body": False}
+
+    return again
+
+
+def make_room(uploaded: set[str]) -> None:
+    """Delete the oldest of these files until a whole request more is within ``MAX_UPLOADS`` and ``MAX_UPLOADED``."""
+    found = []
+    for name in list(uploaded):
+        try:
+            about = os.stat(name)
+        except FileNotFoundError:
+            uploaded.discard(name)
+        else:
+            found.append((about.st_ctime, about.st_size, name))
+    found.sort(reverse=True)
+    total = sum(size for _, size, _ in found) + MAX_BODY
+    while found and (total > MAX_UPLOADED or len(found) >= MAX_UPLOADS):
+        _, size, name = found.pop()
+        total -= size
+        Path(name).unlink(missing_ok=True)
+        uploaded.discard(name)
+
+
+def sweep(folder: Path, since: float) -> None:
+    """Delete what broken uploads left in the upload folder: files with a name by ``tempfile``, begun at ``since`` or later."""
+    for file in folder.glob("tmp????????"):
+        try:
+            if file.is_file() and file.stat().st_mtime >= since - 1:
+                file.unlink()
+        except FileNotFoundError:
+            pass
+
+
+async def unfit(request: Request, error: Exception) -> JSONResponse:
+    """The answer to a body that is no JSON, or not the one that a route takes."""
+    first = error.errors()[0] if isinstance(error, RequestValidationError) and error.errors() else {}
+    where = [str(part) for part in first.get("loc", ())[1:2] if isinstance(part, str)]
+    if first.get("type") == "json_invalid" or not where:
+        sentence = "The body of this request is no JSON object."
+    elif first.get("type") == "missing":
+        sentence = f"This request lacks {where[0]}."
+    else:
+        sentence = f"In this request, {where[0]} is of the wrong kind."
+    return JSONResponse({"detail": sentence}, 400)
+
+
+HANDLERS = {RequestValidationError: unfit}
+"""For the application."""

@@ -1,0 +1,244 @@
+"""What a crowd may have in hand: places in the queue, requests beside it, results, sessions, uploads."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import gradio as gr
+import httpx
+import PIL.Image
+import pytest
+from gradio.route_utils import delete_files_created_by_app
+from playwright.sync_api import expect, sync_playwright
+
+import app
+from demos import _crowd, _room
+
+SOON = 30
+
+
+class Hall:
+    """A small page with a door in it: what waits in front of it goes on when it is opened."""
+
+    def __init__(self, cache: Path) -> None:
+        self.door, self.inside = threading.Event(), []
+        with _crowd.Page(delete_cache=(3600, 3600)) as self.page:
+            text, picture = gr.Textbox("a", label="Text"), _room.CheckedImage()
+            button, told = gr.Button("Walk in"), gr.Textbox(label="Told")
+            button.click(self.wait, text, told, **_room.HEAVY)
+            text.input(self.wait, text, told, **_room.QUICK)
+            picture.upload(lambda picture: "seen", picture, told, api_visibility="private")
+            gr.api(self.wait, api_name="wait", concurrency_id="models")
+        self.page.queue(max_size=_crowd.MAX_WAITING, default_concurrency_limit=1, api_open=False)
+        _, self.address, _ = self.page.launch(
+            prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **app.launch_settings(self.page)
+        )
+        self.client = httpx.Client(base_url=self.address, timeout=SOON, limits=httpx.Limits(max_connections=100))
+        self.events = {(event.fn is not None, event.queue): number for number, event in self.page.fns.items() if event.inputs}
+
+    def wait(self, text: str = "a") -> str:
+        """Wait for the door."""
+        self.inside.append(text)
+        assert self.door.wait(SOON)
+        return "in"
+
+    def join(self, session: str | None, host: str = "1.0.0.1") -> httpx.Response:
+        """A place in the queue; a server behind a proxy on its own machine learns the visitor's address from it."""
+        header = {"X-Forwarded-For": host}
+        if session is None:
+            return self.client.post("/gradio_api/call/wait", json={"data": ["a"]}, headers=header)
+        number = next(number for number, event in self.page.fns.items() if event.queue and event.api_name == "wait")
+        body = {"data": ["a"], "fn_index": number, "session_hash": session}
+        return self.client.post("/gradio_api/queue/join", json=body, headers=header)
+
+    def health(self) -> dict:
+        return self.client.get("/health").json()
+
+    def until(self, **figures: int) -> None:
+        """Wait until ``/health`` says so."""
+        end = time.monotonic() + SOON
+        while (told := self.health()) | figures != told:
+            assert time.monotonic() < end, (told, figures)
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def hall(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+    found = Hall(tmp_path)
+    yield found
+    found.door.set()
+    found.client.close()
+    found.page.close()
+
+
+def refused(answer: httpx.Response, sentence: str) -> None:
+    assert answer.status_code == 429 and answer.json() == {"detail": sentence}
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("session", ["a", None], ids=["session", "none"])
+def test_a_visitor_has_so_many_places_and_others_have_theirs(hall, session):
+    for _ in range(_crowd.MAX_OWN):
+        assert hall.join(session).status_code == 200
+    refused(hall.join(session), _crowd.ENOUGH.format(_crowd.MAX_OWN))
+    assert hall.join("b").status_code == 200
+    assert hall.join(None, host="1.0.0.2").status_code == 200
+    hall.until(waiting=_crowd.MAX_OWN + 1, running=1)
+    hall.door.set()
+    hall.until(waiting=0, running=0)
+    assert len(hall.inside) == _crowd.MAX_OWN + 2
+    assert hall.join(session).status_code == 200
+
+
+def test_an_address_leaves_places_for_others(hall):
+    for place in range(_crowd.MAX_ADDRESS):
+        assert hall.join(f"visitor {place // 5}").status_code == 200
+    refused(hall.join("one more"), _crowd.CROWDED.format(_crowd.MAX_ADDRESS))
+    assert hall.join("one more", host="1.0.0.2").status_code == 200
+
+
+def test_a_full_queue_says_so_over_http(hall):
+    for place in range(_crowd.MAX_WAITING + 1):  # one of them walks up to the door
+        assert hall.join(f"{place}", host=f"1.0.0.{place}").status_code == 200
+        if not place:
+            hall.until(running=1, waiting=0)
+    refused(hall.join("late", host="2.0.0.1"), "The gallery is busy: 32 requests are waiting. Try again in a moment.")
+    told = hall.health()
+    assert told["waiting"] == told["waiting_most"] == _crowd.MAX_WAITING and told["running"] == 1
+    hall.door.set()
+    hall.until(waiting=0, running=0)
+
+
+@pytest.mark.browser
+def test_a_visitor_reads_the_place_in_the_queue_and_that_it_is_full(hall):
+    assert hall.join("first", host="1.0.0.9").status_code == 200
+    hall.until(running=1)
+    for place in range(3):
+        assert hall.join(f"{place}", host=f"1.0.0.{place}").status_code == 200
+    installed = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=next(filter(None, installed), None), args=["--no-sandbox"])
+        one, other = browser.new_page(), browser.new_page()
+        for page in (one, other):
+            page.goto(hall.address)
+        one.get_by_role("button", name="Walk in").click()
+        expect(one.get_by_text(re.compile(r"queue: 4/4")).first).to_be_visible(timeout=1000 * SOON)
+        for place in range(4, _crowd.MAX_WAITING):
+            assert hall.join(f"{place}", host=f"1.0.0.{place}").status_code == 200
+        other.get_by_role("button", name="Walk in").click()
+        expect(other.locator(".toast-body")).to_contain_text(_crowd.BUSY.format(_crowd.MAX_WAITING), timeout=1000 * SOON)
+        hall.door.set()
+        expect(one.get_by_label("Told")).to_have_value("in", timeout=1000 * SOON)
+        browser.close()
+
+
+def test_requests_beside_the_queue_are_bounded_for_a_session_and_an_address(hall):
+    number = next(number for number, event in hall.page.fns.items() if not event.queue and event.fn is not None)
+
+    def ask(session: str) -> httpx.Response:
+        return hall.client.post("/gradio_api/run/predict", json={"data": ["a"], "fn_index": number, "session_hash": session})
+
+    with ThreadPoolExecutor(40) as pool:
+        first = [pool.submit(ask, "a") for _ in range(_crowd.MAX_OWN)]
+        hall.until(direct=_crowd.MAX_OWN)
+        answer = ask("a")
+        assert answer.status_code == 500 and answer.json()["error"] == _crowd.ENOUGH.format(_crowd.MAX_OWN)
+        others = [pool.submit(ask, f"b{place}") for place in range(_crowd.MAX_ADDRESS - _crowd.MAX_OWN)]
+        hall.until(direct=_crowd.MAX_ADDRESS)
+        assert ask("c").json()["error"] == _crowd.CROWDED.format(_crowd.MAX_ADDRESS)
+        hall.door.set()
+        assert {each.result().status_code for each in (*first, *others)} == {200}
+    hall.until(direct=0)
+    assert ask("a").status_code == 200
+
+
+def test_a_result_that_nobody_fetches_is_dropped(hall, monkeypatch):
+    hall.door.set()
+    event = hall.join(None).json()["event_id"]
+    hall.until(waiting=0, running=0)
+    queue = hall.page._queue
+    assert event in queue.pending_messages_per_session and event in queue.pending_event_ids_session
+    fetched = hall.join(None).json()["event_id"]
+    assert "event: complete" in hall.client.get(f"/gradio_api/call/wait/{fetched}").text
+    monkeypatch.setattr(_crowd, "FORGOTTEN", 0)
+    hall.until(running=0)
+    hall.join("page")
+    assert event not in queue.pending_messages_per_session and event not in queue.pending_event_ids_session
+    answer = hall.client.get(f"/gradio_api/call/wait/{event}")
+    assert answer.status_code == 404 and answer.json() == {"detail": _crowd.FETCHED}
+
+
+def test_a_result_on_its_way_is_kept(hall, monkeypatch):
+    monkeypatch.setattr(_crowd, "FORGOTTEN", 0)
+    event = hall.join(None).json()["event_id"]
+    hall.until(running=1)
+    hall.join("page")
+    hall.door.set()
+    assert 'data: ["in"]' in hall.client.get(f"/gradio_api/call/wait/{event}").text
+
+
+def test_callers_without_a_session_push_nobodys_out(hall):
+    hall.door.set()
+    hall.join("page")
+    hall.until(running=0, waiting=0, sessions=1)
+    for _ in range(5):
+        hall.join(None)
+    hall.until(running=0, waiting=0, sessions=1)
+
+
+def test_a_session_remembers_no_long_text(hall):
+    hall.door.set()
+    number = next(number for number, event in hall.page.fns.items() if not event.queue and event.fn is not None)
+    for size in (10, 2 * _crowd.LONG):
+        body = {"data": ["a" * size], "fn_index": number, "session_hash": "page"}
+        assert hall.client.post("/gradio_api/run/predict", json=body).status_code == 200
+        assert len(hall.inside[-1]) == size
+        kept = hall.page.state_holder["page"].config_values.values()
+        assert max(len(part["props"].get("value") or "") for part in kept) <= 10
+        assert ("a" * size in [part["props"].get("value") for part in kept]) == (size == 10)
+
+
+def png() -> bytes:
+    stream = io.BytesIO()
+    PIL.Image.new("L", (8, 8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_what_is_uploaded_over_http_is_deleted_with_the_pages_own(hall):
+    (path,) = hall.client.post("/gradio_api/upload", files={"files": ("a.png", png())}).json()
+    assert hall.health()["uploads"] == 1
+    delete_files_created_by_app(hall.page, 3600)
+    assert Path(path).is_file()
+    delete_files_created_by_app(hall.page, -1)
+    assert not Path(path).exists() and hall.health()["uploads"] == 0
+
+
+def test_the_oldest_uploads_make_room(hall, monkeypatch):
+    monkeypatch.setattr(_crowd, "MAX_UPLOADS", 3)
+    paths = []
+    for place in range(5):
+        paths += hall.client.post("/gradio_api/upload", files={"files": (f"{place}.png", png() + bytes([place]))}).json()
+        time.sleep(0.02)
+    assert [Path(path).is_file() for path in paths] == [False, False, True, True, True]
+    monkeypatch.setattr(_crowd, "MAX_UPLOADED", _crowd.MAX_BODY)  # no room but for the next request
+    paths += hall.client.post("/gradio_api/upload", files={"files": ("5.png", png())}).json()
+    assert [Path(path).is_file() for path in paths] == [False] * 5 + [True]
+    assert hall.health()["uploads"] == 1
+
+
+def test_only_what_broken_uploads_left_is_swept(tmp_path):
+    old, other, left = tmp_path / "tmpold12345", tmp_path / "folder", tmp_path / "tmpnew67_89"
+    other.mkdir()
+    for file in (old, other / "tmpnew67890", left):
+        file.write_bytes(b"x")
+    os.utime(old, (1, 1))
+    _crowd.sweep(tmp_path, time.time() - 5)
+    assert not left.exists() and old.exists() and (other / "tmpnew67890").exists()
