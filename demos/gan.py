@@ -290,7 +290,7 @@ def gan_train(
     of the discriminator. loss: Non-saturating or Saturating. cure: None, Minibatch or R1. Returns 500 generated points (x from 0 to
     1, y from 0 to 0.7), the share of points that have one near, the share of generated ones near a point, and the last losses.
     """
-    text = points if points in _points.PRESETS else _points.pack(_points.read_text(points)[0])
+    text = _points.sent(points)
     settings = Settings.checked(learning_rate, generator_steps, loss, cure)
     count = whole(steps, 1, STEPS_OF_A_CALL, "Steps")
     training = Training(*checked(text, model, seed))
