@@ -257,9 +257,10 @@ def test_every_room_has_a_main_control_here():
     assert ROOMS and set(ACTIONS) == set(SHOWN) == set(ROOMS)
 
 
-@pytest.mark.parametrize("size, dark", [(WIDE, False), (NARROW, True), (NARROW, False), (WIDE, True)])
+@pytest.mark.parametrize("size, dark", [(WIDE, False), (NARROW, True)])
 @pytest.mark.parametrize("room", OPEN)
 def test_a_room_opens_shows_a_picture_and_answers(visit, tmp_path, room, size, dark):
+    """Each look is seen at both widths: the page is opened at one and then made as wide as the other."""
     page = visit(f"?room={room}", size, dark)
     expect(page.locator(".room-header:visible h2").first).to_contain_text(catalog.about(room)["title"])
     assert page.evaluate("document.body.classList.contains('dark')") is dark
@@ -272,10 +273,13 @@ def test_a_room_opens_shows_a_picture_and_answers(visit, tmp_path, room, size, d
     ACTIONS[room](page)
     changed(picture, before)
     expect(page.locator("[aria-busy=true]:visible")).to_have_count(0)
-    photograph(page, tmp_path, f"{room}-{size[0]}-{'dark' if dark else 'light'}")
-    wide = page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
-    assert max(wide) <= size[0], "the page scrolls sideways"
-    assert page.locator(".masthead").bounding_box()["width"] > 0.85 * size[0], "the page leaves its width unused"
+    for width, height in (size, NARROW if size == WIDE else WIDE):
+        page.set_viewport_size({"width": width, "height": height})
+        expect(main_picture(page, room)).to_be_visible()
+        photograph(page, tmp_path, f"{room}-{width}-{'dark' if dark else 'light'}")
+        wide = page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
+        assert max(wide) <= width, "the page scrolls sideways"
+        assert page.locator(".masthead").bounding_box()["width"] > 0.85 * width, "the page leaves its width unused"
     assert page.locator(TOLD).count() == 0
 
 
@@ -298,8 +302,7 @@ def test_every_tab_of_a_room_opens(visit, room):
     expect(page.locator(".katex:visible").first).to_be_visible()
 
 
-@pytest.mark.parametrize("room", OPEN)
-@pytest.mark.parametrize("seed", [-5, 2**31], ids=str)
+@pytest.mark.parametrize("room, seed", [(room, (-5, 2**31)[place % 2]) for place, room in enumerate(OPEN)])
 def test_a_seed_out_of_range_is_refused_in_one_sentence(visit, room, seed):
     page = visit(f"?room={room}")
     picture = main_picture(page, room)
@@ -380,10 +383,15 @@ def test_cards_keys_and_the_way_back_lead_from_room_to_room(visit):
 
 def test_space_stops_what_is_under_way(visit):
     page = visit("?room=pixelcnn")
+    press(page, "Everything")
+    # as in the test of Stop: the key is pressed at the first pixel, however slow the test is
+    page.evaluate("""() => new MutationObserver((_, watch) => {
+      if (!document.querySelector('.written[aria-busy=true]')) return;
+      watch.disconnect();
+      const header = [...document.querySelectorAll('.room-header')].find(found => found.offsetParent);
+      header.dispatchEvent(new KeyboardEvent('keydown', {key: ' ', bubbles: true, cancelable: true}));
+    }).observe(document.body, {childList: true, subtree: true, attributes: true})""")
     press(page, "Complete")
-    page.locator('.written[aria-busy="true"]').wait_for()
-    page.locator(".room-header:visible").click()
-    page.keyboard.press(" ")
     expect(page.get_by_text(re.compile(r"^Stopped after \d+ of \d+ pixels"))).to_be_visible()
 
 
