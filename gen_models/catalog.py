@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import difflib
+import hashlib
 import importlib
 import json
 import os
@@ -18,12 +19,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load as unpacked
 from safetensors.torch import save as packed
 from torch import Tensor
 from torch.nn import functional, init
@@ -220,18 +221,24 @@ def read(folder: Path, name: str | None = None) -> Model:
     file = folder / "model.safetensors"
     if not file.is_file():
         raise WeightsError(f"the weights {called} are missing ({file.name}); restore weights/{called} or train again")
-    right = sha256(file) == (entry or config).get("sha256")
+    content, stored, misfit = _Content(file), None, None
+    content.start()
     try:
-        stored = load_file(file) if right else {}
-    except (SafetensorError, OSError):
-        right = False
-    if not right:
+        model = _outline(config)
+    except Exception as error:  # whatever a configuration that was written by others makes a constructor do
+        misfit = error
+    content.join()
+    if content.sha256 == (entry or config).get("sha256"):
+        with contextlib.suppress(SafetensorError):
+            stored = unpacked(content.bytes)
+    if stored is None:
         raise WeightsError(f"the weights {called} are damaged: {file.name} is {_what_it_is(file)}; "
                            f"restore weights/{called} or train again")  # fmt: skip
     try:
-        model = _outline(config)
+        if misfit is not None:
+            raise misfit
         model.load_state_dict({key: _in_use(value) for key, value in stored.items()}, strict=True, assign=True)
-    except Exception as error:  # whatever a configuration that was written by others makes a constructor do
+    except Exception as error:
         reason = " ".join(str(error).split())
         reason = f"{reason[:200]} ..." if len(reason) > 200 else reason or type(error).__name__
         raise WeightsError(f"the weights {called} do not fit this version of the model {config['model']}: {reason}") from error
@@ -280,31 +287,58 @@ _loaded: OrderedDict[str, Model] = OrderedDict()
 _lock = Lock()
 
 
+def afresh() -> None:
+    """Begin in a process that was just split off from another: nothing is loaded, and nobody is loading."""
+    global _lock
+    _lock = Lock()
+    _loaded.clear()
+
+
+class _Content(Thread):
+    """A file of weights, read once, and hashed beside the building of its network: both let go of Python's lock."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(name=f"reading of {file.parent.name}")
+        self.file, self.bytes, self.sha256 = file, b"", ""
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError):
+            self.bytes = self.file.read_bytes()
+        self.sha256 = hashlib.sha256(self.bytes).hexdigest()
+
+
 def _outline(config: dict[str, Any]) -> Model:
     """A model whose tensors have shapes and no memory."""
-    with torch.device("meta"), _Outlines():
+    with _Outlines():
         return model_class(config["model"])(**config["arguments"]).without_scaffold()
 
 
 class _Outlines(TorchFunctionMode):
-    """Within it, a model on the device ``meta`` is not filled at random, either: that costs more than all else of its making."""
+    """Within it, tensors are made on the device ``meta`` and not filled at random, which costs more than all else of their making.
 
+    ``torch.device("meta")`` makes them there as well, but with a call more for everything that is asked of a tensor.
+    """
+
+    MAKING = {torch.empty, torch.zeros, torch.ones, torch.full, torch.tensor, torch.arange, torch.linspace, torch.eye}
     FILLING = {
         init.uniform_, init.normal_, init.trunc_normal_, init.constant_, init.zeros_, init.ones_, init.xavier_uniform_,
         init.xavier_normal_, init.kaiming_uniform_, init.kaiming_normal_, init.orthogonal_, Tensor.uniform_, Tensor.normal_,
         Tensor.fill_, Tensor.zero_, Tensor.copy_, Tensor.add_, Tensor.mul_, functional.normalize,
     }  # fmt: skip
-    """What gives back its tensor; the last, and the products, are how spectral normalisation makes its first guess."""
-    PRODUCTS = {torch.mv, torch.vdot}
+    """What gives back its tensor; the last, and what is computed, are how spectral normalisation makes its first guess."""
+    COMPUTED = {torch.mv: -1, torch.vdot: -1, Tensor.div: None}
+    """Where the shape of the outcome ends in that of the first tensor: Python, which works it out on ``meta``, takes far longer."""
 
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
-        if func in self.FILLING:
+        if func in self.MAKING:
+            kwargs["device"] = kwargs.get("device") or "meta"  # layers ask for the device None
+        elif func in self.FILLING:
             given = args[0] if args else kwargs["tensor"]
             if given.is_meta:
                 return given if kwargs.get("out") is None else kwargs["out"]
-        elif func in self.PRODUCTS and args[0].is_meta:
-            return args[0].new_empty(args[0].shape[:-1])
+        elif func in self.COMPUTED and args[0].is_meta:
+            return torch.empty(args[0].shape[: self.COMPUTED[func]], device="meta")
         return func(*args, **kwargs)
 
 

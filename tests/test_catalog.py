@@ -258,6 +258,21 @@ def test_a_file_that_is_cut_short_is_refused(saved, size):
         catalog.load("dcgan-mine")
 
 
+@pytest.mark.parametrize("header", [
+    "[]", "{", '{"a": {}}', "[" * 100_000,
+    '{"a": {"dtype": "O", "shape": [4], "data_offsets": [0, 8]}}',
+    '{"a": {"dtype": "F16", "shape": [9], "data_offsets": [0, 18]}}',
+    '{"a": {"dtype": "F16", "shape": [3], "data_offsets": [0, 8]}}',
+    '{"a": {"dtype": "F16", "shape": [3], "data_offsets": [0, 6]}}',
+])  # fmt: skip
+def test_a_header_that_lies_about_what_follows_is_refused(saved, header):
+    file = saved / "model.safetensors"
+    file.write_bytes(len(header).to_bytes(8, "little") + header.encode() + bytes(8))
+    rewrite(saved, sha256=catalog.sha256(file))
+    with pytest.raises(WeightsError, match="dcgan-mine are damaged: model.safetensors is cut short, or no safetensors file"):
+        catalog.load("dcgan-mine")
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", None])
 def test_an_unreadable_config_is_refused(saved, text):
     if text is None:
@@ -298,6 +313,8 @@ def test_weights_are_half_precision_on_disk_and_float_in_use(saved):
     assert {value.dtype for value in stored.values()} == {torch.float16, torch.int64}
     model = catalog.load("dcgan-mine")
     assert {value.dtype for value in model.parameters()} == {torch.float32}
+    # none of them keeps the file in memory
+    assert all(value.untyped_storage().nbytes() == value.nbytes for value in model.state_dict().values())
     assert json.loads((saved / "config.json").read_text())["bytes"] == (saved / "model.safetensors").stat().st_size
 
 
