@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import json
 import logging
@@ -20,14 +21,18 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000")
 # NumPy's products are small here: a second thread gains nothing and spins for a tenth of a second after the last of them
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# what the imports make stays; the collector would walk through it again and again, and find nothing to free
+gc.disable()
 
 import gradio as gr  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 from starlette.middleware.gzip import GZipMiddleware  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 
-from demos import _crowd, _home, _room, _talk, _watch  # noqa: E402
+from demos import _crowd, _home, _light, _memory, _room, _spaces, _talk, _watch  # noqa: E402
 from gen_models import catalog, hub  # noqa: E402
+
+gc.enable()
 
 TITLE = "The gallery of deep generative models"
 DEMOS = Path(__file__).parent / "demos"
@@ -126,7 +131,10 @@ def link_of(file: str | None) -> str:
 def build(path: Sequence[str] = ()) -> _crowd.Page:
     """The page; ``path``: the rooms of a talk, in which the keys lead from room to room."""
     hub.waiting = _room.wait_in_page
-    with _crowd.Page(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
+    page = _crowd.Page(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600))
+    # while the page is empty: Gradio describes the whole of it for a queue, and again for the launch
+    page.queue(max_size=_crowd.MAX_WAITING, default_concurrency_limit=1, api_open=False)
+    with page:
         with gr.Row(elem_classes=["masthead"]):
             gr.HTML(f"<h1>{TITLE}</h1><p>Play the classics: every picture here is made by a model while you watch.</p>", scale=4)
             dropped = gr.UploadButton("Open a saved picture", file_types=[".png"], size="sm", scale=0, min_width=180,
@@ -171,7 +179,7 @@ def build(path: Sequence[str] = ()) -> _crowd.Page:
         dropped.upload(link_of, dropped, link, show_progress="hidden", api_visibility="private").success(
             None, link, None, js="(query) => { if (query) setTimeout(() => { window.location.search = query; }, 50); }"
         )
-    page.queue(max_size=_crowd.MAX_WAITING, default_concurrency_limit=1, api_open=False)
+    _spaces.lend(page)
     return page
 
 
@@ -182,11 +190,14 @@ def launch_settings(page: _crowd.Page | None = None) -> dict[str, Any]:
         show_error=False, max_file_size="8mb", state_session_capacity=200,
         ssr_mode=False, strict_cors=True, enable_monitoring=False, run_history=False, share=False,
         footer_links=["api"], app_kwargs={
-            "middleware": [Middleware(GZipMiddleware, minimum_size=4000), Middleware(_crowd.Bounds, page=page)],
+            "middleware": [
+                Middleware(GZipMiddleware, minimum_size=4000), Middleware(_light.Packed), Middleware(_crowd.Bounds, page=page)
+            ],
             "exception_handlers": _crowd.HANDLERS,
             "routes": [
                 Route("/cover/{name}.webp", _home.send_cover), Route("/prepared/{room}.webp", _talk.send_prepared),
-                Route("/health", _watch.health(page.figures if page else dict)),
+                Route("/part/{name}", _light.send_kept(page.kept if page else {})),
+                Route("/health", _watch.health(page.figures if page else dict)), *_light.scripts(),
             ],
         },
     )  # fmt: skip
@@ -204,8 +215,9 @@ def theme() -> gr.themes.Base:
         body_text_color_subdued="#6b655d", body_text_color_subdued_dark="#a8a299", block_info_text_color="#6b655d",
         block_info_text_color_dark="#a8a299",
         button_primary_background_fill="#3b3a8f", button_primary_background_fill_hover="#4b4ab0",
-        button_primary_background_fill_dark="#6f6ee0", button_primary_background_fill_hover_dark="#8584ee",
-        button_primary_text_color="#ffffff", slider_color="#4b4ab0", slider_color_dark="#8584ee",
+        button_primary_background_fill_dark="#5d5bce", button_primary_background_fill_hover_dark="#6866dc",
+        button_primary_text_color="#ffffff", color_accent="#4b4ab0", slider_color="#4b4ab0", slider_color_dark="#8584ee",
+        checkbox_background_color_selected_dark="#6f6ee0", checkbox_border_color_selected_dark="#6f6ee0",
     )  # fmt: skip
 
 
@@ -230,11 +242,15 @@ def main() -> None:
     if given.talk:
         os.environ.update(_start.OFFLINE)
     torch.set_num_threads(runtime.cores())
+    _memory.keep_small()
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("gallery").setLevel(logging.INFO)
     for words in _talk.warmed(path):
         print(words, flush=True)
+    gc.disable()
     page = build(path)
+    gc.freeze()  # the page is there until the end: no collection need look at it
+    gc.enable()
     page.launch(server_name=given.host, server_port=given.port, **launch_settings(page))
 
 

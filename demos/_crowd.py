@@ -7,16 +7,18 @@ that bypass the queue, results that nobody fetches, and the number of uploads ar
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
 import re
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import cached_property, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -24,6 +26,7 @@ from fastapi.exceptions import RequestValidationError
 from gradio.exceptions import InvalidPathError
 from gradio.processing_utils import check_all_files_in_cache
 from gradio.route_utils import FnIndexInferError
+from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import get_upload_folder
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -31,7 +34,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from demos import _room
+from demos import _light, _room
 
 log = logging.getLogger("gallery")
 
@@ -49,14 +52,16 @@ MAX_ADDRESS = 24
 """Requests of one address that wait or run. A lecture may share one, so it is no visitor; but the last places are for others."""
 MAX_DIRECT = 32
 """Requests that bypass the queue at once; the others of Gradio's 40 threads are for those that do not."""
+MAX_STANDING = 128
+"""Requests that wait for one of these places, as a hall full of people who drag a slider may."""
+PATIENCE = 15
+"""Seconds that they wait."""
 MAX_UPLOADING = 16
 """Uploads on their way at once."""
 MAX_UPLOADS, MAX_UPLOADED = 1000, 512_000_000
 """Files and bytes of all uploads; they are deleted after an hour, and the oldest earlier if there are more."""
 FORGOTTEN = 300
 """Seconds after which a result that nobody fetched is dropped."""
-LONG = 100_000
-"""Letters of a value that a session does not remember."""
 
 BUSY = "The gallery is busy: {} requests are waiting. Try again in a moment."
 ENOUGH = "{} of your requests are waiting or running; wait for one of them or stop it, then try again."
@@ -80,13 +85,68 @@ def too_many(sentence: str) -> HTTPException:
     return HTTPException(429, sentence, {"Retry-After": "5"})
 
 
+class Session(SessionState):
+    """What the server knows of an open page: the state that rooms keep for it, and nothing of what its parts show.
+
+    Gradio's own begins with a copy of the configuration of all parts, and writes into it whatever is sent and shown, for links
+    to a state on the server; ours carry theirs. The copy costs 1.3 MB and tens of milliseconds for each visitor and each call of
+    a verb.
+    """
+
+    def __init__(self, blocks: gr.Blocks) -> None:
+        super().__init__(SimpleNamespace(default_config=blocks.default_config, blocks=()))  # type: ignore[arg-type]
+
+    def __setitem__(self, key: int, value: Any) -> None:
+        super().__setitem__(key, value)
+        self.config_values.clear()
+
+    def _update_config(self, key: int) -> None:
+        pass
+
+    def _update_value_in_config(self, key: int, value: Any) -> None:
+        pass
+
+
+class Sessions(StateHolder):
+    """The sessions of all visitors."""
+
+    def __getitem__(self, session_id: str) -> SessionState:
+        if session_id not in self.session_data:
+            self.session_data[session_id] = Session(self.blocks)
+        return super().__getitem__(session_id)
+
+
 class Page(gr.Blocks):
     """The page: whatever goes wrong with a request is one sentence, and what a visitor may have in hand is bounded."""
 
+    @property
+    def state_holder(self) -> StateHolder:
+        """The sessions."""
+        return self._sessions
+
+    @state_holder.setter
+    def state_holder(self, holder: StateHolder) -> None:
+        holder.__class__ = Sessions  # Gradio's application makes its own before it knows of this page
+        self._sessions = holder
+
+    @cached_property
+    def kept(self) -> dict[str, bytes]:
+        """What is left for the browser to fetch, by name."""
+        return {}
+
+    def get_config_file(self) -> Any:
+        """As Gradio's, without what a browser fetches when it shows it."""
+        return _light.put_aside(super().get_config_file(), self.kept)
+
     @cached_property
     def direct(self) -> Counter[str]:
-        """How many requests that bypass the queue are running, of each session and of each address."""
+        """How many requests that bypass the queue are running or stand in line, of each session and of each address."""
         return Counter()
+
+    @cached_property
+    def places(self) -> asyncio.Semaphore:
+        """For requests that bypass the queue; they get one in the order in which they came."""
+        return asyncio.Semaphore(MAX_DIRECT)
 
     @cached_property
     def _seen(self) -> OrderedDict[str, float]:
@@ -105,7 +165,7 @@ class Page(gr.Blocks):
         sessions, running = self.state_holder.session_data, [job for job in queue.active_jobs if job is not None]
         return {
             "waiting": len(queue), "waiting_most": queue.max_size or MAX_WAITING, "running": len(running),
-            "direct": self.direct.total() // 2, "direct_most": MAX_DIRECT, "sessions": len(sessions),
+            "direct": self.direct.total() // 2, "direct_most": MAX_DIRECT + MAX_STANDING, "sessions": len(sessions),
             "sessions_most": self.state_session_capacity, "uploads": len(self.upload_file_set), "uploads_most": MAX_UPLOADS,
         }  # fmt: skip
 
@@ -162,15 +222,11 @@ class Page(gr.Blocks):
         if came < wanted or came > wanted and block_fn.api_visibility == "public":
             raise gr.Error(f"This takes {wanted} value{'s' * (wanted != 1)}; {came} came.")
         try:
-            found = await super().preprocess_data(block_fn, inputs, state, explicit_call)
+            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except FileNotFoundError as error:
             raise gr.Error(GONE) from error
         except Exception as error:
             raise error if is_plain(error) else gr.Error(MISFIT) from error
-        for block, value in zip(block_fn.inputs, inputs, strict=False):
-            if state is not None and isinstance(value, str) and len(value) > LONG:
-                state._update_value_in_config(block._id, None)  # a session would keep it as long as it lasts
-        return found
 
     async def process_api(self, block_fn: Any, inputs: list[Any], *values: Any, **named: Any) -> dict[str, Any]:  # type: ignore[override]
         """One request, or one step of a stream.
@@ -182,7 +238,7 @@ class Page(gr.Blocks):
         try:
             said_well(named.get("event_data"))
             if event is None and request is not None:
-                with self._in_hand(f"session {session}" if session else "", address_of(request)):
+                async with self._in_hand(f"session {session}" if session else "", address_of(request)):
                     found = await super().process_api(block_fn, inputs, *values, **named)
             else:
                 found = await super().process_api(block_fn, inputs, *values, **named)
@@ -199,23 +255,30 @@ class Page(gr.Blocks):
             self.state_holder.session_data.pop(session, None)
             self.state_holder.time_last_used.pop(session, None)
 
-    @contextmanager
-    def _in_hand(self, session: str, address: str) -> Iterator[None]:
-        """Count a request that bypasses the queue while it runs.
+    @asynccontextmanager
+    async def _in_hand(self, session: str, address: str) -> AsyncIterator[None]:
+        """Count a request that bypasses the queue, and let it in when there is a place for it.
 
         Raises:
-            gr.Error: if there are too many.
+            gr.Error: if there are too many, or no place becomes free.
         """
         keys = (session or address, f"near {address}")
         if self.direct[keys[0]] >= MAX_OWN:
             raise gr.Error(ENOUGH.format(MAX_OWN))
         if self.direct[keys[1]] >= MAX_ADDRESS:
             raise gr.Error(CROWDED.format(MAX_ADDRESS))
-        if self.direct.total() // 2 >= MAX_DIRECT:
-            raise gr.Error(BUSY.format(MAX_DIRECT))
+        if self.direct.total() // 2 >= MAX_DIRECT + MAX_STANDING:
+            raise gr.Error(BUSY.format(MAX_STANDING))
         self.direct.update(keys)
         try:
-            yield
+            try:
+                await asyncio.wait_for(self.places.acquire(), PATIENCE)
+            except TimeoutError as error:
+                raise gr.Error(BUSY.format(self.direct.total() // 2 - MAX_DIRECT)) from error
+            try:
+                yield
+            finally:
+                self.places.release()
         finally:
             self.direct.subtract(keys)
             for key in keys:
@@ -282,8 +345,9 @@ class Bounds:
             pass  # nobody is there to be answered
         except Exception as error:
             if begun:
-                # the stream of a session that is not there ends with Gradio's own words
-                if not isinstance(error.__cause__, HTTPException) and not isinstance(error, HTTPException):
+                # the stream of a session that is not there ends with Gradio's own words; and where a visitor leaves by two streams
+                # at once, it tidies up twice and fails the second time
+                if not isinstance(error.__cause__, HTTPException | asyncio.CancelledError) and not isinstance(error, HTTPException):
                     raise
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             elif isinstance(error, HTTPException):

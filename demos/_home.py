@@ -11,7 +11,7 @@ import io
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
@@ -23,7 +23,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from demos import _room
+from demos import _room, _spaces
 from gen_models import catalog, load, runtime
 from gen_models.base import Draws, GenerativeModel, Model, Restorer, Translator
 
@@ -77,15 +77,24 @@ def cover(name: str) -> bytes:
         width, height = across * side, min(sheet.height, across * side * COVER[1] // COVER[0])
         part = sheet.convert("RGB").crop((0, 0, width, height))
     part = part.resize(COVER, PIL.Image.Resampling.NEAREST if side < 64 else PIL.Image.Resampling.LANCZOS)
+    return as_webp(part)
+
+
+def as_webp(picture: PIL.Image.Image) -> bytes:
+    """The picture as WebP, a little smaller than it could be."""
     stream = io.BytesIO()
-    part.save(stream, "WEBP", quality=82)
+    picture.save(stream, "WEBP", quality=82)
     return stream.getvalue()
 
 
 async def send_cover(request: Request) -> Response:
     """``GET /cover/<weights>.webp``"""
-    name = request.path_params["name"]
-    content = await run_in_threadpool(cover, name) if name in catalog.trained() else b""
+    return await send_webp(cover, request.path_params["name"], catalog.trained())
+
+
+async def send_webp(make: Callable[[str], bytes], name: str, names: Container[str]) -> Response:
+    """The picture that ``make`` has of one of these names, which a browser may keep for a day."""
+    content = await run_in_threadpool(make, name) if name in names else b""
     if not content:
         return Response("There is no such picture.", 404, media_type="text/plain")
     return Response(content, media_type="image/webp", headers={"Cache-Control": "public, max-age=86400"})
@@ -234,6 +243,7 @@ def home(
     carrier = gr.HTML("", html_template="", js_on_load=COST_JS, visible="hidden")
 
     @_room.guarded
+    @_spaces.stays
     def measured() -> Iterator[tuple[str, str]]:
         yield from measure_costs(everything)
 

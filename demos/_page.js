@@ -14,6 +14,13 @@
     clearTimeout(until);
     until = setTimeout(() => { notice.hidden = true; }, 10000);
   };
+  // "Paste from clipboard" says nothing where the browser, or the visitor whom it asks, forbids it, or where there is none at all
+  window.addEventListener('unhandledrejection', event => {
+    const {name, message} = event.reason ?? {};
+    if (name !== 'NotAllowedError' && (navigator.clipboard || !/\bread\b/.test(message))) return;
+    event.preventDefault();
+    refuse('The browser does not let this page read what you copied; upload the picture as a file.');
+  });
   // on a stage: where no word of a result has come for a while, a prepared one stands in its place until it comes
   const stage = () => document.querySelector('[data-late]');
   const awaited = new Map(), late = new Set();
@@ -108,6 +115,17 @@
     input.dispatchEvent(new Event('change', {bubbles: true}));
   });
 
+  // long formulas and tables scroll within their accordion: by keys, too, once these can reach them
+  // each is looked at again whenever its size changes: what it holds comes after it was opened
+  const reach = new ResizeObserver(changed => changed.forEach(({target}) => {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0; else target.removeAttribute('tabindex');
+  }));
+  document.addEventListener('click', event => {
+    if (!event.target.closest?.('button.label-wrap')) return;
+    const parts = () => document.querySelectorAll('[data-testid=accordion-content] .block.auto-margin');
+    setTimeout(() => parts().forEach(part => reach.observe(part)), 400);
+  });
+
   // ---- from room to room, by cards, keys and the browser's own way back
   const seen = query => [...document.querySelectorAll(query)].find(found => found.offsetParent);
   const rooms = () => (document.querySelector('[data-rooms]')?.dataset.rooms ?? '').split(' ').filter(Boolean);
@@ -151,7 +169,8 @@
     } else if (event.key === 'r') {
       press('button.dice');
     } else if (event.key === 'f') {
-      if (document.fullscreenElement) document.exitFullscreen(); else document.documentElement.requestFullscreen?.();
+      const asked = document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen?.();
+      asked?.catch(() => {});  // a browser may refuse; then the page stays as it is
     } else if (event.key === ' ' && !event.target.closest?.('button, a, summary')) {
       press('button.stop');
     }

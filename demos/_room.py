@@ -36,7 +36,7 @@ from gradio.components.base import Component, server
 from gradio.context import LocalContext
 from torch import Tensor
 
-from demos import _watch
+from demos import _spaces, _watch
 from gen_models import catalog, hub
 from gen_models.data import DataError, square
 
@@ -76,7 +76,7 @@ def guarded(handler: Callable) -> Callable:
     Known trouble shows its own sentence; the unknown is logged with an id, and the sentence names the id. Every call of the handler
     leaves a line in the log of requests.
     """
-    handler = _watch.watched(handler)
+    handler = _watch.watched(_spaces.lendable(handler))
     if inspect.isgeneratorfunction(handler):
 
         @functools.wraps(handler)
@@ -185,11 +185,11 @@ def to_pil(picture: Tensor) -> PIL.Image.Image:
 
 
 @_watch.encoding
-def png_uri(picture: Tensor | PIL.Image.Image) -> str:
-    """A picture as a PNG data URI; fast rather than small."""
+def png_uri(picture: Tensor | PIL.Image.Image, level: int = 1) -> str:
+    """A picture as a PNG data URI; fast rather than small, unless ``level`` is nearer 9."""
     image = to_pil(picture) if isinstance(picture, Tensor) else picture
     stream = io.BytesIO()
-    image.save(stream, "PNG", compress_level=1)
+    image.save(stream, "PNG", compress_level=level)
     return data_uri(stream.getvalue())
 
 
@@ -467,6 +467,7 @@ class Kept(Generic[V]):
         self.most, self.cost = most, cost
         self._results: OrderedDict[Hashable, V] = OrderedDict()
         self._lock = Lock()
+        _spaces.enlist(self)
 
     def get(self, key: Hashable) -> V | None:
         """The result that was put there; None if there is none, or none any more."""
@@ -479,8 +480,14 @@ class Kept(Generic[V]):
         """Keep a result, and forget the oldest ones if there are too many."""
         with self._lock:
             self._results[key] = result
+            self._results.move_to_end(key)
             while len(self._results) > 1 and sum(map(self.cost, self._results.values())) > self.most:
                 self._results.popitem(last=False)
+        _spaces.noted(self, key, result)
+
+    def afresh(self) -> None:
+        """Another process may have held the lock when this one was split off."""
+        self._lock = Lock()
 
     def clear(self) -> None:
         """Forget all."""
@@ -503,6 +510,7 @@ def haltable(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]
 
     Gradio's own way to cancel misses work that began while another run of the same event was ending.
     """
+    work = _spaces.lendable(work)
 
     def run(token: Any, *values: Any) -> Iterator[Any]:
         for frame in work(*values):
@@ -511,6 +519,8 @@ def haltable(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]
             yield frame
 
     run.__name__ = work.__name__  # not functools.wraps: its signature has no token
+    if hasattr(work, "lend"):
+        run.lend = work.lend  # the work is lent a GPU, but whether it was stopped is known here
     return run
 
 
@@ -877,6 +887,7 @@ def save_button(room: Room, make: Callable[..., Sequence[PIL.Image.Image]], extr
     keys, inputs = list(room.controls), [*room.controls.values(), *extra]
 
     @guarded
+    @_spaces.stays
     def save(*values: Any) -> str:
         controls = values[: len(keys)]
         recipe = recipe_of(room.model, keys, controls, room.digest)
@@ -996,26 +1007,33 @@ def seed_row(value: int = 7) -> tuple[gr.Number, gr.Button]:
 ROLL_JS = "() => Math.floor(Math.random() * 1000000)"
 
 
-def explanation(models: str | Sequence[str], text: str, numbers: str = "") -> None:
-    """"How it works" with its formula, what is done differently, and the measured numbers, in closed accordions.
+def explanation(models: str | Sequence[str], text: str, numbers: Callable[[], str] | None = None) -> None:
+    """"How it works" with its formula, what is done differently, and the measured numbers, in accordions.
 
-    ``numbers``: what is shown as measured in place of the models' cards.
+    They are closed, and hold more than all the rest of the page: each is written when it is opened.
+
+    ``numbers``: says what is shown as measured in place of the models' cards.
     """
     models = [models] if isinstance(models, str) else models
-    parts = [text]
-    for model in models:
-        facts = catalog.about(model)
-        where = "the paper" if len(models) == 1 else f"the paper: {facts['title']}"
-        differences = "\n".join(f"- {line}" for line in facts["differences"])
-        parts.append(f"**What we do differently from {where}**\n\n{differences}")
-    with gr.Accordion("How it works", open=False):
-        gr.Markdown(
-            "\n\n".join(parts),
-            latex_delimiters=[{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}],
-        )
-    with gr.Accordion("Measured", open=False):
-        cards = "\n\n".join(measured(name) for model in models for name in catalog.trained(model))
-        gr.Markdown(numbers or cards or "Nothing is trained yet.")
+
+    def explained() -> str:
+        parts = [text]
+        for model in models:
+            facts = catalog.about(model)
+            where = "the paper" if len(models) == 1 else f"the paper: {facts['title']}"
+            differences = "\n".join(f"- {line}" for line in facts["differences"])
+            parts.append(f"**What we do differently from {where}**\n\n{differences}")
+        return "\n\n".join(parts)
+
+    def cards() -> str:
+        found = [measured(name) for model in models for name in catalog.trained(model)]
+        return "\n\n".join(found) or "Nothing is trained yet."
+
+    latex = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
+    for title, write in (("How it works", explained), ("Measured", numbers or cards)):
+        with gr.Accordion(title, open=False) as part:
+            words = gr.Markdown(latex_delimiters=latex)
+        part.expand(guarded(write), None, words, **QUICK)
 
 
 def measured(name: str) -> str:

@@ -8,14 +8,12 @@ live result is late, a prepared one stands in its place, marked as such, until i
 from __future__ import annotations
 
 import html
-import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import gradio as gr
 import PIL.Image
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -81,18 +79,12 @@ def prepared(room: str) -> bytes:
         factor = max(1, WIDTH // picture.width)
         shown = picture.convert("RGB").resize((factor * picture.width, factor * picture.height), PIL.Image.Resampling.NEAREST)
     shown.thumbnail((WIDTH, WIDTH))
-    stream = io.BytesIO()
-    shown.save(stream, "WEBP", quality=85)
-    return stream.getvalue()
+    return _home.as_webp(shown)
 
 
 async def send_prepared(request: Request) -> Response:
     """``GET /prepared/<room>.webp``"""
-    room = request.path_params["room"]
-    content = await run_in_threadpool(prepared, room) if room in catalog.names() else b""
-    if not content:
-        return Response("There is no such picture.", 404, media_type="text/plain")
-    return Response(content, media_type="image/webp", headers={"Cache-Control": "public, max-age=86400"})
+    return await _home.send_webp(prepared, request.path_params["room"], catalog.names())
 
 
 def stage() -> None:

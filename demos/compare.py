@@ -9,10 +9,9 @@ import io
 import json
 import re
 import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
 
@@ -46,8 +45,6 @@ BRIEF, REPEATS = 0.1, 3
 """What takes fewer seconds is done so many times, and the fastest counts: the first time also sets up the network."""
 MAX_TEXT = 4500
 """Letters of a visitor's picture in a link."""
-KEEP = 16
-"""Comparisons that are kept, to be saved as they were seen."""
 TINT = (163, 161, 236)
 """Unknown pixels."""
 COMPARING = dict(
@@ -183,10 +180,10 @@ def qualities(names: Sequence[str]) -> dict[str, Quality]:
             made[name] = Quality(remark="not measured")
             continue
         number, protocol = found[name], found[name]["protocol"]
-        differs = [part for part in clauses(protocol) if part not in clauses(shared)]
-        differs += [f"pictures of {number['side']} x {number['side']} pixels"] if number["side"] != side else []
+        size = "measured otherwise" if number["side"] == side else f"pictures of {number['side']} x {number['side']} pixels"
         alike = (protocol, number["side"]) == (shared, side)
-        remark = "" if alike else f"not comparable: {', '.join(differs) or 'measured otherwise'}"
+        first = next((part for part in clauses(protocol) if part not in clauses(shared)), size)
+        remark = "" if alike else f"not comparable: {first}"
         floor = shown(number["real"], number["real_error"]).split(" ± ")[0] if "real" in number else ""
         words = shown(number["value"], number["error"]).split(" ± ")[0]
         made[name] = Quality(number["value"], words, remark, protocol, floor)
@@ -455,25 +452,15 @@ def finished(task: Task, entry: Entry, made: Tensor) -> list[PIL.Image.Image]:
     return pictures
 
 
-_lock = Lock()
-_results: OrderedDict[tuple, list[Entry]] = OrderedDict()
-"""The latest comparisons by the values of the controls, as far as they are."""
-
-
-def remember(controls: tuple, entries: list[Entry]) -> None:
-    """Keep a comparison."""
-    with _lock:
-        _results[controls] = entries
-        _results.move_to_end(controls)
-        while len(_results) > KEEP:
-            _results.popitem(last=False)
+_results: _room.Kept[list[Entry]] = _room.Kept(16)
+"""The latest comparisons by the values of the controls, as far as they are, to be saved as they were seen."""
 
 
 def compared(token: str, *controls: Any) -> Iterator[list[str]]:
     """The rows and the line above them, again and again as the models answer; ends early once ``token`` is halted."""
     task = task_of(*controls)
     entries = blank(task)
-    remember(controls, entries)
+    _results.put(controls, entries)
     yield [lineup_html(task, entries, busy=True), note_html("The models take their turns.")]
     due = time.perf_counter() + FRAME
     for done in run(task, entries):
@@ -677,8 +664,7 @@ PAPER, INK, GREY, ACCENT = "#ffffff", "#1c1917", "#57534e", "#3b3a8f"
 def entries_seen(controls: tuple) -> tuple[Task, list[Entry]]:
     """What the page shows for the controls: as it was compared, as it was published, or compared now."""
     task = task_of(*controls)
-    with _lock:
-        seen = _results.get(controls)
+    seen = _results.get(controls)
     if seen is not None:
         return task, seen
     if task.what == SAMPLE and task.seed == 0:
@@ -896,7 +882,7 @@ def room() -> Room:
     with keep:
         _room.save_button(room_, poster)
         _room.link_button(room_)
-    _room.explanation([], EXPLANATION, measured())
+    _room.explanation([], EXPLANATION, measured)
 
     inputs = list(controls.values())
     own = [pictured, spot, part, x, y]

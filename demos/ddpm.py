@@ -396,6 +396,7 @@ def denoise(*controls: Any) -> Iterator[list]:
         yield [run_html(run, -1, busy=not run.finished), step, words, key]
         due = max(due + FRAME, time.perf_counter() - FRAME)
         time.sleep(max(0.0, due - time.perf_counter()))
+    _runs.put(key, run)  # as large as it has become; and where it was made may be another process than the page's
 
 
 # ---- handlers ---------------------------------------------------------------------------------------------------------

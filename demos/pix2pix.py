@@ -99,8 +99,12 @@ class Drawing:
 
 def pack(weights: str | None, drawing: Drawing) -> str:
     """A drawing as the board takes it."""
-    picture = _room.png_uri(drawing.picture)
-    return json.dumps({"kind": kind_of(weights), "picture": picture, "example": drawing.example})
+    kind, picture = kind_of(weights), drawing.picture
+    if kind == LABELS:  # a third as large, and the first one is in the page
+        few = PIL.Image.new("P", (1, 1))
+        few.putpalette(PALETTE.tobytes())
+        picture = picture.convert("RGB").quantize(palette=few, dither=PIL.Image.Dither.NONE)
+    return json.dumps({"kind": kind, "picture": _room.png_uri(picture, 9), "example": drawing.example})
 
 
 def unpack(weights: str, board: Any) -> Drawing:
@@ -588,7 +592,7 @@ const mark = () => {
   element.querySelector('[data-do=undo]').disabled = !past.length;
   element.querySelector('[data-do=redo]').disabled = !future.length;
   width.value = widths[tool === 'eraser' ? 1 : 0];
-  width.parentElement.style.opacity = tool === 'box' ? 0.4 : 1;
+  width.disabled = tool === 'box';
   frame.hidden = !box;
   if (box) {
     const share = value => 100 * value / canvas.width + '%';

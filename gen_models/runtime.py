@@ -36,6 +36,14 @@ def hardware() -> str:
     return torch.cuda.get_device_name(device()) if gpu else f"{torch.get_num_threads()} cores of the processor"
 
 
+def afresh() -> None:
+    """Begin in a process that was just split off from another: the places that threads of the other one held are free here."""
+    global _door, _asking
+    _door, _asking = _places(), Lock()
+    _asked.clear()
+    device.cache_clear()
+
+
 @lru_cache(maxsize=1)
 def multiplies_bfloat16() -> bool:
     """Whether the processor has instructions for products of bfloat16 (AVX512-BF16, AMX); elsewhere it is slower than float32."""
@@ -64,7 +72,11 @@ def spending(spent: Spent) -> Iterator[None]:
         _spent.reset(token)
 
 
-_door = BoundedSemaphore(int(os.environ.get("GALLERY_CONCURRENCY", "1")))
+def _places() -> BoundedSemaphore:
+    return BoundedSemaphore(int(os.environ.get("GALLERY_CONCURRENCY", "1")))
+
+
+_door = _places()
 
 
 @contextmanager
@@ -121,7 +133,7 @@ def together(key: Hashable, rows: Tensor, work: Callable[[Tensor], Tensor]) -> T
         if (spent := _spent.get()) is not None:
             spent.waiting += time.perf_counter() - began
     else:
-        group: list[_Asked] = [mine]
+        group: list[_Asked] = []
         try:
             with forward_pass():
                 with _asking:
@@ -129,9 +141,9 @@ def together(key: Hashable, rows: Tensor, work: Callable[[Tensor], Tensor]) -> T
                 for part in _parts(group):
                     _answer(part, work)
         finally:
-            if mine.result is None and mine.error is None:  # the door itself failed
+            if not group:  # the door itself failed; those who asked are still there
                 with _asking:
-                    group = _asked.pop(key, group)
+                    group = _asked.pop(key)
             for one in group:
                 if one.result is None and one.error is None:
                     one.error = RuntimeError("the pass that was to serve several at once was broken off")

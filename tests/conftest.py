@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import io
 import random
+import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,6 +60,38 @@ def write_idx(path: Path, array: np.ndarray) -> None:
 def smooth(generator: np.random.Generator, size: int) -> Image.Image:
     """A picture of soft random colours."""
     return Image.fromarray(generator.integers(0, 256, (4, 4, 3), np.uint8)).resize((size, size), Image.Resampling.BICUBIC)
+
+
+def refusal(function: Callable, *values: Any) -> str:
+    """The one sentence with which a room's handler refuses."""
+    import gradio as gr
+
+    from demos import _room
+
+    with pytest.raises(gr.Error) as caught:
+        found = _room.guarded(function)(*values)
+        if hasattr(found, "__next__"):
+            list(found)
+    assert re.fullmatch(r"[^\n]+\.", caught.value.message), caught.value.message
+    assert "Something went wrong" not in caught.value.message
+    return caught.value.message
+
+
+@pytest.fixture(scope="module")
+def laid_out() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The rooms and their tabs as the front door lays them out."""
+    import gradio as gr
+
+    import app
+
+    built, families = {}, {}
+    with gr.Blocks(), gr.Tabs() as families[""]:
+        for family, members in app.rooms().items():
+            with gr.Tab(family, id=family), gr.Tabs() as families[family]:
+                for name in members:
+                    with gr.Tab(name, id=name):
+                        built[name] = importlib.import_module(f"demos.{name}").room()
+    return built, families
 
 
 PARTS = 4

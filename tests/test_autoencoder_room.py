@@ -12,6 +12,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from conftest import refusal
 
 from demos import _room, autoencoder
 from gen_models import Draws, catalog, load
@@ -45,15 +46,6 @@ def stocked(shelf, monkeypatch):
     yield shelf
     autoencoder.planes.cache_clear()
     autoencoder.shown_pictures.cache_clear()
-
-
-def refusal(function, *values) -> str:
-    """The one sentence with which a handler refuses."""
-    with pytest.raises(gr.Error) as caught:
-        _room.guarded(function)(*values)
-    assert re.fullmatch(r"[^\n]+\.", caught.value.message)
-    assert "Something went wrong" not in caught.value.message
-    return caught.value.message
 
 
 def test_both_grids_are_the_models_own_draws(stocked):

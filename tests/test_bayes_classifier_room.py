@@ -12,6 +12,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from conftest import refusal
 
 from demos import _room, bayes_classifier
 from gen_models import Draws, catalog, load
@@ -37,15 +38,6 @@ def stocked(shelf):
     noise = np.random.default_rng(1).integers(0, 256, (8 * 28, 8 * 28), np.uint8)
     PIL.Image.fromarray(noise).save(shelf / "dcgan-mnist" / "samples.png")
     return shelf
-
-
-def refusal(function, *values) -> str:
-    """The one sentence with which a handler refuses."""
-    with pytest.raises(gr.Error) as caught:
-        _room.guarded(function)(*values)
-    assert re.fullmatch(r"[^\n]+\.", caught.value.message)
-    assert "Something went wrong" not in caught.value.message
-    return caught.value.message
 
 
 def image_of(page: str) -> np.ndarray:

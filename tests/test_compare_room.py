@@ -6,7 +6,6 @@ Small untrained models stand on the shelf, so that nothing here depends on the p
 from __future__ import annotations
 
 import base64
-import importlib
 import io
 import json
 import math
@@ -20,7 +19,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from conftest import smooth
+from conftest import refusal, smooth
 
 import app
 from demos import _room, compare
@@ -79,7 +78,7 @@ def controls(**changed) -> list:
 def ran(**changed) -> tuple[list[list[str]], list[compare.Entry]]:
     """All frames, and the rows at the end."""
     values = controls(**changed)
-    return list(compare.compared("begin", *values)), compare._results[tuple(values)]
+    return list(compare.compared("begin", *values)), compare._results.get(tuple(values))
 
 
 def exact(pictures: torch.Tensor) -> list[bytes]:
@@ -89,16 +88,6 @@ def exact(pictures: torch.Tensor) -> list[bytes]:
 def images_in(text: str) -> list[np.ndarray]:
     found = re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", text)
     return [np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(letters)))) for letters in found]
-
-
-def refusal(function, *values) -> str:
-    """The one sentence with which a handler refuses."""
-    with pytest.raises(gr.Error) as caught:
-        found = _room.guarded(function)(*values)
-        if hasattr(found, "__next__"):
-            list(found)
-    assert re.fullmatch(r"[^\n]+\.", caught.value.message), caught.value.message
-    return caught.value.message
 
 
 def clicked(**more) -> gr.EventData:
@@ -198,15 +187,9 @@ def test_the_first_sight_runs_no_model(stocked, monkeypatch):
     assert compare.first_sight("mnist")[0].count('<a href="?room=') == len(DIGITS)
 
 
-def test_every_row_leads_to_a_room_that_opens_with_these_weights():
+def test_every_row_leads_to_a_room_that_opens_with_these_weights(laid_out):
     """Of the weights in the repository."""
-    built, families = {}, {}
-    with gr.Blocks(), gr.Tabs() as families[""]:
-        for family, members in app.rooms().items():
-            with gr.Tab(family, id=family), gr.Tabs() as families[family]:
-                for name in members:
-                    with gr.Tab(name, id=name):
-                        built[name] = importlib.import_module(f"demos.{name}").room()
+    built, families = laid_out
     names = [name for data in compare.data_sets() for name in compare.entrants(data, SAMPLE)]
     assert len(names) >= 18
     for name in names:
@@ -345,7 +328,7 @@ def test_one_that_is_stopped_ends_at_once_and_keeps_what_is_done(stocked, monkey
     _room.halt("stop me")
     (last,) = list(frames)
     count = len(log)
-    states = [entry.state for entry in compare._results[tuple(values)]]
+    states = [entry.state for entry in compare._results.get(tuple(values))]
     assert states == ["done"] * 4 + ["stopped"] * 2 and count < 40
     assert 'aria-busy="false"' in last[0] and "Stopped; 4 of 6 models were done." in last[1]
     assert last[0].count("then stopped") == 2
@@ -487,20 +470,13 @@ def test_what_was_never_run_is_saved_as_published_or_made(stocked, monkeypatch):
     assert {entry.state for entry in entries} == {"done"}
 
 
-def test_only_some_comparisons_are_kept(stocked, monkeypatch):
-    monkeypatch.setattr(compare, "KEEP", 2)
-    for seed in range(4):
-        compare.remember(tuple(controls(seed=seed)), [])
-    assert [key[2] for key in compare._results] == [2, 3]
-
-
-def laid_out() -> tuple[_room.Room, dict[str, gr.Tabs]]:
+def alone() -> tuple[_room.Room, dict[str, gr.Tabs]]:
     with gr.Blocks(), gr.Tabs() as tabs, gr.Tab("Compare"):
         return compare.room(), {"": tabs}
 
 
 def test_a_saved_picture_and_a_link_restore_the_room(stocked, tmp_path):
-    room, families = laid_out()
+    room, families = alone()
     values = controls(what=FILL, seed=31, picture="example 4", x=0.25)
     file = tmp_path / "saved.png"
     recipe = _room.recipe_of("compare", list(room.controls), values, room.digest)
@@ -522,14 +498,14 @@ def test_a_saved_picture_and_a_link_restore_the_room(stocked, tmp_path):
 
 @pytest.mark.parametrize("state", [{"data": "nobody"}, {"what": "x"}, {"seed": -1}, {"count": 99}, {"x": "1"}, {"picture": 3}])
 def test_a_value_out_of_range_in_a_link_is_ignored(stocked, state):
-    room, families = laid_out()
+    room, families = alone()
     found = app.restore(SimpleNamespace(query_params={"room": "compare", "state": json.dumps(state)}), {"compare": room}, families)
     component = room.controls[next(iter(state))]
     assert getattr(found.get(component), "value", component.value) == component.value and found[families[""]].selected == "compare"
 
 
 def test_a_link_with_no_picture_says_so_and_opens_the_room(stocked):
-    room, families = laid_out()
+    room, families = alone()
     state = json.dumps({"what": FILL, "picture": "nonsense"})
     with pytest.warns(UserWarning, match="This link does not fit"):
         found = app.restore(SimpleNamespace(query_params={"room": "compare", "state": state}), {"compare": room}, families)

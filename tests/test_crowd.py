@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import re
@@ -9,6 +10,7 @@ import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import gradio as gr
@@ -160,6 +162,52 @@ def test_requests_beside_the_queue_are_bounded_for_a_session_and_an_address(hall
     assert ask("a").status_code == 200
 
 
+def test_more_than_have_a_place_stand_in_line(hall, monkeypatch):
+    """And who stood there for too long is told so, and counts no more."""
+    number = next(number for number, event in hall.page.fns.items() if not event.queue and event.fn is not None)
+
+    def ask(place: int, text: str) -> httpx.Response:
+        body = {"data": [text], "fn_index": number, "session_hash": f"visitor {place}"}
+        return hall.client.post("/gradio_api/run/predict", json=body, headers={"X-Forwarded-For": f"1.0.0.{place}"})
+
+    with ThreadPoolExecutor(60) as pool:
+        first = [pool.submit(ask, place, "in") for place in range(_crowd.MAX_DIRECT)]
+        hall.until(direct=_crowd.MAX_DIRECT)
+        monkeypatch.setattr(_crowd, "PATIENCE", 0.5)
+        answer = ask(90, "hasty")
+        assert answer.status_code == 500 and answer.json()["error"] == _crowd.BUSY.format(1)
+        monkeypatch.setattr(_crowd, "PATIENCE", SOON)
+        hall.until(direct=_crowd.MAX_DIRECT)
+        later = []
+        for place in range(5):
+            later.append(pool.submit(ask, 100 + place, f"{place}"))
+            hall.until(direct=_crowd.MAX_DIRECT + place + 1)
+        monkeypatch.setattr(_crowd, "MAX_STANDING", 5)
+        assert ask(91, "late").json()["error"] == _crowd.BUSY.format(5)
+        assert hall.inside == ["in"] * _crowd.MAX_DIRECT, "those who stand there are not let in"
+        hall.door.set()
+        assert {each.result().status_code for each in (*first, *later)} == {200}
+    hall.until(direct=0)
+    assert sorted(hall.inside[_crowd.MAX_DIRECT :]) == list("01234")
+
+
+@pytest.mark.parametrize("cause, quiet", [(asyncio.CancelledError(), True), (None, False)], ids=["left", "a fault"])
+def test_a_stream_whose_visitor_left_leaves_no_trace_in_the_log(cause, quiet):
+    sent = []
+
+    async def stream(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise KeyError("session") from cause
+
+    async def send(message):
+        sent.append(message["type"])
+
+    scope = {"type": "http", "path": "/gradio_api/queue/data", "method": "GET", "headers": []}
+    with nullcontext() if quiet else pytest.raises(KeyError):
+        asyncio.run(_crowd.Bounds(stream)(scope, None, send))
+    assert sent == ["http.response.start", "http.response.body"][: 1 + quiet]
+
+
 def test_a_result_that_nobody_fetches_is_dropped(hall, monkeypatch):
     hall.door.set()
     event = hall.join(None).json()["event_id"]
@@ -194,16 +242,28 @@ def test_callers_without_a_session_push_nobodys_out(hall):
     hall.until(running=0, waiting=0, sessions=1)
 
 
-def test_a_session_remembers_no_long_text(hall):
+def test_a_session_remembers_nothing_of_what_was_sent_and_shown(hall):
     hall.door.set()
     number = next(number for number, event in hall.page.fns.items() if not event.queue and event.fn is not None)
-    for size in (10, 2 * _crowd.LONG):
-        body = {"data": ["a" * size], "fn_index": number, "session_hash": "page"}
-        assert hall.client.post("/gradio_api/run/predict", json=body).status_code == 200
-        assert len(hall.inside[-1]) == size
-        kept = hall.page.state_holder["page"].config_values.values()
-        assert max(len(part["props"].get("value") or "") for part in kept) <= 10
-        assert ("a" * size in [part["props"].get("value") for part in kept]) == (size == 10)
+    body = {"data": ["abc"], "fn_index": number, "session_hash": "page"}
+    assert hall.client.post("/gradio_api/run/predict", json=body).status_code == 200
+    assert hall.inside == ["abc"]
+    assert isinstance(hall.page.state_holder["page"], _crowd.Session)
+    assert not hall.page.state_holder["page"].config_values
+
+
+def test_a_session_keeps_its_own_state_and_parts_that_changed():
+    with gr.Blocks() as page:
+        text, state = gr.Textbox("a"), gr.State([0])
+    page.state_session_capacity = 2
+    sessions = _crowd.Sessions()
+    sessions.set_blocks(page)
+    sessions["a"][state._id] = [7]
+    sessions["a"][text._id] = gr.Textbox("b", render=False)
+    assert sessions["a"][state._id] == [7] and sessions["b"][state._id] == [0]
+    assert sessions["a"][text._id].value == "b" and sessions["b"][text._id] is text
+    assert not sessions["a"].config_values and list(sessions.session_data) == ["b", "a"]
+    assert "c" not in sessions and sessions["c"] is not None and list(sessions.session_data) == ["a", "c"]
 
 
 def png() -> bytes:

@@ -16,7 +16,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from conftest import smooth
+from conftest import refusal, smooth
 
 from demos import _room, cyclegan
 from demos.cyclegan import HOME, THERE, UPLOAD, Trace
@@ -79,16 +79,6 @@ def sent(picture: PIL.Image.Image, kind: str = "PNG") -> str:
     stream = io.BytesIO()
     picture.save(stream, kind)
     return base64.b64encode(stream.getvalue()).decode()
-
-
-def refusal(function, *values) -> str:
-    """The one sentence with which a handler refuses."""
-    with pytest.raises(gr.Error) as caught:
-        found = _room.guarded(function)(*values)
-        if hasattr(found, "__next__"):
-            list(found)
-    assert re.fullmatch(r"[^\n]+\.", caught.value.message)
-    return caught.value.message
 
 
 def clicked(index) -> gr.EventData:

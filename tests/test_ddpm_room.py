@@ -16,7 +16,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from conftest import smooth
+from conftest import refusal, smooth
 
 from demos import _room, ddpm
 from demos.ddpm import ANY, FILL, NOISE, REDRAW
@@ -79,16 +79,6 @@ def exact(weights: str, count: int, *rest, **more) -> np.ndarray:
     with torch.inference_mode():
         *_, state = load(weights).trajectory(Draws(7, count), *rest, **more)
     return ddpm.as_bytes(state.noisy)
-
-
-def refusal(function, *values) -> str:
-    """The one sentence with which a handler refuses."""
-    with pytest.raises(gr.Error) as caught:
-        found = _room.guarded(function)(*values)
-        if hasattr(found, "__next__"):
-            list(found)
-    assert re.fullmatch(r"[^\n]+\.", caught.value.message)
-    return caught.value.message
 
 
 def clicked(index) -> gr.EventData:

@@ -11,6 +11,7 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
+from conftest import refusal
 
 from demos import _live, _points, _room, gan
 from demos._live import BOTH, CURES, DIGITS, GAN, KINDS, LOSSES, MINIBATCH, NON_SATURATING, NONE, VAE, Part, Settings, Training
@@ -44,15 +45,6 @@ def _empty(monkeypatch):
 
 def begun(token: str = "a", key: str | None = None, text: str = "Eight heaps", kind: str = GAN, seed=3, knobs=KNOBS, plan=""):
     return gan.train(token, key, text, kind, seed, *knobs, plan)
-
-
-def refusal(function, *values) -> str:
-    with pytest.raises(gr.Error) as caught:
-        found = _room.guarded(function)(*values)
-        if hasattr(found, "__next__"):
-            list(found)
-    assert re.fullmatch(r"[^\n]+[.]", caught.value.message)
-    return caught.value.message
 
 
 def weights_of(training: Training) -> torch.Tensor:

@@ -18,7 +18,7 @@ import PIL.Image
 import PIL.ImageDraw
 import pytest
 import torch
-from conftest import blocks
+from conftest import blocks, refusal
 
 from demos import _room, pix2pix
 from demos.pix2pix import COLOURS, EMPTY, LABELS, LINES, OFF, ON, PALETTE, Drawing, pack, unpack
@@ -64,16 +64,6 @@ def controls(weights: str = PLANS, picture: PIL.Image.Image | None = None, **mor
     """What the page sends with a stroke."""
     board = pack(weights, Drawing(picture or example(weights)))
     return tuple((dict(weights=weights, board=board, noise=OFF, count=4, seed=5, pick=0) | more).values())
-
-
-def refusal(function, *values) -> str:
-    """The one sentence with which a handler refuses."""
-    with pytest.raises(gr.Error) as caught:
-        found = _room.guarded(function)(*values)
-        if hasattr(found, "__next__"):
-            list(found)
-    assert re.fullmatch(r"[^\n]+\.", caught.value.message)
-    return caught.value.message
 
 
 def images_in(text: str) -> list[PIL.Image.Image]:

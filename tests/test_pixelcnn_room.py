@@ -17,7 +17,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from conftest import build
+from conftest import build, refusal
 
 from demos import _room, pixelcnn
 from demos.pixelcnn import ANY, ORDERED, SIDE, WEIGHTED, Growth, mask, pack, unpack
@@ -68,16 +68,6 @@ def controls(weights: str = PLAIN, unknown: np.ndarray | None = None, grey: np.n
 def grown(values: tuple) -> list[Growth]:
     """Everything that the page was told of, the last as it stays."""
     return [step[3] for step in pixelcnn.complete(*values) if isinstance(step[3], Growth)]
-
-
-def refusal(function, *values) -> str:
-    """The one sentence with which a handler refuses."""
-    with pytest.raises(gr.Error) as caught:
-        found = _room.guarded(function)(*values)
-        if hasattr(found, "__next__"):
-            list(found)
-    assert re.fullmatch(r"[^\n]+\.", caught.value.message)
-    return caught.value.message
 
 
 def image_of(address: str) -> PIL.Image.Image:

@@ -5,21 +5,13 @@ from __future__ import annotations
 import math
 import re
 
-import gradio as gr
 import numpy as np
 import pytest
+from conftest import refusal
 from scipy import stats
 
 from demos import _points
 from demos._points import HEIGHT, MAX_POINTS, Mixture, Walk
-
-
-def refusal(function, *values) -> str:
-    """The one sentence with which something is refused."""
-    with pytest.raises(gr.Error) as caught:
-        function(*values)
-    assert re.fullmatch(r"[^\n]+\.", caught.value.message)
-    return caught.value.message
 
 
 @pytest.fixture

@@ -493,8 +493,22 @@ def test_every_verb_of_the_rooms_is_tried():
         for name in (*app.shared(), *(name for members in app.rooms(closed=True).values() for name in members)):
             importlib.import_module(f"demos.{name}").room()
     used = {inspect.unwrap(event.fn).__name__ for event in page.fns.values() if event.fn is not None}
-    assert used - {"save", "halt", "<lambda>"} <= tried, used - tried
+    assert used - {"save", "halt", "explained", "cards", "<lambda>"} <= tried, used - tried
     assert used >= {"sample", "drag", "dcgan_sample"}
+
+
+@pytest.mark.parametrize("numbers", [None, lambda: "| a | table |"], ids=["cards", "own"])
+def test_the_accordions_are_written_when_they_are_opened(numbers):
+    with gr.Blocks() as page:
+        _room.explanation(["vae", "dcgan"], "How, by $x$.", numbers)
+    assert not any(part.value for part in page.blocks.values() if isinstance(part, gr.Markdown))
+    how, measured = (event.fn() for event in page.fns.values() if event.targets[0][1] == "expand")
+    assert how.startswith("How, by $x$.")
+    for model in ("vae", "dcgan"):
+        assert all(line in how for line in catalog.about(model)["differences"])
+        for name in catalog.trained(model):
+            assert (_room.measured(name) in measured) is (numbers is None)
+    assert numbers is None or measured == numbers()
 
 
 @pytest.mark.parametrize("verb, kinds", VERBS, ids=lambda part: getattr(part, "__qualname__", ""))
@@ -618,20 +632,22 @@ def test_a_recipe_names_the_weights_by_hash(model):
     assert _room.recipe_of(model, ["weights"], ["nobody-mnist"])["sha256"] == ""
 
 
+# ---- what is kept for visitors ----------------------------------------------------------------------------------------
+
+
+def test_what_was_used_or_put_last_is_kept_longest():
+    kept = _room.Kept(3, cost=len)
+    for key in "abc":
+        kept.put(key, key)
+    assert kept.get("a") == "a"
+    kept.put("b", "B")
+    kept.put("d", "d")
+    assert [key in kept for key in "abcd"] == [True, True, False, True] and kept.get("b") == "B"
+    kept.put("e", "far too large")
+    assert len(kept) == 1 and kept.get("e") and kept.get("a") is None
+
+
 # ---- links ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def laid_out() -> tuple[dict[str, _room.Room], dict[str, gr.Tabs]]:
-    """The rooms and their tabs as the front door lays them out."""
-    built, families = {}, {}
-    with gr.Blocks(), gr.Tabs() as families[""]:
-        for family, members in app.rooms().items():
-            with gr.Tab(family, id=family), gr.Tabs() as families[family]:
-                for name in members:
-                    with gr.Tab(name, id=name):
-                        built[name] = importlib.import_module(f"demos.{name}").room()
-    return built, families
 
 
 def follow(laid_out, room: str, state, **more) -> dict:

@@ -86,3 +86,16 @@ def test_where_the_door_fails_nobody_waits_for_ever(monkeypatch):
     with pytest.raises(OSError, match="no door"):
         runtime.together("same", torch.zeros(1), lambda rows: rows)
     assert not runtime._asked
+
+
+def test_a_pass_that_fails_leaves_those_alone_who_came_after_it(monkeypatch):
+    """Who asks while a pass is made begins a group of its own."""
+    later = runtime._Asked(torch.zeros(1))
+
+    def work(rows):
+        runtime._asked["same"] = [later]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runtime.together("same", torch.zeros(1), work)
+    assert runtime._asked.pop("same") == [later] and not later.done.is_set()

@@ -10,6 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+from conftest import refusal
 
 from demos import _points, _room, vi_gmm
 from demos._points import OWN
@@ -42,17 +43,6 @@ def hurried(monkeypatch):
     """Nobody watches."""
     monkeypatch.setattr(vi_gmm, "FRAME", 0.0)
     vi_gmm.walk.cache_clear()
-
-
-def refusal(function, *values) -> str:
-    """The one sentence with which a handler refuses."""
-    with pytest.raises(gr.Error) as caught:
-        found = _room.guarded(function)(*values)
-        if hasattr(found, "__next__"):
-            list(found)
-    assert re.fullmatch(r"[^\n]+\.", caught.value.message)
-    assert "Something went wrong" not in caught.value.message
-    return caught.value.message
 
 
 def own(*points: tuple[float, float]) -> str:

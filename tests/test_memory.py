@@ -1,0 +1,52 @@
+"""What was freed is given back to the system."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+from conftest import ROOT
+
+from demos import _memory
+
+HOLES = """
+import time
+import psutil
+from demos import _memory
+_memory.LOOK, _memory.WORKED = 0.1, 0.0
+print(_memory.keep_small())
+resident = lambda: psutil.Process().memory_info().rss / 2**20
+large = b"x" * (8 << 20)
+del large  # from now on, glibc takes blocks of this size from the heap
+start, large, small = resident(), [], []
+for _ in range(40):
+    large.append(b"x" * (4 << 20))
+    small.append(b"y" * 5000)  # stays, so that the heap cannot shrink
+full = resident()
+large.clear()
+end = time.monotonic() + 5
+while resident() > start + 10 and time.monotonic() < end:
+    time.sleep(0.05)
+print(full - start, resident() - start)
+"""
+
+
+def test_holes_in_the_heap_are_given_back():
+    found = subprocess.run([sys.executable, "-c", HOLES], cwd=ROOT, capture_output=True, text=True, check=True)
+    told, full, after = found.stdout.split()
+    glibc = platform.libc_ver()[0] == "glibc"
+    assert told == str(glibc) and float(full) > 150
+    assert not glibc or float(after) < 10
+
+
+def test_nothing_is_done_while_nobody_works(monkeypatch):
+    asked, times = [], iter([3.0, 3.0 + _memory.WORKED / 2, 3.0 + _memory.WORKED])
+    monkeypatch.setattr(_memory.time, "process_time", lambda: next(times))
+    assert _memory.give_back(asked.append, 3.0) == _memory.give_back(asked.append, 3.0) == 3.0 and asked == []
+    assert _memory.give_back(asked.append, 3.0) == 3.0 + _memory.WORKED and asked == [0]
+
+
+def test_a_library_that_cannot_do_it_is_left_alone(monkeypatch):
+    monkeypatch.setattr(_memory.ctypes, "CDLL", lambda name: object())
+    assert not _memory.keep_small()
