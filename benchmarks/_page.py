@@ -7,6 +7,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
+import textwrap
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +22,27 @@ from playwright.sync_api import Browser, sync_playwright
 ROOT = Path(__file__).parent.parent
 GALLERY = [sys.executable, "app.py", "--port", "PORT"]
 """The command that serves the page."""
+PLAIN = """
+import base64, io, sys, torch, gradio as gr, PIL.Image
+def picture(level):
+    stream = io.BytesIO()
+    PIL.Image.new("L", (28, 28), level).save(stream, "PNG", compress_level=1)
+    return '<img class="picture" src="data:image/png;base64,' + base64.b64encode(stream.getvalue()).decode() + '">'
+with gr.Blocks() as demo:
+{}
+demo.launch(
+    server_port=int(sys.argv[1]), ssr_mode=False, css=".picture {{ width: 100%; max-width: 420px; image-rendering: pixelated; }}"
+)
+"""
+
+
+@contextmanager
+def plain_page(body: str) -> Iterator[list[str]]:
+    """The command that serves a Gradio page of nothing but ``body``, which may call ``picture(level)``: a baseline."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "page.py")
+        script.write_text(PLAIN.format(textwrap.indent(textwrap.dedent(body).strip(), "    ")), encoding="utf-8")
+        yield [sys.executable, str(script), "PORT"]
 
 
 @contextmanager

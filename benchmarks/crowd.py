@@ -43,17 +43,10 @@ GROWTH = 1.10
 TOGETHER = 3.0
 """Times as many GAN samples a second for 32 visitors if those who wait share a pass."""
 ECHO = """
-import base64, io, sys, torch, gradio as gr, PIL.Image
-def picture(level):
-    stream = io.BytesIO()
-    PIL.Image.new("L", (28, 28), level).save(stream, "PNG", compress_level=1)
-    return '<img class="picture" src="data:image/png;base64,' + base64.b64encode(stream.getvalue()).decode() + '">'
 constant = [picture(40), picture(200)]
-with gr.Blocks() as demo:
-    slider = gr.Slider(-4, 4, 0, step=0.05, label="Latent")
-    shown = gr.HTML(constant[0])
-    slider.input(lambda value: constant[value > 0], slider, shown, queue=False, show_progress="hidden")
-demo.launch(server_port=int(sys.argv[1]), ssr_mode=False)
+slider = gr.Slider(-4, 4, 0, step=0.05, label="Latent")
+shown = gr.HTML(constant[0])
+slider.input(lambda value: constant[value > 0], slider, shown, queue=False, show_progress="hidden")
 """
 
 
@@ -205,7 +198,7 @@ def shared(seconds: float) -> Iterator[tuple[str, int, float, float]]:
 
 def main() -> int:
     """Print the tables and the bars."""
-    from benchmarks._page import GALLERY
+    from benchmarks._page import GALLERY, plain_page
     from benchmarks._report import Bar, report
 
     options = argparse.ArgumentParser("python -m benchmarks.crowd", description=__doc__)
@@ -214,10 +207,8 @@ def main() -> int:
     crowds, seconds = ((1, 8), 3.0) if quick else (VISITORS, SECONDS)
     titles = "".join(f"{word:>7}" for word in ("p50", "p95", "p99", "full"))
     print(f"{'page':8}{'visitors':>9}{'drags/s':>9}{titles}{'errors':>8}{'MB':>8}   (ms; MB at the end)")
-    with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
-        file.write(ECHO)
-        file.flush()
-        stand("hello", [sys.executable, file.name, "PORT"], crowds, seconds)
+    with plain_page(ECHO) as command:
+        stand("hello", command, crowds, seconds)
     errors, growth = stand("gallery", GALLERY, crowds, seconds)
     print(f"\n{'GAN':16}{'visitors':>9}{'alone/s':>9}{'together/s':>11}{'times':>7}")
     gains = []
