@@ -388,7 +388,7 @@ def test_cards_keys_and_the_way_back_lead_from_room_to_room(visit):
     header = page.locator(".room-header:visible")
     page.locator(".home .card[data-room=dcgan]").click()
     expect(header).to_have_attribute("data-room", "dcgan")
-    assert page.url.endswith("?room=dcgan")
+    expect(page).to_have_url(re.compile(r"\?room=dcgan$"))
     after = OPEN[OPEN.index("dcgan") + 1]
     page.keyboard.press("ArrowRight")
     expect(header).to_have_attribute("data-room", after)
