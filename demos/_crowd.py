@@ -356,6 +356,9 @@ class Bounds:
                 await refuse(400, error.message)
             elif isinstance(error, FnIndexInferError) or isinstance(error, KeyError) and VERBS.match(path):
                 await refuse(404, NO_SUCH)
+            elif isinstance(error, KeyError) and path == "/gradio_api/cancel":
+                # the work ended by itself just now, between the route's look and its grasp; the visitor has what was wanted
+                await JSONResponse({"success": True})(scope, receive, send)
             elif isinstance(error, CLUMSY) and path.startswith("/gradio_api/"):
                 log.warning("refused %s %r: %s", scope["method"], path[:100], type(error).__name__)
                 await refuse(400, UNREADABLE)

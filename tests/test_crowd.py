@@ -208,6 +208,20 @@ def test_a_stream_whose_visitor_left_leaves_no_trace_in_the_log(cause, quiet):
     assert sent == ["http.response.start", "http.response.body"][: 1 + quiet]
 
 
+def test_work_that_ends_while_it_is_stopped_is_stopped(hall):
+    class Ending(dict):
+        """What another just took out: it was there when the route looked."""
+
+        def __delitem__(self, event):
+            raise KeyError(event)
+
+    hall.page.app.iterators = Ending(event=iter(()))
+    body = {"session_hash": "a", "fn_index": 0, "event_id": "event"}
+    answer = hall.client.post("/gradio_api/cancel", json=body)
+    assert (answer.status_code, answer.json()) == (200, {"success": True})
+    assert hall.client.post("/gradio_api/cancel", json={"session_hash": "a"}).status_code == 400
+
+
 def test_a_result_that_nobody_fetches_is_dropped(hall, monkeypatch):
     hall.door.set()
     event = hall.join(None).json()["event_id"]
