@@ -198,6 +198,25 @@ def changed(picture: Locator, before: str) -> str:
     return source(picture)
 
 
+def stop_when(page: Page, shown: str, said: str = "", key: bool = False) -> None:
+    """Have the page itself stop what is about to begin, as soon as something is shown and a note says so.
+
+    A visitor is quicker than a test on a busy machine, where short work is done before the test has seen it begin.
+
+    ``shown``: a selector; ``said``: a regular expression; ``key``: by the space bar, not by the button.
+    """
+    page.evaluate(
+        """([shown, said, key]) => new MutationObserver((_, watch) => {
+          const seen = (what) => [...document.querySelectorAll(what)].filter((found) => found.offsetParent);
+          if (!seen(shown).length || !seen('.note').some((note) => new RegExp(said).test(note.innerText))) return;
+          watch.disconnect();
+          if (key) seen('.room-header')[0].dispatchEvent(new KeyboardEvent('keydown', {key: ' ', bubbles: true, cancelable: true}));
+          else seen('button').find((button) => button.innerText === 'Stop').click();
+        }).observe(document.body, {childList: true, subtree: true, attributes: true, characterData: true})""",
+        [shown, said, key],
+    )
+
+
 def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).locator("visible=true").first.click()
 
@@ -425,13 +444,7 @@ def test_a_browser_that_refuses_to_fill_the_screen_leaves_the_page_as_it_is(visi
 def test_space_stops_what_is_under_way(visit):
     page = visit("?room=pixelcnn")
     press(page, "Everything")
-    # as in the test of Stop: the key is pressed at the first pixel, however slow the test is
-    page.evaluate("""() => new MutationObserver((_, watch) => {
-      if (!document.querySelector('.written[aria-busy=true]')) return;
-      watch.disconnect();
-      const header = [...document.querySelectorAll('.room-header')].find(found => found.offsetParent);
-      header.dispatchEvent(new KeyboardEvent('keydown', {key: ' ', bubbles: true, cancelable: true}));
-    }).observe(document.body, {childList: true, subtree: true, attributes: true})""")
+    stop_when(page, ".written[aria-busy=true]", key=True)
     press(page, "Complete")
     expect(page.get_by_text(re.compile(r"^Stopped after \d+ of \d+ pixels"))).to_be_visible()
 
@@ -687,12 +700,7 @@ def test_pixelcnn_completes_a_drawing(visit, tmp_path, size):
 def test_pixelcnn_stops_scrubs_and_completes_an_example(visit, tmp_path):
     page = visit("?room=pixelcnn")
     press(page, "Everything")
-    # a visitor is quicker than a test on a busy machine: the page itself presses Stop at the first pixel
-    page.evaluate("""() => new MutationObserver((_, watch) => {
-      if (!document.querySelector('.written[aria-busy=true]')) return;
-      watch.disconnect();
-      [...document.querySelectorAll('button')].find(button => button.innerText === 'Stop' && button.offsetParent).click();
-    }).observe(document.body, {childList: true, subtree: true, attributes: true})""")
+    stop_when(page, ".written[aria-busy=true]")
     press(page, "Complete")
     expect(page.locator(".note:visible")).to_contain_text(re.compile(r"Stopped after \d+ of 784 pixels"))
     tiles = ended(page)
@@ -1013,10 +1021,8 @@ def test_cyclegan_stops_a_large_picture(visit, tmp_path):
     page.get_by_label("1024", exact=True).locator("visible=true").check(force=True)
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     PIL.Image.fromarray(noise).resize((1024, 1024), PIL.Image.Resampling.BICUBIC).save(tmp_path / "large.png")
+    stop_when(page, ".compare[aria-busy=true]", r"\d+ of \d+ passes")
     hand_over(page, tmp_path / "large.png")
-    expect(page.locator(".compare:visible")).to_have_attribute("aria-busy", "true")
-    expect(page.locator(".note:visible").first).to_contain_text("passes")
-    press(page, "Stop")
     expect(page.locator(".note:visible").first).to_contain_text("Stopped")
     expect(page.locator(".compare:visible")).to_have_attribute("aria-busy", "false")
     page.wait_for_timeout(500)  # a frame may be decoded still
@@ -1099,9 +1105,9 @@ def test_gmm_stops_and_refuses_pasted_nonsense(visit):
     page = visit("?room=gmm")
     page.get_by_text("Rings", exact=True).locator("visible=true").click()  # on which EM is long on its way
     expect(points_on(page)).to_have_count(300)
+    stop_when(page, ".note", r"Iteration [1-9]\d* of")
     press(page, "Run EM")
     expect(page.locator(".note:visible", has_text=re.compile(r"Iteration [1-9]\d* of"))).to_be_visible()
-    press(page, "Stop")
     page.wait_for_timeout(500)
     stopped = page.locator("svg.points:visible").inner_html()
     page.wait_for_timeout(700)
@@ -1288,10 +1294,9 @@ def test_edsr_stops_a_large_picture_and_begins_another(visit, tmp_path):
     choose(page, "On")
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     PIL.Image.fromarray(noise).resize((512, 512), PIL.Image.Resampling.BICUBIC).save(tmp_path / "large.png")
+    stop_when(page, ".compare[aria-busy=true]", r"\d+ of \d+ passes")
     hand_over(page, tmp_path / "large.png")
     note = page.locator("#edsr-note:visible")
-    expect(note).to_contain_text("passes")
-    press(page, "Stop")
     expect(note).to_contain_text("Stopped")
     page.wait_for_timeout(500)  # a frame may be decoded still
     seen = source(main_picture(page, "edsr"))
@@ -1364,10 +1369,10 @@ def test_ddpm_takes_the_noise_off_and_goes_back_through_the_steps(visit, tmp_pat
 
 @needs_ddpm
 def test_ddpm_stops_and_begins_again(visit):
-    page = visit("?room=ddpm&state=" + json.dumps({"steps": 200}))
-    expect(page.locator(".denoising:visible")).to_have_attribute("aria-busy", "true")
-    expect(page.locator(".note:visible").first).to_contain_text("Taking the noise off")
-    press(page, "Stop")
+    page = visit("?room=ddpm")
+    slide(page, "Steps", 200)
+    stop_when(page, ".denoising[aria-busy=true]", "Taking the noise off")
+    press(page, "Sample")
     expect(page.locator(".note:visible").first).to_contain_text(re.compile(r"Stopped after \d+ of 200 steps"))
     page.wait_for_timeout(500)
     seen = source(main_picture(page, "ddpm"))
@@ -1723,12 +1728,8 @@ def test_compare_takes_a_photograph(visit, tmp_path):
 
 def test_compare_stops_and_begins_again(visit):
     page = visit("?room=compare")
+    stop_when(page, ".lineup[aria-busy=true]")
     press(page, "Compare")
-    page.wait_for_function("""() => {
-      if (!document.querySelector('.lineup[aria-busy=true]')) return false;
-      [...document.querySelectorAll('button.stop')].find(button => button.offsetParent).click();
-      return true;
-    }""", polling="raf")  # fmt: skip
     expect(page.get_by_text(re.compile(r"^Stopped; \d+ of \d+ models were done"))).to_be_visible()
     expect(page.locator('.entry[data-state="stopped"]:visible').first).to_be_visible()
     press(page, "Compare")
