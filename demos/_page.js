@@ -81,11 +81,34 @@
       }
     }
   };
+  // Stop ends what was asked for before it, even what has not begun yet: work on its way to its beginning does not begin, and a
+  // request whose name has not come yet is cancelled when it comes
+  let acted = 0, stopped = 0;
+  const acts = event => {
+    if (event.target.closest?.('button.stop')) stopped = performance.now(); else acted = performance.now();
+  };
+  for (const kind of ['pointerdown', 'click', 'keydown', 'input', 'change', 'drop', 'paste']) {
+    document.addEventListener(kind, acts, true);
+  }
+  window.galleryStopped = () => stopped > acted;
+  const joining = new Map();
+  const parsed = text => { try { return JSON.parse(text); } catch { return null; } };
   const ask = window.fetch;
   window.fetch = async (...request) => {
     const start = performance.now(), asked = String(request[0]?.url ?? request[0]);
+    const told = /\/(queue\/join|cancel|reset)$/.test(asked) ? parsed(request[1]?.body) : null;
+    let joined = () => {};
+    if (told && asked.endsWith('/join')) {
+      joining.set(told.fn_index, new Promise(done => { joined = done; }));
+    } else if (told && told.event_id === null) {
+      const event = asked.endsWith('/cancel') ? await joining.get(told.fn_index) : null;
+      if (!event) return new Response('{"success": true}', {headers: {'Content-Type': 'application/json'}});
+      request[1] = {...request[1], body: JSON.stringify({...told, event_id: event})};
+    }
     const waits = stage() && here() && /\/(queue\/join|run\/)/.test(asked) ? expect() : null;
-    const answer = await ask(...request), path = answer.url.split('?')[0];
+    let answer;
+    try { answer = await ask(...request); } finally { if (!answer?.ok) joined(null); }
+    const path = answer.url.split('?')[0];
     if (!answer.ok || path.includes('/run/')) arrived(waits);
     // what is cancelled never comes
     if (path.endsWith('/cancel')) for (const wait of [...awaited.values()]) arrived(wait);
@@ -94,7 +117,11 @@
     } else if (path.includes('/run/') && answer.ok) {
       took(start);
     } else if (path.endsWith('/queue/join') && answer.ok) {
-      answer.clone().json().then(told => { begun.set(told.event_id, start); awaited.set(told.event_id, waits); }).catch(() => {});
+      answer.clone().json().then(({event_id: event}) => {
+        joined(event);
+        begun.set(event, start);
+        awaited.set(event, waits);
+      }).catch(() => joined(null));
     } else if (path.endsWith('/queue/data') && answer.body) {
       const [one, other] = answer.body.tee();
       listen(other).catch(() => {});  // a visitor who leaves cuts it off

@@ -62,7 +62,13 @@ DATA_TITLES = {
 }  # fmt: skip
 
 QUICK = dict(queue=False, trigger_mode="always_last", show_progress="hidden", api_visibility="private")
-"""For handlers of a few milliseconds that answer while a slider is dragged."""
+"""For handlers of a few milliseconds that answer while a slider is dragged; one for each event, at most.
+
+What comes while such a handler is at work, the page does once more, as a whole, when it is done: two of them on one event would
+have it done again and again without end.
+"""
+BESIDE = QUICK | dict(trigger_mode="multiple")
+"""For those that do something beside it at the same event, and for Stop, which once more would stop what began after it."""
 HEAVY = dict(concurrency_id="models", concurrency_limit=1, api_visibility="private")
 """For handlers that wait their turn in the queue."""
 
@@ -415,7 +421,7 @@ arrived();""".replace("THE_LARGE", str(LARGE))
 
 
 START_JS = """const start = () => {
-  if (!props.value) return;
+  if (!props.value || window.galleryStopped?.()) return;
   document.querySelectorAll('[data-stopped]').forEach(shown => shown.removeAttribute('data-stopped'));
   trigger('submit');
 };
@@ -513,9 +519,13 @@ def haltable(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]
     work = _spaces.lendable(work)
 
     def run(token: Any, *values: Any) -> Iterator[Any]:
+        begun = False
         for frame in work(*values):
             if halted(token):
+                if not begun:  # of work without a single frame, Gradio empties all that it fills
+                    yield gr.skip()
                 return
+            begun = True
             yield frame
 
     run.__name__ = work.__name__  # not functools.wraps: its signature has no token
@@ -548,7 +558,7 @@ def halt(token: Any) -> None:
 
 def ends(event: Callable[..., Any], begin: gr.HTML, runs: Sequence[Any] = ()) -> Any:
     """An event, a click for instance, that ends the :func:`haltable` work that ``begin`` began and cancels other ``runs``."""
-    return event(halt, begin, None, cancels=runs, **QUICK)
+    return event(halt, begin, None, cancels=runs, **BESIDE)
 
 
 def begins(event: Callable[..., Any], begin: gr.HTML, runs: Sequence[Any] = ()) -> None:
@@ -573,7 +583,7 @@ def stops(button: gr.Button, view: str, note: gr.HTML, words: str, begin: gr.HTM
       await new Promise(done => setTimeout(done, 700));
       return shown?.hasAttribute('data-stopped') ? '{told}' : note;
     }}"""
-    button.click(halt, begin, None, **QUICK)
+    button.click(halt, begin, None, **BESIDE)
     button.click(None, note, note, js=at_once, cancels=runs, api_visibility="private").then(
         None, note, note, js=later, api_visibility="private"
     )

@@ -889,7 +889,7 @@ def room() -> Room:
     comparing = begin.submit(guarded(compared), [begin, *inputs], [shown, note], **COMPARING)
     # whoever asks for the next comparison does not wait for the one before
     again = dict(js=_room.BEGIN_JS, cancels=[comparing], api_visibility="private")
-    stop.click(_room.halt, begin, None, **_room.QUICK)
+    stop.click(_room.halt, begin, None, **_room.BESIDE)
     gr.on([go.click, seed.submit, count.release], None, None, begin, **again)
     dice.click(None, None, seed, js=_room.ROLL_JS, api_visibility="private").then(None, None, begin, **again)
 

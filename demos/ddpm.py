@@ -874,7 +874,7 @@ def room() -> Room:
     for event in (stop.click, weights.input):
         _room.ends(event, begin, [taking, leveling])
         _room.ends(event, begin_levels)
-    stop.click(guarded(stopped), run, [grid, step, note], **_room.QUICK)
+    stop.click(guarded(stopped), run, [grid, step, note], **_room.BESIDE)
     step.input(guarded(scrub), [step, run], grid, **_room.QUICK)
     edited = [part, strength, repeats, board, under]
     mode.input(guarded(begin_with), [weights, mode, strength, seed, board], edited, **_room.QUICK)

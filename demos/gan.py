@@ -379,7 +379,7 @@ def room() -> Room:
     begin.submit(guarded(train), [begin, *inputs], shown, **TRAINING)
     for button, way in ((start, ""), (again, ANEW)):
         button.click(None, None, begin, js=f"() => '{way}' + Math.random()", api_visibility="private")
-    stop.click(_room.halt, begin, None, **_room.QUICK)
+    stop.click(_room.halt, begin, None, **_room.BESIDE)
     for button, step in ((step_d, step_discriminator), (step_g, step_generator)):
         button.click(guarded(step), inputs, shown, **_room.QUICK)
     tuned = [key, *knobs]

@@ -1016,7 +1016,7 @@ def room() -> Room:
     rolled = dice.click(None, None, seed, js=_room.ROLL_JS, api_visibility="private")
     for event in (partial(gr.on, [run.click, seed.submit]), picked.success, rolled.then):
         _room.begins(event, begin, [running])
-    stop.click(guarded(stopped), growth, [grid, step, note], **_room.QUICK)
+    stop.click(guarded(stopped), growth, [grid, step, note], **_room.BESIDE)
     step.input(guarded(scrub), [step, growth], grid, **_room.QUICK)
     # through the queue: a refusal outside of it is not shown
     upload.upload(guarded(take_upload), [weights, board, upload], board, show_progress="hidden", **_room.HEAVY)

@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -840,6 +841,21 @@ def test_a_seed_and_a_place_decide_the_picture_of_all_shipped_weights():
         assert (together[0] - together[1]).abs().max() > 0.1, name
 
 
+def test_no_event_has_two_handlers_that_the_page_calls_once_more(page):
+    """Each would have the other called again, without end."""
+    again = Counter(
+        (target, event)
+        for found in page.get_config_file()["dependencies"]
+        if found["trigger_mode"] == "always_last"
+        for target, event in found["targets"]
+        if target is not None
+    )
+    assert len(again) > 50
+    assert [listened for listened, count in again.items() if count > 1] == []
+    stops = {number for number, part in page.blocks.items() if isinstance(part, gr.Button) and part.value == "Stop"}
+    assert len(stops) > 5 and not stops & {target for target, _ in again}, "once more, it would stop what began after it"
+
+
 # ---- stopping ---------------------------------------------------------------------------------------------------------
 
 
@@ -856,6 +872,8 @@ def test_work_that_was_stopped_ends_at_its_next_frame():
     _room.halt("one")
     assert list(run) == [] and made == [0, 1, 2]
     assert list(other) == [0, 1, 2]
+    (frame,) = _room.haltable(work)("one", 3)  # before its first frame: what the page shows stays
+    assert frame == gr.skip()
     for token in (None, "", 7, ["x"]):
         _room.halt(token)
     for number in range(1100):
