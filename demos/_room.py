@@ -578,15 +578,13 @@ def stops(button: gr.Button, view: str, note: gr.HTML, words: str, begin: gr.HTM
       shown.setAttribute('aria-busy', 'false'); shown.toggleAttribute('data-stopped', true);
       return '{told}';
     }}"""
-    # a sentence of the work may have come in between
-    later = f"""async (note) => {{ {find}
-      await new Promise(done => setTimeout(done, 700));
-      return shown?.hasAttribute('data-stopped') ? '{told}' : note;
-    }}"""
+    wait = "() => new Promise(done => setTimeout(done, 700))"
+    # a sentence of the work may have come in between; it is read now, as other work may have begun since
+    later = f"(note) => {{ {find} return shown?.hasAttribute('data-stopped') ? '{told}' : note; }}"
     button.click(halt, begin, None, **BESIDE)
-    button.click(None, note, note, js=at_once, cancels=runs, api_visibility="private").then(
-        None, note, note, js=later, api_visibility="private"
-    )
+    stopped = button.click(None, note, note, js=at_once, cancels=runs, api_visibility="private")
+    waited = stopped.then(None, None, None, js=wait, api_visibility="private")
+    waited.then(None, note, note, js=later, api_visibility="private")
 
 
 def compared(before: PIL.Image.Image, after: PIL.Image.Image, names: Sequence[str], busy: bool = False, **more: Any) -> str:
