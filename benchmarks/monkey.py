@@ -64,7 +64,7 @@ BAD_LINE = re.compile(
     r"Traceback \(most recent call last\)|failed, id|Exception|\bERROR\b|\bCRITICAL\b|never retrieved|never awaited|Segmentation"
 )
 """What no line of the server's log may hold."""
-CUT_OFF = re.compile(r"AbortError: signal is aborted|Connection errored out|net::ERR_ABORTED")
+CUT_OFF = re.compile(r"AbortError: (?:signal is|BodyStreamBuffer was) aborted|Connection errored out|net::ERR_ABORTED")
 """What the browser says about requests on their way when a visitor leaves."""
 REFUSED = re.compile(r"^Failed to load resource: the server responded with a status of (?:500|4\d\d)")
 

@@ -47,7 +47,7 @@ WIDTH = """image => {  // of a copy: while a picture grows, the page puts the ne
 }"""
 """Decodes a picture and answers with its width in its own pixels."""
 REFUSED = re.compile(r"^console: Failed to load resource: the server responded with a status of 500")
-CUT_OFF = re.compile(r"^console: (AbortError: signal is aborted|Unexpected error Connection errored out)")
+CUT_OFF = re.compile(r"^console: (AbortError: (?:signal is|BodyStreamBuffer was) aborted|Unexpected error Connection errored out)")
 TOLD = ".toast-body:visible, .refusal:visible"
 """Messages: those of events that wait in the queue, and of those that bypass it."""
 SHOWN = {
