@@ -173,7 +173,8 @@ for (const chip of chips) chip.addEventListener('click', () => {
   family = chip.dataset.filter;
   for (const other of chips) other.setAttribute('aria-pressed', other === chip);
   find();
-});"""
+});
+find();  // what was typed before this script came, or was kept by the browser"""
 
 COST_JS = """const tell = () => {
   const costs = JSON.parse(props.value || '{}');

@@ -89,7 +89,8 @@ def put_aside(config: dict[str, Any], kept: MutableMapping[str, bytes]) -> dict[
     """The page's description without its script, and the pictures and longer scripts of its parts: those go to ``kept``, by name.
 
     A browser fetches those of the room that it shows, once; in the page they would be ten times as much as all the rest. What
-    the page sends back to the server stays as it is.
+    the page sends back to the server stays as it is. A part takes no clicks and no keys before its script is there: it would lose
+    them.
     """
 
     def put(content: bytes, kind: str) -> str:
@@ -112,7 +113,8 @@ def put_aside(config: dict[str, Any], kept: MutableMapping[str, bytes]) -> dict[
             told["value"] = PICTURE.sub(picture, told["value"])
         script = told.get("js_on_load") or ""
         if len(script) > SHORT:
-            told["js_on_load"] = fetched(f"({KNOWN}) => {{\n{script}\n}}") + f".then(part => part.default({KNOWN}));"
+            there = f"then(part => part.default({KNOWN})).finally(() => {{ element.inert = false; }})"
+            told["js_on_load"] = "element.inert = true; " + fetched(f"({KNOWN}) => {{\n{script}\n}}") + f".{there};"
     if config.get("js"):
         config["js"] = f"async () => (await {fetched(config['js'])}).default()"
     return config

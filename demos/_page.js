@@ -143,14 +143,19 @@
   });
 
   // long formulas and tables scroll within their accordion: by keys, too, once these can reach them
-  // each is looked at again whenever its size changes: what it holds comes after it was opened
+  // each is looked at whenever its size changes, and each accordion for what comes into it: all of it comes after it was opened
   const reach = new ResizeObserver(changed => changed.forEach(({target}) => {
     if (target.scrollWidth > target.clientWidth) target.tabIndex = 0; else target.removeAttribute('tabindex');
   }));
+  const opened = new WeakSet();
   document.addEventListener('click', event => {
-    if (!event.target.closest?.('button.label-wrap')) return;
-    const parts = () => document.querySelectorAll('[data-testid=accordion-content] .block.auto-margin');
-    setTimeout(() => parts().forEach(part => reach.observe(part)), 400);
+    const accordion = event.target.closest?.('button.label-wrap')?.closest('.block');
+    if (!accordion || opened.has(accordion)) return;
+    opened.add(accordion);
+    const parts = '[data-testid=accordion-content] .block.auto-margin';
+    const look = () => accordion.querySelectorAll(parts).forEach(part => reach.observe(part));
+    new MutationObserver(look).observe(accordion, {childList: true, subtree: true});
+    look();
   });
 
   // ---- from room to room, by cards, keys and the browser's own way back

@@ -40,12 +40,8 @@ ROOMS = [name for members in app.rooms(closed=True).values() for name in members
 OPEN = [name for name in ROOMS if catalog.trained(name)]
 """Rooms that have something to show; the others are closed."""
 WIDE, NARROW = (1280, 900), (390, 844)
-WIDTH = """image => {  // of a copy: while a picture grows, the page puts the next one into its place
-  const copy = new Image();
-  copy.src = image.src;
-  return copy.decode().then(() => copy.naturalWidth);
-}"""
-"""Decodes a picture and answers with its width in its own pixels."""
+READY = "![...document.querySelectorAll('[inert]')].some((part) => part.offsetParent)"
+"""Whether all that is shown has the script that goes with it."""
 REFUSED = re.compile(r"^console: Failed to load resource: the server responded with a status of 500")
 CUT_OFF = re.compile(r"^console: (AbortError: (?:signal is|BodyStreamBuffer was) aborted|Unexpected error Connection errored out)")
 TOLD = ".toast-body:visible, .refusal:visible"
@@ -142,6 +138,7 @@ def visit(server, chromium):
             title = catalog.about(wanted[1])["title"]
             expect(page.locator(".room-header:visible h2").first).to_contain_text(title)
             expect(page.locator(".result img:visible").first).to_be_visible()
+            page.wait_for_function(READY)
         return page
 
     def left() -> None:
@@ -165,11 +162,13 @@ expect.set_options(timeout=1000 * PATIENCE)
 def arrive(page: Page, address: str) -> None:
     """Go there and wait until a room or the home tab is shown."""
     page.goto(address)
+    page.wait_for_function("!!window.galleryStopped")  # its script is fetched after it is shown
     if "room=" not in address or "room=nobody" in address:
         expect(page.locator(".home .card:visible").first).to_be_visible()
-        return
-    expect(page.locator(".room-header:visible")).to_be_visible()
-    expect(page.locator(".result img:visible").first).to_be_visible()
+    else:
+        expect(page.locator(".room-header:visible")).to_be_visible()
+        expect(page.locator(".result img:visible").first).to_be_visible()
+    page.wait_for_function(READY)
 
 
 def main_picture(page: Page, room: str) -> Locator:
@@ -188,6 +187,16 @@ def source(picture: Locator) -> str:
     return address
 
 
+def width_of(picture: Locator) -> int:
+    """Its width in its own pixels, once it can be decoded."""
+    expect(picture).to_have_attribute("src", re.compile("."))  # a script of the page may set it
+    return picture.evaluate("""image => {  // of a copy: while a picture grows, the page puts the next one into its place
+      const copy = new Image();
+      copy.src = image.src;
+      return copy.decode().then(() => copy.naturalWidth);
+    }""")
+
+
 def changed(picture: Locator, before: str) -> str:
     """Wait until the picture is another one that can be seen; returns it."""
     due = time.monotonic() + PATIENCE
@@ -195,7 +204,7 @@ def changed(picture: Locator, before: str) -> str:
         assert time.monotonic() < due, "the picture stayed as it was"
         picture.page.wait_for_timeout(20)
     expect(picture).not_to_have_attribute("src", before)
-    assert picture.evaluate(WIDTH) > 1
+    assert width_of(picture) > 1
     return source(picture)
 
 
@@ -239,6 +248,7 @@ def show_tab(page: Page, name: str) -> None:
         page.locator(".overflow-menu > button:visible").last.click()
         tab = page.locator(".overflow-dropdown button:visible", has_text=name).first
     tab.click()
+    page.wait_for_function(READY)
 
 
 def seed_field(page: Page) -> Locator:
@@ -263,6 +273,8 @@ def photograph(page: Page, folder: Path, name: str) -> None:
 
 def accessible(page: Page) -> None:
     """What is shown breaks none of the rules of WCAG 2.1, levels A and AA, that a program can check."""
+    # what the page does about a size is done before the next frame
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
     found = Axe().run(page, options={**rules, "resultTypes": ["violations"]}).response
     assert {"color-contrast", "label"} <= {rule["id"] for rule in found["passes"]}, "axe did not look"
@@ -319,8 +331,8 @@ def test_a_room_opens_shows_a_picture_and_answers(visit, tmp_path, room, size, d
     assert page.evaluate("document.body.classList.contains('dark')") is dark
     picture = main_picture(page, room)
     expect(picture).to_be_visible()
-    assert picture.evaluate(WIDTH) > 1
-    scaling = "pixelated" if picture.evaluate(WIDTH) < _room.LARGE else "auto"
+    assert width_of(picture) > 1
+    scaling = "pixelated" if width_of(picture) < _room.LARGE else "auto"
     assert picture.evaluate("image => getComputedStyle(image).imageRendering") == scaling
     before = source(picture)
     ACTIONS[room](page)
@@ -449,8 +461,7 @@ def test_a_browser_that_refuses_to_fill_the_screen_leaves_the_page_as_it_is(visi
       document.documentElement.requestFullscreen = () => { window.asked = true; return Promise.reject(new TypeError('no')); };
     }""")
     page.keyboard.press("f")
-    page.wait_for_timeout(200)
-    assert page.evaluate("window.asked") is True
+    page.wait_for_function("window.asked")
 
 
 def test_space_stops_what_is_under_way(visit):
@@ -1011,7 +1022,7 @@ def test_cyclegan_takes_a_picture_of_any_shape(visit, tmp_path, shape, seen):
     hand_over(page, tmp_path / "given.png")
     translated(page, made)
     expect(page.locator(".note:visible").first).to_contain_text(f"{seen[0]} x {seen[1]} pixels")
-    assert page.locator(".compare img.after:visible").evaluate(WIDTH) == seen[0]
+    assert width_of(page.locator(".compare img.after:visible")) == seen[0]
     assert page.locator(TOLD).count() == 0
 
 
@@ -1282,7 +1293,7 @@ def test_edsr_takes_a_picture_of_any_shape(visit, tmp_path, shape, became):
     restored_picture(page, lambda: hand_over(page, tmp_path / "given.png"))
     note = page.locator("#edsr-note:visible")
     expect(note).to_contain_text(f"became {became[0]} x {became[1]}. No face was found")
-    assert main_picture(page, "edsr").evaluate(WIDTH) == became[0]
+    assert width_of(main_picture(page, "edsr")) == became[0]
     assert page.locator(TOLD).count() == 0
 
 

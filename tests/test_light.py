@@ -11,6 +11,7 @@ import gradio as gr
 import httpx
 import PIL.Image
 import pytest
+from playwright.sync_api import expect
 from starlette.testclient import TestClient
 
 import app
@@ -162,3 +163,22 @@ def test_components_and_their_events_are_found_as_gradio_finds_them():
     }}"""
     with chromium() as browser:
         assert browser.new_page().evaluate(script) == [True] * 14
+
+
+@pytest.mark.browser
+def test_a_part_waits_for_its_script_and_takes_up_what_the_browser_kept(client):
+    held = []
+    with chromium() as browser:
+        page = browser.new_page()
+        page.route(re.compile(r"/part/\w+\.js"), lambda route: held.append(route) if held is not None else route.continue_())
+        page.goto(str(client.base_url))
+        home, field = page.locator(".home"), page.get_by_placeholder("Search")
+        expect(home.locator(".card:visible").first).to_be_visible()
+        assert home.evaluate("shown => !!shown.closest('[inert]')")
+        field.evaluate("field => { field.value = 'cyclegan 2017'; }")  # as on the way back to the page
+        assert home.locator(".card:visible").count() > 1
+        released, held = held, None
+        for route in released:
+            route.continue_()
+        expect(home.locator(".card:visible")).to_have_count(1)
+        assert not page.locator("[inert]").count()
