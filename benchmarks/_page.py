@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -45,12 +46,18 @@ def plain_page(body: str) -> Iterator[list[str]]:
         yield [sys.executable, str(script), "PORT"]
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens on, outside of the range from which connections take theirs meanwhile."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", random.SystemRandom().randrange(10_000, 30_000)))
+            return probe.getsockname()[1]
+
+
 @contextmanager
 def served(command: list[str]) -> Iterator[tuple[str, float, psutil.Process]]:
     """A server process on a free port: its address, seconds to the first HTTP 200, the process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = [str(port) if word == "PORT" else word for word in command]
     environment = os.environ | {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
     environment.pop("GALLERY_DATA", None)

@@ -202,20 +202,38 @@ async def send_packed(send: Send, headers: list[tuple[bytes, bytes]], body: byte
 # ---- how the page finds a component -----------------------------------------------------------------------------------
 
 
+LATER = re.compile(r"this\.queue\.add\((?P<dep>[\w$]+)\.id\);continue")
+AGAIN = re.compile(
+    r"this\.queue\.has\((?P<dep>[\w$]+)\.id\)&&\(this\.queue\.delete\((?P=dep)\.id\),this\.dispatch\((?P<event>[\w$]+)\)\)"
+)
+"""How it remembers that an event came while its handler was at work, and how the handler then works once more: for the event that
+was just answered, with every other handler of that event. Where the pointer was last would be lost, or the second of two clicks."""
+LAST = "this.queue.add(%(dep)s.id);(this.galleryLast??=new Map).set(%(dep)s.id,%(event)s);continue"
+NEWEST = (
+    "this.queue.has(%(dep)s.id)&&(this.queue.delete(%(dep)s.id),"
+    'this.dispatch({...this.galleryLast.get(%(dep)s.id),type:"fn",fn_index:%(dep)s.id}))'
+)
+"""The same for the event that came last, and by this handler alone."""
+
+
 @cache
 def mended() -> dict[str, str]:
-    """Scripts of Gradio's page in which components and their events are sought, by name: with :data:`FIND` and :data:`ATTACHED`.
+    """Scripts of Gradio's page by name: with :data:`FIND` and :data:`ATTACHED`, or with :data:`LAST` and :data:`NEWEST`.
 
     Each event seeks each of its inputs and outputs several times, in a tree of all the components of all rooms: milliseconds in
     the first room, and more with every room before. And as the page opens, each component looks at every event. A version of
     Gradio that does so in other words stays as it is.
     """
     found = {}
-    for file in ASSETS.glob("core-*.js"):
+    for file in (*ASSETS.glob("core-*.js"), *ASSETS.glob("Blocks-*.js")):
         text = whole = file.read_text(encoding="utf-8")
         for wanted, better in ((SEEK, FIND), (ATTACH, ATTACHED)):
             if len(wanted.findall(text)) == 1:
                 text = wanted.sub(lambda match, better=better: better.replace("%(seek)s", match.groupdict().get("seek", "")), text)
+        names = [match.groupdict() for match in AGAIN.finditer(text)]
+        if names and names.count(names[0]) == len(names) and LATER.findall(text) == [names[0]["dep"]]:
+            for wanted, better in ((LATER, LAST), (AGAIN, NEWEST)):
+                text = wanted.sub(lambda match, better=better, names=names[0]: better % names, text)
         if text != whole:
             found[file.name] = text
     return found

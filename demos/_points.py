@@ -424,7 +424,7 @@ def told(walk: Walk, step: int, steps: int) -> str:
     return f"At rest after {step} iterations." if step < steps else f"Iteration {step}, the last one here; a little still moves."
 
 
-BOARD_JS = """let spray = null, last = null;
+BOARD_JS = """let spray = null, last = null, asked = false, later = [];
 const at = event => {
   const board = element.querySelector('svg.points');
   const box = board.getBoundingClientRect();
@@ -451,6 +451,15 @@ window.addEventListener('pointermove', event => {
   last = [x, y];
   for (let drop = 0; drop < 2; drop++) dab(x + 0.05 * (Math.random() - 0.5), y + 0.07 * (Math.random() - 0.5));
 });
-const done = () => { if (spray && spray.length) trigger('dab', {points: spray}); spray = null; };
+const done = () => {
+  const dabs = spray ?? [];
+  spray = null;
+  if (!dabs.length) return;
+  // while an answer is on its way, the page keeps the last event only: it takes the points of those before along
+  if (asked) later.push(...dabs);
+  trigger('dab', {points: asked ? [...later] : dabs});
+  asked = true;
+};
+watch('value', () => { asked = later.length > 0; later = []; });
 window.addEventListener('pointerup', done);
 window.addEventListener('pointercancel', () => { spray = null; });""".replace("HEIGHT", str(round(1000 * HEIGHT)))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import socket
 import sys
+import tempfile
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+
+from benchmarks._page import free_port
 
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["gen_models.train", "gen_models.gans.dcgan", "gen_models.autoencoders.vae"])
@@ -17,10 +19,7 @@ context.set_forkserver_preload(["gen_models.train", "gen_models.gans.dcgan", "ge
 
 def start(function: Callable[..., Any], processes: int, *args: Any, log: Path | None = None) -> list[BaseProcess]:
     """``function(*args)`` in so many processes that find each other as torchrun's do; ``log``: what they print, by number."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    group = []
+    port, group = free_port(), []
     for rank in range(processes):
         place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes, "MASTER_PORT": port}
         texts = {key: str(value) for key, value in place.items()} | {"MASTER_ADDR": "127.0.0.1"}
@@ -31,10 +30,14 @@ def start(function: Callable[..., Any], processes: int, *args: Any, log: Path | 
 
 def run(function: Callable[..., Any], processes: int, *args: Any) -> None:
     """Start, and wait until all have ended well."""
-    group = start(function, processes, *args)
-    for process in group:
-        process.join(240)
-        assert process.exitcode == 0
+    with tempfile.TemporaryDirectory() as folder:
+        group = start(function, processes, *args, log=Path(folder, "log"))
+        for process in group:
+            process.join(240)
+        told = "\n".join(file.read_text(errors="replace")[-3000:] for file in sorted(Path(folder).iterdir()))
+    ended = [process.exitcode for process in group]
+    if ended != [0] * processes:
+        raise AssertionError(f"the processes ended with {ended}:\n{told}")
 
 
 def _begin(function: Callable[..., Any], place: dict[str, str], args: tuple, log: Path | None) -> None:

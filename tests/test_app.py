@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -28,6 +27,7 @@ from conftest import ROOT
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 import app
+from benchmarks._page import free_port
 from demos import _room, compare
 from gen_models import catalog
 from gen_models.data import FACADE_LABELS
@@ -40,8 +40,8 @@ ROOMS = [name for members in app.rooms(closed=True).values() for name in members
 OPEN = [name for name in ROOMS if catalog.trained(name)]
 """Rooms that have something to show; the others are closed."""
 WIDE, NARROW = (1280, 900), (390, 844)
-READY = "![...document.querySelectorAll('[inert]')].some((part) => part.offsetParent)"
-"""Whether all that is shown has the script that goes with it."""
+READY = "!!window.galleryStopped && ![...document.querySelectorAll('[inert]')].some((part) => part.offsetParent)"
+"""Whether the page, and all that is shown of it, has the script that goes with it: they are fetched after it is shown."""
 REFUSED = re.compile(r"^console: Failed to load resource: the server responded with a status of 500")
 CUT_OFF = re.compile(r"^console: (AbortError: (?:signal is|BodyStreamBuffer was) aborted|Unexpected error Connection errored out)")
 TOLD = ".toast-body:visible, .refusal:visible"
@@ -59,9 +59,7 @@ SHOWN = {
 @contextlib.contextmanager
 def serving(folder: Path, *command: str, cwd: Path = ROOT, **environment: str):
     """The address of a page that ``command`` starts, a port added, without a data folder; ``folder`` takes log and files."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {key: value for key, value in os.environ.items() if key != "GALLERY_DATA"} | environment
     environment |= {"GRADIO_TEMP_DIR": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
     with (folder / "log.txt").open("w") as log:
@@ -162,7 +160,6 @@ expect.set_options(timeout=1000 * PATIENCE)
 def arrive(page: Page, address: str) -> None:
     """Go there and wait until a room or the home tab is shown."""
     page.goto(address)
-    page.wait_for_function("!!window.galleryStopped")  # its script is fetched after it is shown
     if "room=" not in address or "room=nobody" in address:
         expect(page.locator(".home .card:visible").first).to_be_visible()
     else:
@@ -1119,6 +1116,27 @@ def test_gmm_runs_scrubs_and_takes_clicks(visit, tmp_path, size):
     expect(page.locator(".note:visible", has_text="Iteration 1 of").or_(page.get_by_text("At rest after 1 iter"))).to_be_visible()
     expect(page.locator("svg.points:visible g.heap")).to_have_count(4)
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+@needs_gmm
+def test_gmm_takes_quick_clicks_on_a_slow_line(visit):
+    page = visit("?room=gmm")
+    page.get_by_text("Your own", exact=True).locator("visible=true").click()
+    board = page.locator("svg.points:visible")
+    expect(board).to_have_attribute("data-count", "0")
+    board.scroll_into_view_if_needed()
+    box = board.bounding_box()
+    line = page.context.new_cdp_session(page)
+    line.send("Network.enable")
+    line.send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 500, "downloadThroughput": -1, "uploadThroughput": -1},
+    )
+    for place in range(1, 8):
+        page.mouse.click(box["x"] + 0.12 * place * box["width"], box["y"] + 0.5 * box["height"])
+    expect(board).to_have_attribute("data-count", "7")
+    page.wait_for_timeout(1200)
+    expect(board).to_have_attribute("data-count", "7")
 
 
 @needs_gmm

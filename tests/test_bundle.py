@@ -13,7 +13,7 @@ import zipfile
 import pytest
 from conftest import ROOT, build
 from packaging.requirements import Requirement
-from test_app import ACTIONS, OPEN, WIDTH, changed, chromium, main_picture, serving, source, visit  # noqa: F401
+from test_app import ACTIONS, OPEN, changed, chromium, main_picture, serving, source, visit, width_of  # noqa: F401
 
 from gen_models import _start, bundle, catalog
 
@@ -223,6 +223,6 @@ def test_every_room_plays_from_the_bundle_with_no_network(visit, room):  # noqa:
     page = visit(f"?room={room}")
     picture = main_picture(page, room)
     before = source(picture)
-    assert picture.evaluate(WIDTH) > 1
+    assert width_of(picture) > 1
     ACTIONS[room](page)
     changed(picture, before)

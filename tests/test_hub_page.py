@@ -9,7 +9,7 @@ import sys
 import pytest
 from playwright.sync_api import expect
 from small_hub import SmallHub
-from test_app import PATIENCE, TOLD, WIDE, WIDTH, chromium, press, serving  # noqa: F401
+from test_app import PATIENCE, READY, TOLD, WIDE, chromium, press, serving, width_of  # noqa: F401
 
 from gen_models import catalog
 
@@ -51,6 +51,7 @@ app.main()
         page = context.new_page()
         page.goto(f"{address}/?room=dcgan")
         expect(page.locator(".room-header:visible h2").first).to_contain_text("DCGAN")
+        page.wait_for_function(READY)
         assert small.log == [], "the Hub was asked before anybody needed it"
 
         small.closed = True
@@ -74,5 +75,5 @@ app.main()
         small.gate.set()
         picture = page.locator('button[aria-label="sample 0"] img').locator("visible=true").first
         expect(picture).to_be_visible()
-        assert picture.evaluate(WIDTH) == 16
+        assert width_of(picture) == 16
         context.close()

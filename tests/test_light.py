@@ -129,23 +129,26 @@ def test_what_is_not_the_page_is_not_packed_nor_the_page_for_one_who_takes_no_br
 
 
 def test_gradio_seeks_as_we_know_it():
-    """If this fails, a newer Gradio seeks in other words, and the page is slower until SEEK and ATTACH know them."""
-    ((name, text),) = _light.mended().items()
-    for wanted, there in ((_light.SEEK, "galleryWays"), (_light.ATTACH, "galleryEvents")):
-        assert original(wanted) not in text and there in text
+    """If this fails, a newer Gradio says it in other words, and the page is slower, or loses clicks, until _light knows them."""
+    for kind, wanted, there in (
+        ("core", _light.SEEK, "galleryWays"), ("core", _light.ATTACH, "galleryEvents"),
+        ("Blocks", _light.LATER, "galleryLast??="), ("Blocks", _light.AGAIN, "galleryLast.get"),
+    ):  # fmt: skip
+        (text,) = (text for name, text in _light.mended().items() if name.startswith(kind))
+        assert original(kind, wanted) not in text and there in text
 
 
-def original(wanted: re.Pattern[str]) -> str:
-    (name,) = _light.mended()
+def original(kind: str, wanted: re.Pattern[str]) -> str:
+    (name,) = (name for name in _light.mended() if name.startswith(kind))
     return wanted.search((_light.ASSETS / name).read_text(encoding="utf-8"))[0]
 
 
 @pytest.mark.browser
 def test_components_and_their_events_are_found_as_gradio_finds_them():
     """Both searches in a browser, over a tree that changes; and both ways to find the events of a component."""
-    seek = _light.SEEK.search(original(_light.SEEK))["seek"]
+    seek = _light.SEEK.search(original("core", _light.SEEK))["seek"]
     script = f"""() => {{
-      const plain = (() => {{ {original(_light.SEEK)}; return {seek}; }})();
+      const plain = (() => {{ {original("core", _light.SEEK)}; return {seek}; }})();
       const quick = (() => {{ {_light.FIND.replace("%(seek)s", seek)}; return {seek}; }})();
       const tree = {TREE}, found = [];
       const look = () => found.push([null, 1, 2, 3, 4, 5, 6, 7, 8].every(id => plain(tree, id) === quick(tree, id)));
@@ -153,7 +156,7 @@ def test_components_and_their_events_are_found_as_gradio_finds_them():
       tree.children.shift(); look();
       tree.children.unshift({{id: 8, children: [{{id: 5}}]}}); look();
       tree.children[2].children = undefined; look(); look();
-      const before = {{ {original(_light.ATTACH)} }}, after = {{ {_light.ATTACHED} }};
+      const before = {{ {original("core", _light.ATTACH)} }}, after = {{ {_light.ATTACHED} }};
       const node = id => ({{id, props: {{shared_props: {{}}}}}});
       for (const events of [{EVENTS}, {EVENTS}.reverse()]) for (const id of [1, 2, 3, 4]) {{
         const told = [before, after].map(one => JSON.stringify(one.find_attached_events(node(id), events)));
@@ -182,3 +185,35 @@ def test_a_part_waits_for_its_script_and_takes_up_what_the_browser_kept(client):
             route.continue_()
         expect(home.locator(".card:visible")).to_have_count(1)
         assert not page.locator("[inert]").count()
+
+
+@pytest.mark.browser
+def test_of_events_that_come_too_fast_the_last_is_answered(tmp_path, monkeypatch):
+    """By Gradio itself, the first is answered once more."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    answered, others = [], []
+
+    def answer(event: gr.EventData) -> str:
+        answered.append(event.number)
+        time.sleep(2)
+        return f"This is {event.number}."
+
+    with _crowd.Page() as page:
+        pad = gr.HTML("<b>Pad</b>", js_on_load="element.addEventListener('go', event => trigger('go', {number: event.detail}));")
+        told = gr.HTML("")
+        pad.go(answer, None, told, **_room.QUICK)
+        pad.go(lambda: others.append(1), None, None, **_room.BESIDE)
+    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **app.launch_settings(page))
+    try:
+        with chromium() as browser:
+            tab = browser.new_page()
+            tab.goto(address)
+            for number in (1, 2, 3):
+                tab.get_by_text("Pad").evaluate(
+                    "(part, detail) => part.dispatchEvent(new CustomEvent('go', {detail, bubbles: true}))", number
+                )
+                tab.wait_for_timeout(100)
+            expect(tab.get_by_text("This is 3.")).to_be_visible()
+    finally:
+        page.close()
+    assert answered == [1, 3] and len(others) == 3

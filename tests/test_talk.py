@@ -9,7 +9,7 @@ import sys
 import httpx
 import PIL.Image
 import pytest
-from test_app import PATIENCE, serving
+from test_app import PATIENCE, READY, serving
 
 import app
 from benchmarks._page import chromium
@@ -83,6 +83,7 @@ def page_at(address: str, query: str):
         page.goto(f"{address}/{query}")
         page.wait_for_selector("img.picture", state="visible")
         page.wait_for_selector("html.talk")
+        page.wait_for_function(READY)
         yield page
 
 
