@@ -199,21 +199,23 @@ async def send_packed(send: Send, headers: list[tuple[bytes, bytes]], body: byte
     await send({"type": "http.response.body", "body": body})
 
 
-# ---- how the page finds a component -----------------------------------------------------------------------------------
+# ---- how the page finds a component, and which event it answers --------------------------------------------------------
 
 
-LATER = re.compile(r"this\.queue\.add\((?P<dep>[\w$]+)\.id\);continue")
+LATER = re.compile(r"this\.queue\.add\((?P<dep>[\w$]+)\.id\);continue\}")
 AGAIN = re.compile(
     r"this\.queue\.has\((?P<dep>[\w$]+)\.id\)&&\(this\.queue\.delete\((?P=dep)\.id\),this\.dispatch\((?P<event>[\w$]+)\)\)"
 )
+FAILED = re.compile(r"(?P<sent>[\w$]+)&&this\.clear_submission\((?P<dep>[\w$]+)\.id,(?P=sent)\)")
 """How it remembers that an event came while its handler was at work, and how the handler then works once more: for the event that
-was just answered, with every other handler of that event. Where the pointer was last would be lost, or the second of two clicks."""
-LAST = "this.queue.add(%(dep)s.id);(this.galleryLast??=new Map).set(%(dep)s.id,%(event)s);continue"
+was just answered, with every other handler of that event; after a refusal not at all. Where the pointer was last would be lost, or
+the second of two clicks."""
+LAST = "this.queue.add(%(dep)s.id);(this.galleryLast??=new Map).set(%(dep)s.id,%(event)s);continue}this.queue.delete(%(dep)s.id);"
 NEWEST = (
     "this.queue.has(%(dep)s.id)&&(this.queue.delete(%(dep)s.id),"
     'this.dispatch({...this.galleryLast.get(%(dep)s.id),type:"fn",fn_index:%(dep)s.id}))'
 )
-"""The same for the event that came last, and by this handler alone."""
+"""The same for the event that came last, by this handler alone, and after a refusal, too."""
 
 
 @cache
@@ -232,8 +234,8 @@ def mended() -> dict[str, str]:
                 text = wanted.sub(lambda match, better=better: better.replace("%(seek)s", match.groupdict().get("seek", "")), text)
         names = [match.groupdict() for match in AGAIN.finditer(text)]
         if names and names.count(names[0]) == len(names) and LATER.findall(text) == [names[0]["dep"]]:
-            for wanted, better in ((LATER, LAST), (AGAIN, NEWEST)):
-                text = wanted.sub(lambda match, better=better, names=names[0]: better % names, text)
+            for wanted, better in ((LATER, LAST), (AGAIN, NEWEST), (FAILED, f"%(whole)s,{NEWEST}")):
+                text = wanted.sub(lambda match, better=better, named=names[0]: better % (named | {"whole": match[0]}), text)
         if text != whole:
             found[file.name] = text
     return found

@@ -136,6 +136,7 @@ def test_gradio_seeks_as_we_know_it():
     ):  # fmt: skip
         (text,) = (text for name, text in _light.mended().items() if name.startswith(kind))
         assert original(kind, wanted) not in text and there in text
+    assert f"{original('Blocks', _light.FAILED)},this.queue.has(" in text
 
 
 def original(kind: str, wanted: re.Pattern[str]) -> str:
@@ -188,14 +189,17 @@ def test_a_part_waits_for_its_script_and_takes_up_what_the_browser_kept(client):
 
 
 @pytest.mark.browser
-def test_of_events_that_come_too_fast_the_last_is_answered(tmp_path, monkeypatch):
-    """By Gradio itself, the first is answered once more."""
+@pytest.mark.parametrize("refused", [0, 1, 3])
+def test_of_events_that_come_too_fast_the_last_is_answered(tmp_path, monkeypatch, refused):
+    """By Gradio itself, the first is answered once more; and none if that is ``refused``."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     answered, others = [], []
 
     def answer(event: gr.EventData) -> str:
         answered.append(event.number)
         time.sleep(2)
+        if event.number == refused:
+            raise gr.Error("No.")
         return f"This is {event.number}."
 
     with _crowd.Page() as page:
@@ -213,7 +217,10 @@ def test_of_events_that_come_too_fast_the_last_is_answered(tmp_path, monkeypatch
                     "(part, detail) => part.dispatchEvent(new CustomEvent('go', {detail, bubbles: true}))", number
                 )
                 tab.wait_for_timeout(100)
-            expect(tab.get_by_text("This is 3.")).to_be_visible()
+            expect(tab.locator(".refusal") if refused == 3 else tab.get_by_text("This is 3.")).to_be_visible(timeout=60_000)
+            tab.get_by_text("Pad").evaluate("part => part.dispatchEvent(new CustomEvent('go', {detail: 4, bubbles: true}))")
+            expect(tab.get_by_text("This is 4.")).to_be_visible(timeout=60_000)
+            tab.wait_for_timeout(500)
     finally:
         page.close()
-    assert answered == [1, 3] and len(others) == 3
+    assert answered == [1, 3, 4] and len(others) == 4
