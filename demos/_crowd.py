@@ -15,7 +15,7 @@ import re
 import time
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -116,6 +116,12 @@ class Sessions(StateHolder):
         return super().__getitem__(session_id)
 
 
+async def _let_go(reset: Callable, event: str) -> None:
+    """Gradio's ``reset_iterators``; a Stop may have taken the work out between its look and its grasp."""
+    with suppress(KeyError):
+        await reset(event)
+
+
 class Page(gr.Blocks):
     """The page: whatever goes wrong with a request is one sentence, and what a visitor may have in hand is bounded."""
 
@@ -157,6 +163,7 @@ class Page(gr.Blocks):
         """As Gradio's, with bounds for each visitor."""
         super().queue(*values, **named)
         self._queue.push = partial(self._admit, self._queue.push)  # type: ignore[method-assign]
+        self._queue.reset_iterators = partial(_let_go, self._queue.reset_iterators)  # type: ignore[method-assign]
         return self
 
     def figures(self) -> dict[str, int]:

@@ -220,6 +220,7 @@ def test_work_that_ends_while_it_is_stopped_is_stopped(hall):
     answer = hall.client.post("/gradio_api/cancel", json=body)
     assert (answer.status_code, answer.json()) == (200, {"success": True})
     assert hall.client.post("/gradio_api/cancel", json={"session_hash": "a"}).status_code == 400
+    asyncio.run(hall.page._queue.reset_iterators("event"))
 
 
 def test_a_result_that_nobody_fetches_is_dropped(hall, monkeypatch):
