@@ -80,6 +80,21 @@ ATTACHED = """find_attached_events(node, events) {
   return node;
 }"""
 """The same, but that the events are looked at once."""
+LATER = re.compile(r"this\.queue\.add\((?P<dep>[\w$]+)\.id\);continue\}")
+AGAIN = re.compile(
+    r"this\.queue\.has\((?P<dep>[\w$]+)\.id\)&&\(this\.queue\.delete\((?P=dep)\.id\),this\.dispatch\((?P<event>[\w$]+)\)\)"
+)
+FAILED = re.compile(r"(?P<sent>[\w$]+)&&this\.clear_submission\((?P<dep>[\w$]+)\.id,(?P=sent)\)")
+"""How it remembers that an event came while its handler was at work, and how the handler then works once more: for the event that
+was just answered, with every other handler of that event; after a refusal not at all. Where the pointer was last would be lost, or
+the second of two clicks."""
+LAST = "this.queue.add(%(dep)s.id);(this.galleryLast??=new Map).set(%(dep)s.id,%(event)s);continue}this.queue.delete(%(dep)s.id);"
+NEWEST = (
+    "this.queue.has(%(dep)s.id)&&(this.queue.delete(%(dep)s.id),"
+    'this.dispatch({...this.galleryLast.get(%(dep)s.id),type:"fn",fn_index:%(dep)s.id}))'
+)
+"""The same for the event that came last, by this handler alone, and after a refusal, too; what begins at once
+leaves nothing older to do."""
 
 
 # ---- what is fetched when it is shown ---------------------------------------------------------------------------------
@@ -202,29 +217,13 @@ async def send_packed(send: Send, headers: list[tuple[bytes, bytes]], body: byte
 # ---- how the page finds a component, and which event it answers --------------------------------------------------------
 
 
-LATER = re.compile(r"this\.queue\.add\((?P<dep>[\w$]+)\.id\);continue\}")
-AGAIN = re.compile(
-    r"this\.queue\.has\((?P<dep>[\w$]+)\.id\)&&\(this\.queue\.delete\((?P=dep)\.id\),this\.dispatch\((?P<event>[\w$]+)\)\)"
-)
-FAILED = re.compile(r"(?P<sent>[\w$]+)&&this\.clear_submission\((?P<dep>[\w$]+)\.id,(?P=sent)\)")
-"""How it remembers that an event came while its handler was at work, and how the handler then works once more: for the event that
-was just answered, with every other handler of that event; after a refusal not at all. Where the pointer was last would be lost, or
-the second of two clicks."""
-LAST = "this.queue.add(%(dep)s.id);(this.galleryLast??=new Map).set(%(dep)s.id,%(event)s);continue}this.queue.delete(%(dep)s.id);"
-NEWEST = (
-    "this.queue.has(%(dep)s.id)&&(this.queue.delete(%(dep)s.id),"
-    'this.dispatch({...this.galleryLast.get(%(dep)s.id),type:"fn",fn_index:%(dep)s.id}))'
-)
-"""The same for the event that came last, by this handler alone, and after a refusal, too."""
-
-
 @cache
 def mended() -> dict[str, str]:
     """Scripts of Gradio's page by name: with :data:`FIND` and :data:`ATTACHED`, or with :data:`LAST` and :data:`NEWEST`.
 
     Each event seeks each of its inputs and outputs several times, in a tree of all the components of all rooms: milliseconds in
-    the first room, and more with every room before. And as the page opens, each component looks at every event. A version of
-    Gradio that does so in other words stays as it is.
+    the first room, and more with every room before. And as the page opens, each component looks at every event. Of events that come
+    too fast, it answers the first twice. A version of Gradio that does so in other words stays as it is.
     """
     found = {}
     for file in (*ASSETS.glob("core-*.js"), *ASSETS.glob("Blocks-*.js")):
