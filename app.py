@@ -29,7 +29,13 @@ from starlette.middleware import Middleware  # noqa: E402
 from starlette.middleware.gzip import GZipMiddleware  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 
-from demos import _crowd, _home, _light, _memory, _room, _spaces, _talk, _watch  # noqa: E402
+from demos import _home  # noqa: E402
+from demos._kit import recipes  # noqa: E402
+from demos._kit.checks import is_number  # noqa: E402
+from demos._kit.events import QUICK, error_boundary, wait_in_page  # noqa: E402
+from demos._kit.recipes import Room, read_recipe  # noqa: E402
+from demos._server import covers, gpu, light, limits, memory, request_log, talk  # noqa: E402
+from demos._widgets import text_of  # noqa: E402
 from gen_models import catalog, hub  # noqa: E402
 
 gc.enable()
@@ -60,12 +66,12 @@ def rooms(closed: bool = False) -> dict[str, list[str]]:
 
 def shared() -> dict[str, Any]:
     """Rooms of several models that have something to show: name -> module, from the files in ``demos`` without a model's name."""
-    names = [name for name in _room.rooms() if name not in catalog.names()]
+    names = [name for name in recipes.rooms() if name not in catalog.names()]
     modules = {name: importlib.import_module(f"demos.{name}") for name in names}
     return {name: module for name, module in modules.items() if module.is_open()}
 
 
-def restore(request: gr.Request, built: dict[str, _room.Room], families: dict[str, gr.Tabs]) -> dict[Any, Any]:
+def restore(request: gr.Request, built: dict[str, Room], families: dict[str, gr.Tabs]) -> dict[Any, Any]:
     """What the page's link says, as updates: which tabs are open, what the room's controls hold."""
     query = request.query_params
     room = built.get(query.get("room", ""))
@@ -89,7 +95,7 @@ def restore(request: gr.Request, built: dict[str, _room.Room], families: dict[st
     if state and room.show is not None:
         values = [updates.get(component, component.value) for component in room.controls.values()]
         try:
-            updates |= dict(zip(room.shown, _room.guarded(room.show)(*values), strict=True))
+            updates |= dict(zip(room.shown, error_boundary(room.show)(*values), strict=True))
         except gr.Error as error:
             # what a link holds may fit each control and still make no picture; the room stays as it is then
             gr.Warning(f"This link does not fit: {error.message}")
@@ -109,7 +115,7 @@ def _fits(component: Any, value: Any) -> bool:
     """Whether a component may be given a value that came in by a link."""
     if isinstance(component, gr.Slider | gr.Number):
         low, high = (-math.inf if component.minimum is None else component.minimum), component.maximum
-        return _room.is_number(value, low, math.inf if high is None else high)
+        return is_number(value, low, math.inf if high is None else high)
     if isinstance(component, gr.Radio | gr.Dropdown):
         return value in [choice for _, choice in component.choices]
     if isinstance(component, gr.Checkbox):
@@ -117,35 +123,35 @@ def _fits(component: Any, value: Any) -> bool:
     return isinstance(value, str)
 
 
-@_room.guarded
+@error_boundary
 def link_of(file: str | None) -> str:
     """The link that restores the room in which a picture was saved."""
     from urllib.parse import urlencode
 
     if not file:
         return ""
-    recipe = _room.read_recipe(file)
+    recipe = read_recipe(file)
     return "?" + urlencode({"room": recipe["room"], "state": json.dumps(recipe["controls"]), "sha": recipe.get("sha256", "")})
 
 
-def build(path: Sequence[str] = ()) -> _crowd.Page:
+def build(path: Sequence[str] = ()) -> limits.Page:
     """The page; ``path``: the rooms of a talk, in which the keys lead from room to room."""
-    hub.waiting = _room.wait_in_page
-    page = _crowd.Page(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600))
+    hub.waiting = wait_in_page
+    page = limits.Page(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600))
     # while the page is empty: Gradio describes the whole of it for a queue, and again for the launch
-    page.queue(max_size=_crowd.MAX_WAITING, default_concurrency_limit=1, api_open=False)
+    page.queue(max_size=limits.MAX_WAITING, default_concurrency_limit=1, api_open=False)
     with page:
         with gr.Row(elem_classes=["masthead"]):
             gr.HTML(f"<h1>{TITLE}</h1><p>Play the classics: every picture here is made by a model while you watch.</p>", scale=4)
             dropped = gr.UploadButton("Open a saved picture", file_types=[".png"], size="sm", scale=0, min_width=180,
                                       elem_classes=["open-saved"])  # fmt: skip
         link = gr.Textbox(visible="hidden", show_label=False)
-        built: dict[str, _room.Room] = {}
+        built: dict[str, Room] = {}
         families: dict[str, gr.Tabs] = {}
         shown, halls = rooms(), shared()
         names = path or [*halls, *(name for members in shown.values() for name in members)]
         if path:
-            _talk.stage()
+            talk.stage()
         gr.HTML(f'<i class="rooms" data-rooms="{" ".join(names)}"></i>', visible="hidden")
         goto = gr.HTML("", html_template="", js_on_load=GOTO_JS, visible="hidden")
         with gr.Tabs(elem_classes=["families"]) as families[""]:
@@ -169,35 +175,35 @@ def build(path: Sequence[str] = ()) -> _crowd.Page:
         # the browser looks after the progress of every output at every later event, and with it after all that lies in its tab;
         # so the whole page must not be among them
         page.load(
-            _room.guarded(on_load), None, [link, *outputs], show_progress="hidden", show_progress_on=link, api_visibility="private"
+            error_boundary(on_load), None, [link, *outputs], show_progress="hidden", show_progress_on=link, api_visibility="private"
         )
 
         def on_go(event: gr.EventData):
             return opened(str(event.room), families)
 
-        goto.go(_room.guarded(on_go), None, list(families.values()), **_room.QUICK)
+        goto.go(error_boundary(on_go), None, list(families.values()), **QUICK)
         dropped.upload(link_of, dropped, link, show_progress="hidden", api_visibility="private").success(
             None, link, None, js="(query) => { if (query) setTimeout(() => { window.location.search = query; }, 50); }"
         )
-    _spaces.lend(page)
+    gpu.lend(page)
     return page
 
 
-def launch_settings(page: _crowd.Page | None = None) -> dict[str, Any]:
+def launch_settings(page: limits.Page | None = None) -> dict[str, Any]:
     """Arguments of ``launch``: look, limits, nothing asked of the outside world; ``page``: whose figures ``/health`` tells."""
     return dict(
-        theme=theme(), css_paths=DEMOS / "_page.css", js=(DEMOS / "_page.js").read_text(),
+        theme=theme(), css_paths=DEMOS / "_widgets" / "page.css", js=text_of("page.js"),
         show_error=False, max_file_size="8mb", state_session_capacity=200,
         ssr_mode=False, strict_cors=True, enable_monitoring=False, run_history=False, share=False,
         footer_links=["api"], app_kwargs={
             "middleware": [
-                Middleware(GZipMiddleware, minimum_size=4000), Middleware(_light.Packed), Middleware(_crowd.Bounds, page=page)
+                Middleware(GZipMiddleware, minimum_size=4000), Middleware(light.Packed), Middleware(limits.Bounds, page=page)
             ],
-            "exception_handlers": _crowd.HANDLERS,
+            "exception_handlers": limits.HANDLERS,
             "routes": [
-                Route("/cover/{name}.webp", _home.send_cover), Route("/prepared/{room}.webp", _talk.send_prepared),
-                Route("/part/{name}", _light.send_kept(page.kept if page else {})),
-                Route("/health", _watch.health(page.figures if page else dict)), *_light.scripts(),
+                Route("/cover/{name}.webp", covers.send_cover), Route("/prepared/{room}.webp", talk.send_prepared),
+                Route("/part/{name}", light.send_kept(page.kept if page else {})),
+                Route("/health", request_log.health(page.figures if page else dict)), *light.scripts(),
             ],
         },
     )  # fmt: skip
@@ -236,16 +242,16 @@ def main() -> None:
     if given.path is not None and not given.talk:
         options.error("a path is for a talk: add --talk")
     try:
-        path = _talk.path_of(given.path, {"": list(shared())} | rooms()) if given.talk else []
-    except _talk.PathError as error:
+        path = talk.path_of(given.path, {"": list(shared())} | rooms()) if given.talk else []
+    except talk.PathError as error:
         options.error(str(error))
     if given.talk:
         os.environ.update(_start.OFFLINE)
     torch.set_num_threads(runtime.cores())
-    _memory.keep_small()
+    memory.keep_small()
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("gallery").setLevel(logging.INFO)
-    for words in _talk.warmed(path):
+    for words in talk.warmed(path):
         print(words, flush=True)
     gc.disable()
     page = build(path)

@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 
 from benchmarks._report import Bar, report
-from demos import _live
-from demos._live import DIGITS, GAN, MINIBATCH, VAE, Settings, Training
+from demos._families import live
+from demos._families.live import DIGITS, GAN, MINIBATCH, VAE, Settings, Training
 from demos.gan import COLLAPSE_STEPS
 from gen_models import Draws, catalog, runtime
 
@@ -45,10 +45,10 @@ def readings(pictures: torch.Tensor) -> tuple[str, dict[str, float]]:
 def minute(text: str, kind: str, seconds: float, sheets: Path | None) -> dict[str, float]:
     """Train for so long, print what came of it; its figures."""
     training = Training(text, kind, 7)
-    training.settings = Settings(rate=_live.RATE[text != DIGITS])
+    training.settings = Settings(rate=live.RATE[text != DIGITS])
     until = time.monotonic() + seconds
-    for _ in _live.trained("benchmark", "", training, None):
-        view = _live.look(training)  # as the page does after every slice
+    for _ in live.trained("benchmark", "", training, None):
+        view = live.look(training)  # as the page does after every slice
         if time.monotonic() > until:
             break
     if view.pictures is None:
@@ -59,7 +59,7 @@ def minute(text: str, kind: str, seconds: float, sheets: Path | None) -> dict[st
             made = model.sample(Draws(0, 500))
         words, figures = readings(made)
         if sheets:
-            _live.sheet(view.pictures).save(sheets / f"{text}-{kind}.png")
+            live.sheet(view.pictures).save(sheets / f"{text}-{kind}.png")
     print(f"{text}, {kind}: {training.live.steps} steps in {seconds:g} s; {words}", flush=True)
     return figures
 
@@ -68,12 +68,12 @@ def fall_and_cure(seed: int) -> tuple[float, float]:
     """Percent of the points found after the collapse, and after the cure."""
     training = Training(HEAPS, GAN, seed)
     found = []
-    for steps, cure in zip(STEPS, (_live.NONE, MINIBATCH), strict=True):
-        training.settings = Settings(rate=_live.RATE[True], generator_steps=COLLAPSE_STEPS, cure=cure)
+    for steps, cure in zip(STEPS, (live.NONE, MINIBATCH), strict=True):
+        training.settings = Settings(rate=live.RATE[True], generator_steps=COLLAPSE_STEPS, cure=cure)
         with runtime.training_pass():
             for _ in range(steps):
                 training.step()
-        found.append(100 * _live.look(training).shares["found"])
+        found.append(100 * live.look(training).shares["found"])
     fallen, cured = found
     print(f"seed {seed}: {fallen:.0f} % found after {STEPS[0]:,} steps of collapse, {cured:.0f} % {STEPS[1]:,} later", flush=True)
     return fallen, cured
@@ -88,9 +88,9 @@ def main() -> int:
     given = options.parse_args()
     seconds = 10.0 if given.quick else given.seconds
     torch.set_num_threads(runtime.cores())
-    texts = [HEAPS, *([] if given.quick else ["Rings"]), *([DIGITS] if _live.digits_at_hand() else [])]
+    texts = [HEAPS, *([] if given.quick else ["Rings"]), *([DIGITS] if live.digits_at_hand() else [])]
     if DIGITS in texts:
-        print("real digits:", readings(_live.digits().unit(0, 500))[0])
+        print("real digits:", readings(live.digits().unit(0, 500))[0])
     figures = {(text, kind): minute(text, kind, seconds, given.sheets)
                for text in texts for kind in (GAN, VAE) if not (given.quick and kind == VAE)}  # fmt: skip
     falls, cures = zip(*map(fall_and_cure, (7,) if given.quick else (7, 8, 9, 10, 11)), strict=True)

@@ -7,28 +7,22 @@ asks for it, so that the page itself stays small.
 from __future__ import annotations
 
 import html
-import io
 import json
 import statistics
 import time
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 import gradio as gr
-import PIL.Image
-import torch
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import Response
 
-from demos import _room, _spaces
+from demos._kit.events import HEAVY, QUICK, error_boundary
+from demos._kit.shipped import DATA_TITLES
+from demos._server import gpu
+from demos._server.covers import COVER, headline, main_verb
+from demos._widgets import script
 from gen_models import catalog, load, runtime
-from gen_models.base import Draws, GenerativeModel, Model, Restorer, Translator
 
-COVER = (384, 256)
-"""Pixels of a card's picture."""
 TIMES = 3
 """Results timed for a card, after one that is not: their median stands there."""
 IMPATIENCE = 5.0
@@ -40,18 +34,6 @@ _costs: dict[str, str] = {}
 # ---- what stands on a card --------------------------------------------------------------------------------------------
 
 
-def headline(model: str) -> tuple[str, dict[str, Any]]:
-    """The weights that a room is known for, and their number: what the class names as ``headline``, else the first one measured."""
-    key, _, data = catalog.about(model).get("headline", "").rpartition("-")
-    at_hand = catalog.trained(model)
-    name = f"{model}-{data}" if f"{model}-{data}" in at_hand else next(iter(at_hand), "")
-    try:
-        numbers = json.loads((catalog.WEIGHTS / name / "evaluation.json").read_text(encoding="utf-8"))["measures"]
-    except (OSError, ValueError, KeyError):
-        return name, {}
-    return name, next((number for number in numbers if number["key"] == key), numbers[0] if numbers else {})
-
-
 def number_words(name: str, number: Mapping[str, Any]) -> str:
     """A number with its unit, what it is, of what, and the same for real pictures, as HTML."""
     if not number:
@@ -61,43 +43,8 @@ def number_words(name: str, number: Mapping[str, Any]) -> str:
     data = name.partition("-")[2]
     value = shown(number["value"], number["error"]).split(" ± ")[0]
     real = f" (real ones: {shown(number['real'], number['real_error']).split(' ± ')[0]})" if "real" in number else ""
-    what = f"{number['measure']}, {_room.DATA_TITLES.get(data, data)}{real}"
+    what = f"{number['measure']}, {DATA_TITLES.get(data, data)}{real}"
     return f"<b>{html.escape(value)}{html.escape(' ' + number['unit']).rstrip()}</b> {html.escape(what)}"
-
-
-@lru_cache(maxsize=256)
-def cover(name: str) -> bytes:
-    """A part of ``weights/<name>/samples.png`` as WebP, ``COVER`` pixels, pixels crisp where they are few; b"" if there is none."""
-    path = catalog.WEIGHTS / name / "samples.png"
-    if not path.is_file():
-        return b""
-    with PIL.Image.open(path) as sheet:
-        side = sheet.width // 8
-        across = 3 if side >= 64 else 6
-        width, height = across * side, min(sheet.height, across * side * COVER[1] // COVER[0])
-        part = sheet.convert("RGB").crop((0, 0, width, height))
-    part = part.resize(COVER, PIL.Image.Resampling.NEAREST if side < 64 else PIL.Image.Resampling.LANCZOS)
-    return as_webp(part)
-
-
-def as_webp(picture: PIL.Image.Image) -> bytes:
-    """The picture as WebP, a little smaller than it could be."""
-    stream = io.BytesIO()
-    picture.save(stream, "WEBP", quality=82)
-    return stream.getvalue()
-
-
-async def send_cover(request: Request) -> Response:
-    """``GET /cover/<weights>.webp``"""
-    return await send_webp(cover, request.path_params["name"], catalog.trained())
-
-
-async def send_webp(make: Callable[[str], bytes], name: str, names: Container[str]) -> Response:
-    """The picture that ``make`` has of one of these names, which a browser may keep for a day."""
-    content = await run_in_threadpool(make, name) if name in names else b""
-    if not content:
-        return Response("There is no such picture.", 404, media_type="text/plain")
-    return Response(content, media_type="image/webp", headers={"Cache-Control": "public, max-age=86400"})
 
 
 def card(model: str, family: str, family_title: str) -> str:
@@ -152,54 +99,12 @@ def page_html(
     )
 
 
-FIND_JS = """const home = element.querySelector('.home'), field = home.querySelector('input[type=search]');
-const cards = [...home.querySelectorAll('.card')], chips = [...home.querySelectorAll('[data-filter]')];
-const nothing = home.querySelector('.nothing');
-let family = '';
-// a part of a title, or the beginning of any other word
-const title = card => card.querySelector('strong').textContent.toLowerCase();
-const found = (card, word) => title(card).includes(word) || card.dataset.words.includes(' ' + word);
-const find = () => {
-  const words = field.value.toLowerCase().split(/\\s+/).filter(Boolean);
-  let left = 0;
-  for (const card of cards) {
-    card.hidden = (family && card.dataset.family !== family) || !words.every(word => found(card, word));
-    left += !card.hidden;
-  }
-  nothing.hidden = left > 0;
-};
-field.addEventListener('input', find);
-for (const chip of chips) chip.addEventListener('click', () => {
-  family = chip.dataset.filter;
-  for (const other of chips) other.setAttribute('aria-pressed', other === chip);
-  find();
-});
-find();  // what was typed before this script came, or was kept by the browser"""
+FIND_JS = script("search")
 
-COST_JS = """const tell = () => {
-  const costs = JSON.parse(props.value || '{}');
-  for (const place of document.querySelectorAll('.home [data-cost]')) place.textContent = costs[place.dataset.cost] || '';
-};
-watch('value', tell);
-tell();
-trigger('ask');"""
+COST_JS = script("costs")
 
 
 # ---- what a model costs here ------------------------------------------------------------------------------------------
-
-
-def main_verb(model: Model) -> tuple[Callable[[], Any], str]:
-    """What a room of this kind does most of all, once, and what to call its result."""
-    channels, height, width = model.image_shape
-    if isinstance(model, Restorer):
-        small = torch.full((1, channels, 64, 64), 0.5)
-        return lambda: model.enlarge(small), f"64 × 64 pixels made {model.scale} times as large"
-    if isinstance(model, Translator):
-        picture = torch.full((1, channels, height, width), 0.5)
-        return lambda: model.translate(picture), f"a picture of {width} × {height}"
-    if isinstance(model, GenerativeModel):
-        return lambda: model.sample(Draws(0, 1)), "a sample"
-    raise TypeError(f"{model.title} makes no pictures")
 
 
 def cost(model: str) -> str:
@@ -243,11 +148,11 @@ def home(
     note = gr.HTML("", elem_classes=["note"])
     carrier = gr.HTML("", html_template="", js_on_load=COST_JS, visible="hidden")
 
-    @_room.guarded
-    @_spaces.stays
+    @error_boundary
+    @gpu.cpu_only
     def measured() -> Iterator[tuple[str, str]]:
         yield from measure_costs(everything)
 
-    running = measure.click(measured, None, [carrier, note], show_progress="hidden", trigger_mode="multiple", **_room.HEAVY)
+    running = measure.click(measured, None, [carrier, note], show_progress="hidden", trigger_mode="multiple", **HEAVY)
     stop.click(lambda: "", None, note, cancels=[running], queue=False, show_progress="hidden", api_visibility="private")
-    carrier.ask(lambda: json.dumps(_costs), None, carrier, **_room.QUICK)
+    carrier.ask(lambda: json.dumps(_costs), None, carrier, **QUICK)

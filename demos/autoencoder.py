@@ -12,7 +12,9 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from demos import _points, _room
+from demos import _room
+from demos._families.planes import COLOURS
+from demos._families.planes import note as plane_note
 from demos._room import CheckedImage, Room, chosen, guarded, real, to_pil, whole
 from gen_models import Draws, catalog, load, runtime
 
@@ -178,12 +180,12 @@ def maps(weights: str) -> list[str]:
         )
         told.append((f"{TITLES[kind]}", float((holes > 3).float().mean())))
     legend = "".join(
-        f'<span><i style="background:{_points.COLOURS[index % len(_points.COLOURS)]}"></i>{html.escape(str(name))}</span>'
+        f'<span><i style="background:{COLOURS[index % len(COLOURS)]}"></i>{html.escape(str(name))}</span>'
         for index, name in enumerate(names)
     )
     words = " ".join(f"On the {kind}'s map {100 * share:.0f} % of the places are holes." for kind, share in told)
     note = f"{words} A hole: on the way round, the code moves more than three times as far as a picture's own code does."
-    return [f'<div class="maps planes">{"".join(figures)}</div><p class="legend">{legend}</p>{_points.note(note)}', ""]
+    return [f'<div class="maps planes">{"".join(figures)}</div><p class="legend">{legend}</p>{plane_note(note)}', ""]
 
 
 def codes_svg(plane: Plane, holes: Tensor, classes: tuple[int, ...], title: str) -> str:
@@ -197,7 +199,7 @@ def codes_svg(plane: Plane, holes: Tensor, classes: tuple[int, ...], title: str)
     ]
     # the outermost tiles' middles are at the reach
     scale = 1000 * (TILES - 1) / TILES / (2 * REACH)
-    colours = [_points.COLOURS[label % len(_points.COLOURS)] for label in classes]
+    colours = [COLOURS[label % len(COLOURS)] for label in classes]
     dots = [
         f'<circle cx="{500 + scale * x:.0f}" cy="{500 - scale * y:.0f}" r="9" fill="{colour}"/>'
         for (x, y), colour in zip(plane.places.tolist(), colours, strict=True)

@@ -12,9 +12,10 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from demos import _live, _points, _room
-from demos._live import BOTH, CURES, DIGITS, GAN, KINDS, LOSSES, MINIBATCH, NONE, Settings, Training
-from demos._points import OWN
+from demos import _room
+from demos._families import live, planes
+from demos._families.live import BOTH, CURES, DIGITS, GAN, KINDS, LOSSES, MINIBATCH, NONE, Settings, Training
+from demos._families.planes import OWN
 from demos._room import Room, chosen, guarded, to_pil, whole
 from gen_models import Draws, catalog, load, runtime
 
@@ -29,7 +30,7 @@ COLLAPSE_STEPS = 3
 """Generator steps for one of the discriminator with which the generator outruns it."""
 STEPS_OF_A_CALL = 3000
 TRAINING = dict(
-    concurrency_id="live", concurrency_limit=_live.BUSY + 5, trigger_mode="multiple", show_progress="hidden",
+    concurrency_id="live", concurrency_limit=live.BUSY + 5, trigger_mode="multiple", show_progress="hidden",
     api_visibility="private",
 )
 """More than may train, so that one too many is told so instead of waiting."""
@@ -59,9 +60,9 @@ def checked(text: Any, kind: Any, seed: Any) -> tuple[str, str, int]:
     """What a run is of."""
     kind, seed = chosen(kind, KINDS, "Model"), whole(seed, 0, _room.MAX_SEED, "Seed")
     if text == DIGITS:
-        _live.digits()
+        live.digits()
     else:
-        _points.at_least(_points.given(text), 2, "Training needs")
+        planes.at_least(planes.given(text), 2, "Training needs")
     return text, kind, seed
 
 
@@ -72,29 +73,29 @@ def train(
     token = str(token)[:64]
     text, kind, seed = checked(text, kind, seed)
     settings = Settings.checked(rate, steps, loss, cure)
-    training, lead, wanted = _live.kept(key), "", None
+    training, lead, wanted = live.kept(key), "", None
     if training is None or token.startswith(ANEW) or not training.is_of(text, kind, seed):
-        _live.forget(key)
-        wanted = None if token.startswith(ANEW) else _live.read(plan) or None
+        live.forget(key)
+        wanted = None if token.startswith(ANEW) else live.read(plan) or None
         if wanted and not token.startswith(REPLAY):
             lead = "This run was not kept so long; it is trained again. "
         training = Training(text, kind, seed)
-        key = _live.keep(training)
+        key = live.keep(training)
     if wanted is None:
         training.settings = settings
     began, before = time.monotonic(), training.live.steps
 
     def shown(busy: bool, words: str = "") -> list:
         speed = (training.live.steps - before) / (time.monotonic() - began)
-        return [*_live.frame(training, busy, words or lead, speed), key, _live.written(training.plan)]
+        return [*live.frame(training, busy, words or lead, speed), key, live.written(training.plan)]
 
-    for _ in _live.trained(token, key, training, wanted):
+    for _ in live.trained(token, key, training, wanted):
         found = shown(True)
         if training.owner == token:  # what was begun meanwhile is not to be covered up
             yield found
-    if training.owner in ("", token) and _live.kept(key) is training:
+    if training.owner in ("", token) and live.kept(key) is training:
         stopped = _room.halted(token) or wanted is not None
-        words = "" if stopped else f"Paused after {_live.LONGEST / 60:.0f} minutes; Start goes on. "
+        words = "" if stopped else f"Paused after {live.LONGEST / 60:.0f} minutes; Start goes on. "
         yield shown(False, words)
 
 
@@ -104,21 +105,21 @@ def one_step(
     """One step of both networks, or of one; a run that goes on is stopped for it."""
     text, kind, seed = checked(text, kind, seed)
     settings = Settings.checked(rate, steps, loss, cure)
-    training = _live.kept(key)
+    training = live.kept(key)
     if training is None or not training.is_of(text, kind, seed):
-        if plan and _live.read(plan):
+        if plan and live.read(plan):
             raise gr.Error("This run was not kept so long; press Start to train it again.")
         training = Training(text, kind, seed)
-        key = _live.keep(training)
+        key = live.keep(training)
     training.owner = ""
     try:
         with training.lock, runtime.training_pass():
             training.settings = settings
             training.step(what if kind == GAN else BOTH)
-    except _live.Diverged as error:
-        _live.forget(key)
+    except live.Diverged as error:
+        live.forget(key)
         raise gr.Error(str(error), title="The training diverged") from error
-    return [*_live.frame(training), key, _live.written(training.plan)]
+    return [*live.frame(training), key, live.written(training.plan)]
 
 
 def step_discriminator(*values: Any) -> list:
@@ -133,7 +134,7 @@ def step_generator(*values: Any) -> list:
 
 def retune(key: str | None, rate: float, steps: float, loss: str, cure: str) -> None:
     """Other settings from the next step on."""
-    settings, training = Settings.checked(rate, steps, loss, cure), _live.kept(key)
+    settings, training = Settings.checked(rate, steps, loss, cure), live.kept(key)
     if training is not None:
         training.settings = settings
 
@@ -154,14 +155,14 @@ def cured(key: str | None, rate: float, steps: float, loss: str) -> str:
 
 def fresh(key: str | None, text: str) -> list:
     """Board, losses, words, no run and no plan: before the first step."""
-    _live.forget(key)
-    return [*_live.untrained(text), None, ""]
+    live.forget(key)
+    return [*live.untrained(text), None, ""]
 
 
 def choose_data(choice: str, key: str | None) -> list:
     """Other points, or digits, and the learning rate to begin with."""
     text = {OWN: ""}.get(chosen(choice, choices(), "Data"), choice)
-    return [text, _live.RATE[text != DIGITS], *fresh(key, text)]
+    return [text, live.RATE[text != DIGITS], *fresh(key, text)]
 
 
 def choose_kind(kind: str, key: str | None, text: str) -> list:
@@ -171,23 +172,23 @@ def choose_kind(kind: str, key: str | None, text: str) -> list:
 
 def add_points(event: gr.EventData, key: str | None, text: str) -> list:
     """The board with the points that were clicked; the run before is over."""
-    text = _points.with_clicked("" if text == DIGITS else text, getattr(event, "points", None))
+    text = planes.with_clicked("" if text == DIGITS else text, getattr(event, "points", None))
     return [text, OWN, *fresh(key, text)]
 
 
 def paste_points(pasted: str, key: str | None) -> list:
     """The board with the points of a text."""
-    points, moved = _points.read_text(pasted)
-    text = _points.pack(points)
+    points, moved = planes.read_text(pasted)
+    text = planes.pack(points)
     found = fresh(key, text)
     if moved:
-        found[2] = _live.note(f"{len(points)} points, moved and scaled to fit the board. Press Start.")
+        found[2] = live.note(f"{len(points)} points, moved and scaled to fit the board. Press Start.")
     return [text, OWN, *found]
 
 
 def choices() -> list[str]:
     """What there is to train on."""
-    return [FIRST, *(name for name in _points.CHOICES if name != FIRST), *([DIGITS] if _live.digits_at_hand() else [])]
+    return [FIRST, *(name for name in planes.CHOICES if name != FIRST), *([DIGITS] if live.digits_at_hand() else [])]
 
 
 # ---- the trained one --------------------------------------------------------------------------------------------------
@@ -239,12 +240,12 @@ def reseeded(weights: str, seed: float, key: str | None, text: str) -> list:
 def restored(weights: str, seed: float, text: str, kind: str, rate: float, steps: float, loss: str, cure: str, plan: str) -> list:
     """The room as a link or a saved picture describes it; a run in it is trained again."""
     Settings.checked(rate, steps, loss, cure)
-    again = _live.read(plan)
+    again = live.read(plan)
     if again:
         checked(text, kind, seed)
     game = gr.update(visible=chosen(kind, KINDS, "Model") == GAN)
     choice = text if text in choices() else OWN
-    return [samples(weights, seed), *_live.untrained(text), None, choice, game, f"{REPLAY}{random.random()}" if again else ""]
+    return [samples(weights, seed), *live.untrained(text), None, choice, game, f"{REPLAY}{random.random()}" if again else ""]
 
 
 # ---- to keep ----------------------------------------------------------------------------------------------------------
@@ -259,14 +260,14 @@ def samples_sheet(weights: str, seed: float, *_: Any) -> list[PIL.Image.Image]:
 def training_picture(*values: Any) -> list[PIL.Image.Image]:
     """Board or sheet of the run as a picture to save."""
     _, _, text, kind, *_, plan, key = values
-    training = _live.kept(key)
+    training = live.kept(key)
     if training is None and plan:
         raise gr.Error("This run was not kept so long; press Start to train it again.")
-    view = _live.look(training) if training is not None else None
+    view = live.look(training) if training is not None else None
     if text == DIGITS:
-        made = view.pictures if view is not None else _live.digits().unit(0, _live.SHEET)
-        return [_room.enlarged(_live.sheet(made), 4)]
-    return [_live.board_picture(_points.given(text), view, chosen(kind, KINDS, "Model"))]
+        made = view.pictures if view is not None else live.digits().unit(0, live.SHEET)
+        return [_room.enlarged(live.sheet(made), 4)]
+    return [live.board_picture(planes.given(text), view, chosen(kind, KINDS, "Model"))]
 
 
 # ---- verbs for the API ------------------------------------------------------------------------------------------------
@@ -290,14 +291,14 @@ def gan_train(
     of the discriminator. loss: Non-saturating or Saturating. cure: None, Minibatch or R1. Returns 500 generated points (x from 0 to
     1, y from 0 to 0.7), the share of points that have one near, the share of generated ones near a point, and the last losses.
     """
-    text = _points.sent(points)
+    text = planes.sent(points)
     settings = Settings.checked(learning_rate, generator_steps, loss, cure)
     count = whole(steps, 1, STEPS_OF_A_CALL, "Steps")
     training = Training(*checked(text, model, seed))
     training.settings = settings
-    for _ in _live.trained(f"call{random.random()}", "", training, [_live.Part(BOTH, count, settings)]):
+    for _ in live.trained(f"call{random.random()}", "", training, [live.Part(BOTH, count, settings)]):
         pass
-    view = _live.look(training)
+    view = live.look(training)
     return {
         "points": view.generated.round(4).tolist(), "found": view.shares["found"], "near": view.shares["near"],
         "losses": {name: entries[-1][1] for name, entries in training.live.losses.items()},
@@ -310,7 +311,7 @@ def gan_train(
 def room() -> Room:
     """Lay out the widgets."""
     _room.header(MODEL)
-    first = _live.untrained(FIRST)
+    first = live.untrained(FIRST)
     with gr.Row(elem_classes=["room"]):
         with gr.Column(scale=2, min_width=300):
             choice = gr.Radio(choices(), value=FIRST, label="Data", elem_classes=["chips"])
@@ -324,7 +325,7 @@ def room() -> Room:
                     step_d = gr.Button("Step the discriminator", size="sm", min_width=130)
                     step_g = gr.Button("Step the generator", size="sm", min_width=130)
                 generator_steps = gr.Slider(
-                    1, _live.MAX_GENERATOR_STEPS, 1, step=1, label="Generator steps", info="For one step of the discriminator"
+                    1, live.MAX_GENERATOR_STEPS, 1, step=1, label="Generator steps", info="For one step of the discriminator"
                 )
                 cure = gr.Radio(list(CURES), value=NONE, label="Cure", elem_classes=["chips"])
                 with gr.Row(elem_classes=["steps"]):
@@ -332,24 +333,24 @@ def room() -> Room:
                     heal = gr.Button("Cure it", size="sm", min_width=130)
             seed, dice = _room.seed_row(7)
             with gr.Accordion("More", open=False):
-                rate = gr.Number(_live.RATE[True], label="Learning rate", minimum=_live.RATES[0], maximum=_live.RATES[1])
+                rate = gr.Number(live.RATE[True], label="Learning rate", minimum=live.RATES[0], maximum=live.RATES[1])
                 loss = gr.Radio(list(LOSSES), value=LOSSES[0], label="Loss of the generator", elem_classes=["chips"])
                 pasted = gr.Textbox(label="Points: two numbers to a line", lines=3, max_lines=8, placeholder="0.2, 0.5\n0.8, 0.1")
                 paste = gr.Button("Use these points", size="sm", elem_classes=["quiet"])
             text, plan = (gr.Textbox(value, visible="hidden", show_label=False) for value in (FIRST, ""))
-            begin, key = _room.starter(), gr.State(None, time_to_live=_live.IDLE, delete_callback=_live.forget)
+            begin, key = _room.starter(), gr.State(None, time_to_live=live.IDLE, delete_callback=live.forget)
         with gr.Column(scale=4, min_width=300):
-            board = gr.HTML(first[0], js_on_load=_points.BOARD_JS, elem_classes=["plane", "flush"])
+            board = gr.HTML(first[0], js_on_load=planes.BOARD_JS, elem_classes=["plane", "flush"])
             words = gr.HTML(first[2], js_on_load=None, elem_classes=["flush"])
             gr.HTML(
-                f'<p class="legend"><span><i class="ink"></i>data</span><span><i style="background:{_live.FAKE}"></i>generated, '
-                f'and where D expects it</span><span><i style="background:{_live.REAL}"></i>where D expects data</span></p>',
+                f'<p class="legend"><span><i class="ink"></i>data</span><span><i style="background:{live.FAKE}"></i>generated, '
+                f'and where D expects it</span><span><i style="background:{live.REAL}"></i>where D expects data</span></p>',
                 js_on_load=None, elem_classes=["flush"],
             )  # fmt: skip
             curve = gr.HTML("", js_on_load=None, elem_classes=["plane", "flush"])
             keep = gr.Row(elem_classes=["keep"])
-            if not _live.digits_at_hand():
-                missing = _live.note("Digits are offered where GALLERY_DATA names the data folder.")
+            if not live.digits_at_hand():
+                missing = live.note("Digits are offered where GALLERY_DATA names the data folder.")
                 gr.HTML(missing, js_on_load=None, elem_classes=["flush"])
     gr.Markdown("### Trained for longer, on digits")
     weights = _room.weights_choice(MODEL, "mnist")

@@ -12,8 +12,9 @@ import PIL.Image
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from demos import _heaps, _points, _room
-from demos._points import OWN, Mixture, Walk
+from demos import _room
+from demos._families import clusters, planes
+from demos._families.planes import OWN, Mixture, Walk
 from demos._room import CheckedImage, Room, chosen, guarded, real, to_pil, whole
 from gen_models import Draws, catalog, load, runtime
 
@@ -67,7 +68,7 @@ def walk(text: str, components: int, seed: int) -> Walk:
     """EM on the board's points by scikit-learn, from the start until it comes to rest."""
     from gen_models.mixtures.gmm import stepped  # not before the first use, and scikit-learn comes with its first call
 
-    points = _points.unpack(text)
+    points = planes.unpack(text)
     now = start(points, components, seed)
     mixtures, bounds = [], []
     while True:
@@ -87,19 +88,19 @@ def walk(text: str, components: int, seed: int) -> Walk:
 
 def plane(text: str, components: float, seed: float, step: float, new: bool, walked: bool = True) -> list:
     """Board, curve, the line under them and the scrubber at one iteration; without ``walked``, before the first one."""
-    points, components = _points.given(text), whole(components, 1, MAX_COMPONENTS, "Components")
+    points, components = planes.given(text), whole(components, 1, MAX_COMPONENTS, "Components")
     seed, step = whole(seed, 0, _room.MAX_SEED, "Seed"), whole(step, 0, MAX_STEPS, "Iteration")
-    if len(points) < _points.needed(components):
-        return _points.waiting(points, components, MAX_STEPS)
+    if len(points) < planes.needed(components):
+        return planes.waiting(points, components, MAX_STEPS)
     found = walk(text, components, seed) if walked else None
     mixture = found.mixtures[min(step, found.last)] if found else start(points, components, seed)
-    drawn = mixture.sample(_points.DRAWN, seed) if new is True else None
+    drawn = mixture.sample(planes.DRAWN, seed) if new is True else None
     if found:
-        return _points.walked(
+        return planes.walked(
             points, found, min(step, found.last), "Mean log-density", "nats a point", MAX_STEPS, drawn
         )
     words = "The start: round Gaussians in random places. A point has the colours of those that may have made it. Press Run EM."
-    return _points.unwalked(points, mixture, words, MAX_STEPS, drawn)
+    return planes.unwalked(points, mixture, words, MAX_STEPS, drawn)
 
 
 def begin(text: str, components: float, seed: float, new: bool) -> list:
@@ -109,7 +110,7 @@ def begin(text: str, components: float, seed: float, new: bool) -> list:
 
 def scrub(text: str, components: float, seed: float, step: float, new: bool) -> list:
     """:func:`plane` at any iteration; EM is done now if it was not before."""
-    _points.enough(_points.given(text), whole(components, 1, MAX_COMPONENTS, "Components"))
+    planes.enough(planes.given(text), whole(components, 1, MAX_COMPONENTS, "Components"))
     return plane(text, components, seed, step, new)
 
 
@@ -121,7 +122,7 @@ def one_step(text: str, components: float, seed: float, step: float, new: bool) 
 def run(text: str, components: float, seed: float, step: float, new: bool) -> Iterator[list]:
     """:func:`plane` at every iteration from here on until EM comes to rest; from the start if it has."""
     step, components = whole(step, 0, MAX_STEPS, "Iteration"), whole(components, 1, MAX_COMPONENTS, "Components")
-    _points.enough(_points.given(text), components)
+    planes.enough(planes.given(text), components)
     last = walk(text, components, whole(seed, 0, _room.MAX_SEED, "Seed")).last
     for here in range(0 if step >= last else step + 1, last + 1):
         yield plane(text, components, seed, here, new)
@@ -130,23 +131,23 @@ def run(text: str, components: float, seed: float, step: float, new: bool) -> It
 
 def pick_points(choice: str, components: float, seed: float, new: bool) -> list:
     """A preset's points, or none for the visitor's own, and :func:`plane` before the first iteration."""
-    text = {OWN: ""}.get(chosen(choice, _points.CHOICES, "Points"), choice)
+    text = {OWN: ""}.get(chosen(choice, planes.CHOICES, "Points"), choice)
     return [text, *begin(text, components, seed, new)]
 
 
 def add_points(event: gr.EventData, text: str, components: float, seed: float, new: bool) -> list:
     """The board with the points that were clicked; they make it the visitor's own."""
-    text = _points.with_clicked(text, getattr(event, "points", None))
+    text = planes.with_clicked(text, getattr(event, "points", None))
     return [text, OWN, *begin(text, components, seed, new)]
 
 
 def paste_points(pasted: str, components: float, seed: float, new: bool) -> list:
     """The board with the points of a text."""
-    points, moved = _points.read_text(pasted)
-    text = _points.pack(points)
+    points, moved = planes.read_text(pasted)
+    text = planes.pack(points)
     found = begin(text, components, seed, new)
     if moved:
-        found[2] = _points.note(f"{len(points)} points, moved and scaled to fit the board.")
+        found[2] = planes.note(f"{len(points)} points, moved and scaled to fit the board.")
     return [text, OWN, *found]
 
 
@@ -205,18 +206,18 @@ def both_pictures(weights: str, seed: float, spread: float) -> tuple[list[PIL.Im
 
 def heaps(weights: str) -> str:
     """The middle of every heap with its share of the pictures, the largest first."""
-    return _heaps.middles(known(weights))
+    return clusters.middles(known(weights))
 
 
 def open_heap(event: gr.EventData, weights: str, seed: float, spread: float) -> str:
     """What a heap holds: eight draws from it, and the ways in which its pictures differ most."""
     weights, seed, spread = settings(weights, seed, spread)
-    return _heaps.inside(weights, whole(event.index, 0, load(weights).components - 1, "Heap"), seed, spread)
+    return clusters.inside(weights, whole(event.index, 0, load(weights).components - 1, "Heap"), seed, spread)
 
 
 def look_example(event: gr.EventData, weights: str) -> list[str]:
     """Which heaps an example may be of."""
-    return _heaps.look(weights, _room.picture_for(weights, _room.picked_example(event, known(weights)), centre=False))
+    return clusters.look(weights, _room.picture_for(weights, _room.picked_example(event, known(weights)), centre=False))
 
 
 def look_uploaded(weights: str, image: PIL.Image.Image | None) -> list[str]:
@@ -224,7 +225,7 @@ def look_uploaded(weights: str, image: PIL.Image.Image | None) -> list[str]:
     known(weights)
     if image is None:
         raise gr.Error("Upload a picture first.")
-    return _heaps.look(weights, _room.picture_for(weights, image))
+    return clusters.look(weights, _room.picture_for(weights, image))
 
 
 def switch(weights: str, seed: float, spread: float) -> list[str]:
@@ -235,7 +236,7 @@ def switch(weights: str, seed: float, spread: float) -> list[str]:
 def restored(weights: str, seed: float, text: str, components: float, step: float, spread: float, new: bool) -> list:
     """The room as a link or a saved picture describes it."""
     return [*both(weights, seed, spread), *plane(text, components, seed, step, new, walked=bool(step)),
-            text if text in _points.PRESETS else OWN]  # fmt: skip
+            text if text in planes.PRESETS else OWN]  # fmt: skip
 
 
 def reseeded(weights: str, seed: float, text: str, components: float, spread: float, new: bool) -> list:
@@ -248,14 +249,14 @@ def reseeded(weights: str, seed: float, text: str, components: float, spread: fl
 
 def board_picture(_w: str, seed: float, text: str, components: float, step: float, _s: float, new: bool) -> list[PIL.Image.Image]:
     """The board as a picture to save."""
-    points, components = _points.given(text), whole(components, 1, MAX_COMPONENTS, "Components")
+    points, components = planes.given(text), whole(components, 1, MAX_COMPONENTS, "Components")
     seed, step = whole(seed, 0, _room.MAX_SEED, "Seed"), whole(step, 0, MAX_STEPS, "Iteration")
     mixture = None
-    if len(points) >= _points.needed(components):
+    if len(points) >= planes.needed(components):
         found = walk(text, components, seed) if step else None
         mixture = found.mixtures[min(step, found.last)] if found else start(points, components, seed)
-    drawn = mixture.sample(_points.DRAWN, seed) if mixture is not None and new is True else None
-    return [_points.plot_picture(points, mixture, drawn)]
+    drawn = mixture.sample(planes.DRAWN, seed) if mixture is not None and new is True else None
+    return [planes.plot_picture(points, mixture, drawn)]
 
 
 def both_sheet(weights: str, seed: float, _t: str, _c: float, _i: float, spread: float, _n: bool) -> list[PIL.Image.Image]:
@@ -284,9 +285,9 @@ def gmm_fit(points: str = "Blobs", components: int = 4, seed: int = 0, iteration
     1, y from 0 to 0.7) are moved and scaled to fit it. Returns weights, means and covariances after the last iteration, and the
     mean log-density of the points before and after each, in nats.
     """
-    text = _points.sent(points)
+    text = planes.sent(points)
     components = whole(components, 1, MAX_COMPONENTS, "Components")
-    _points.enough(_points.given(text), components)
+    planes.enough(planes.given(text), components)
     found = walk(text, components, whole(seed, 0, _room.MAX_SEED, "Seed"))
     last = min(whole(iterations, 0, MAX_STEPS, "Iterations"), found.last)
     mixture = found.mixtures[last]
@@ -305,7 +306,7 @@ def room() -> Room:
     first = begin("Blobs", 4, 0, False)
     with gr.Row(elem_classes=["room"]):
         with gr.Column(scale=2, min_width=300):
-            choice = gr.Radio(list(_points.CHOICES), value="Blobs", label="Points", elem_classes=["chips"])
+            choice = gr.Radio(list(planes.CHOICES), value="Blobs", label="Points", elem_classes=["chips"])
             components = gr.Slider(1, MAX_COMPONENTS, 4, step=1, label="Components")
             seed, dice = _room.seed_row(0)
             with gr.Row(elem_classes=["steps"]):
@@ -319,7 +320,7 @@ def room() -> Room:
                 paste = gr.Button("Use these points", size="sm", elem_classes=["quiet"])
             text, starter = gr.Textbox("Blobs", visible="hidden", show_label=False), _room.starter()
         with gr.Column(scale=4, min_width=300):
-            board = gr.HTML(first[0], js_on_load=_points.BOARD_JS, elem_classes=["plane", "flush"])
+            board = gr.HTML(first[0], js_on_load=planes.BOARD_JS, elem_classes=["plane", "flush"])
             words = gr.HTML(first[2], js_on_load=None, elem_classes=["flush"])
             curve = gr.HTML("", js_on_load=None, elem_classes=["plane", "flush"])
             keep = gr.Row(elem_classes=["keep"])

@@ -11,8 +11,9 @@ import numpy as np
 import PIL.Image
 from safetensors import SafetensorError, safe_open
 
-from demos import _heaps, _points, _room
-from demos._points import OWN, Mixture, Walk
+from demos import _room
+from demos._families import clusters, planes
+from demos._families.planes import OWN, Mixture, Walk
 from demos._room import CheckedImage, Room, chosen, guarded, real, to_pil, whole
 from gen_models import Draws, catalog, load, runtime
 
@@ -57,7 +58,7 @@ def walk(text: str, components: int, power: float, seed: int) -> tuple[Walk, tup
     """The fit of scikit-learn to the board's points until it comes to rest, and how many points each component has on the way."""
     from gen_models.mixtures.vi_gmm import STATE, started, stepped  # not before the first use
 
-    points, concentration = _points.unpack(text), 10.0**power
+    points, concentration = planes.unpack(text), 10.0**power
     with runtime.forward_pass():
         now = started(points, components, concentration, seed, FLOOR)
     mixtures, bounds, counts = [], [], []
@@ -72,7 +73,7 @@ def walk(text: str, components: int, power: float, seed: int) -> tuple[Walk, tup
 
 def settings(text: str, components: float, power: float, seed: float) -> tuple[np.ndarray, tuple[str, int, float, int]]:
     """The board's points, and what :func:`walk` takes; checked."""
-    return _points.given(text), (
+    return planes.given(text), (
         text, whole(components, 1, MAX_COMPONENTS, "Components"), real(power, LOW, HIGH, "Concentration"),
         whole(seed, 0, _room.MAX_SEED, "Seed"),
     )  # fmt: skip
@@ -82,18 +83,18 @@ def plane(text: str, components: float, power: float, seed: float, step: float, 
     """Board, curve, the line under them, scrubber and weights at one iteration; without ``walked``, before the first one."""
     points, values = settings(text, components, power, seed)
     components, step = values[1], whole(step, 0, MAX_STEPS, "Iteration")
-    prior = _points.weights_html(np.full(components, 1 / components), np.ones(components, bool))
-    if len(points) < _points.needed(components):
-        return [*_points.waiting(points, components, MAX_STEPS), prior]
+    prior = planes.weights_html(np.full(components, 1 / components), np.ones(components, bool))
+    if len(points) < planes.needed(components):
+        return [*planes.waiting(points, components, MAX_STEPS), prior]
     if not walked:
         words = "Before the first iteration: any component may have any weight. Press Run."
-        return [*_points.unwalked(points, None, words, MAX_STEPS), prior]
+        return [*planes.unwalked(points, None, words, MAX_STEPS), prior]
     found, counts = walk(*values)
     step = min(step, found.last)
     used = counts[step] >= 1
-    parts = _points.walked(points, found, step, "Lower bound, up to a constant", "nats", MAX_STEPS)
-    parts[2] = _points.note(f"{_points.told(found, step, MAX_STEPS)} {int(used.sum())} of {components} components have points.")
-    return [*parts, _points.weights_html(found.mixtures[step].weights, used)]
+    parts = planes.walked(points, found, step, "Lower bound, up to a constant", "nats", MAX_STEPS)
+    parts[2] = planes.note(f"{planes.told(found, step, MAX_STEPS)} {int(used.sum())} of {components} components have points.")
+    return [*parts, planes.weights_html(found.mixtures[step].weights, used)]
 
 
 def begin(text: str, components: float, power: float, seed: float) -> list:
@@ -104,7 +105,7 @@ def begin(text: str, components: float, power: float, seed: float) -> list:
 def scrub(text: str, components: float, power: float, seed: float, step: float) -> list:
     """:func:`plane` at any iteration; the fit is made now if it was not before."""
     points, values = settings(text, components, power, seed)
-    _points.enough(points, values[1])
+    planes.enough(points, values[1])
     return plane(text, components, power, seed, step)
 
 
@@ -117,7 +118,7 @@ def run(text: str, components: float, power: float, seed: float, step: float) ->
     """:func:`plane` from here on until it comes to rest, later in longer strides; from the start if it has."""
     points, values = settings(text, components, power, seed)
     here = whole(step, 0, MAX_STEPS, "Iteration")
-    _points.enough(points, values[1])
+    planes.enough(points, values[1])
     last = walk(*values)[0].last
     here = 0 if here >= last else here
     while True:
@@ -131,30 +132,30 @@ def run(text: str, components: float, power: float, seed: float, step: float) ->
 def follow(text: str, components: float, power: float, seed: float, step: float) -> list:
     """:func:`plane` for another concentration: at rest if it was walked before, so that a dragged slider shows what it does."""
     points, values = settings(text, components, power, seed)
-    if len(points) < _points.needed(values[1]):
+    if len(points) < planes.needed(values[1]):
         return plane(text, components, power, seed, 0)
     return plane(text, components, power, seed, MAX_STEPS if whole(step, 0, MAX_STEPS, "Iteration") else 0, walked=bool(step))
 
 
 def pick_points(choice: str, components: float, power: float, seed: float) -> list:
     """A preset's points, or none for the visitor's own, and :func:`plane` before the first iteration."""
-    text = {OWN: ""}.get(chosen(choice, _points.CHOICES, "Points"), choice)
+    text = {OWN: ""}.get(chosen(choice, planes.CHOICES, "Points"), choice)
     return [text, *begin(text, components, power, seed)]
 
 
 def add_points(event: gr.EventData, text: str, components: float, power: float, seed: float) -> list:
     """The board with the points that were clicked; they make it the visitor's own."""
-    text = _points.with_clicked(text, getattr(event, "points", None))
+    text = planes.with_clicked(text, getattr(event, "points", None))
     return [text, OWN, *begin(text, components, power, seed)]
 
 
 def paste_points(pasted: str, components: float, power: float, seed: float) -> list:
     """The board with the points of a text."""
-    points, moved = _points.read_text(pasted)
-    text = _points.pack(points)
+    points, moved = planes.read_text(pasted)
+    text = planes.pack(points)
     found = begin(text, components, power, seed)
     if moved:
-        found[2] = _points.note(f"{len(points)} points, moved and scaled to fit the board.")
+        found[2] = planes.note(f"{len(points)} points, moved and scaled to fit the board.")
     return [text, OWN, *found]
 
 
@@ -187,23 +188,23 @@ def weights_svg(weights: str | None) -> str:
         prior = catalog.config_of(weights)["arguments"]["concentration"]
     except (OSError, SafetensorError, catalog.WeightsError, KeyError):
         return ""  # the page opens all the same, and the first click says what is wrong
-    return _points.ranked_weights_svg(shares, concentrations - prior >= 1)
+    return planes.ranked_weights_svg(shares, concentrations - prior >= 1)
 
 
 def heaps(weights: str) -> str:
     """The middle of every heap with its share of the pictures, the largest first; those without pictures are pale."""
-    return _heaps.middles(known(weights))
+    return clusters.middles(known(weights))
 
 
 def open_heap(event: gr.EventData, weights: str, seed: float) -> str:
     """What a heap holds: eight draws from it, and the ways in which its pictures differ most."""
     number = whole(event.index, 0, load(known(weights)).components - 1, "Heap")
-    return _heaps.inside(weights, number, whole(seed, 0, _room.MAX_SEED, "Seed"))
+    return clusters.inside(weights, number, whole(seed, 0, _room.MAX_SEED, "Seed"))
 
 
 def look_example(event: gr.EventData, weights: str) -> list[str]:
     """Which heaps an example may be of."""
-    return _heaps.look(weights, _room.picture_for(weights, _room.picked_example(event, known(weights)), centre=False))
+    return clusters.look(weights, _room.picture_for(weights, _room.picked_example(event, known(weights)), centre=False))
 
 
 def look_uploaded(weights: str, image: PIL.Image.Image | None) -> list[str]:
@@ -211,7 +212,7 @@ def look_uploaded(weights: str, image: PIL.Image.Image | None) -> list[str]:
     known(weights)
     if image is None:
         raise gr.Error("Upload a picture first.")
-    return _heaps.look(weights, _room.picture_for(weights, image))
+    return clusters.look(weights, _room.picture_for(weights, image))
 
 
 def switch(weights: str, seed: float) -> list[str]:
@@ -222,7 +223,7 @@ def switch(weights: str, seed: float) -> list[str]:
 def restored(weights: str, seed: float, text: str, components: float, power: float, step: float) -> list:
     """The room as a link or a saved picture describes it."""
     return [sampled(weights, seed), weights_svg(weights), *plane(text, components, power, seed, step, walked=bool(step)),
-            text if text in _points.PRESETS else OWN]  # fmt: skip
+            text if text in planes.PRESETS else OWN]  # fmt: skip
 
 
 def reseeded(weights: str, seed: float, text: str, components: float, power: float) -> list:
@@ -237,10 +238,10 @@ def board_picture(_w: str, seed: float, text: str, components: float, power: flo
     """The board as a picture to save."""
     points, values = settings(text, components, power, seed)
     step, mixture = whole(step, 0, MAX_STEPS, "Iteration"), None
-    if step and len(points) >= _points.needed(values[1]):
+    if step and len(points) >= planes.needed(values[1]):
         found, _ = walk(*values)
         mixture = found.mixtures[min(step, found.last)]
-    return [_points.plot_picture(points, mixture)]
+    return [planes.plot_picture(points, mixture)]
 
 
 def sheet(weights: str, seed: float, *_: object) -> list[PIL.Image.Image]:
@@ -267,10 +268,10 @@ def vi_gmm_fit(
     1, y from 0 to 0.7) are moved and scaled to fit it. Returns expected weights, means and covariances after the last
     iteration, and after each the lower bound in nats, up to a constant.
     """
-    text = _points.sent(points)
+    text = planes.sent(points)
     power = float(np.log10(real(concentration, 10**LOW, 10**HIGH, "Concentration")))
     given, values = settings(text, components, min(max(power, LOW), HIGH), seed)
-    _points.enough(given, values[1])
+    planes.enough(given, values[1])
     found, _ = walk(*values)
     last = min(whole(iterations, 0, MAX_STEPS, "Iterations"), found.last)
     mixture = found.mixtures[last]
@@ -289,7 +290,7 @@ def room() -> Room:
     first = begin("Blobs", 10, LOW, 0)
     with gr.Row(elem_classes=["room"]):
         with gr.Column(scale=2, min_width=300):
-            choice = gr.Radio(list(_points.CHOICES), value="Blobs", label="Points", elem_classes=["chips"])
+            choice = gr.Radio(list(planes.CHOICES), value="Blobs", label="Points", elem_classes=["chips"])
             components = gr.Slider(1, MAX_COMPONENTS, 10, step=1, label="Components at most")
             power = gr.Slider(
                 LOW, HIGH, LOW, step=0.25, label="Concentration, as a power of ten", info="Small: thrifty. Large: all stay."
@@ -305,7 +306,7 @@ def room() -> Room:
                 paste = gr.Button("Use these points", size="sm", elem_classes=["quiet"])
             text, starter = gr.Textbox("Blobs", visible="hidden", show_label=False), _room.starter()
         with gr.Column(scale=4, min_width=300):
-            board = gr.HTML(first[0], js_on_load=_points.BOARD_JS, elem_classes=["plane", "flush"])
+            board = gr.HTML(first[0], js_on_load=planes.BOARD_JS, elem_classes=["plane", "flush"])
             words = gr.HTML(first[2], js_on_load=None, elem_classes=["flush"])
             bars = gr.HTML(first[4], js_on_load=None, elem_classes=["flush"])
             curve = gr.HTML("", js_on_load=None, elem_classes=["plane", "flush"])

@@ -13,8 +13,23 @@ import pytest
 import torch
 from conftest import refusal
 
-from demos import _live, _points, _room, gan
-from demos._live import BOTH, CURES, DIGITS, GAN, KINDS, LOSSES, MINIBATCH, NON_SATURATING, NONE, VAE, Part, Settings, Training
+from demos import _room, gan
+from demos._families import live, planes
+from demos._families.live import (
+    BOTH,
+    CURES,
+    DIGITS,
+    GAN,
+    KINDS,
+    LOSSES,
+    MINIBATCH,
+    NON_SATURATING,
+    NONE,
+    VAE,
+    Part,
+    Settings,
+    Training,
+)
 from gen_models import catalog, runtime
 from gen_models.train import save_grid
 
@@ -35,12 +50,12 @@ def stocked(shelf):
 @pytest.fixture(autouse=True)
 def _empty(monkeypatch):
     """No runs before and after; short slices."""
-    monkeypatch.setattr(_live, "SLICE", 0.02)
-    _live._kept.clear()
-    _live._busy.clear()
+    monkeypatch.setattr(live, "SLICE", 0.02)
+    live._kept.clear()
+    live._busy.clear()
     yield
-    _live._kept.clear()
-    assert not _live._busy, "a place was not given back"
+    live._kept.clear()
+    assert not live._busy, "a place was not given back"
 
 
 def begun(token: str = "a", key: str | None = None, text: str = "Eight heaps", kind: str = GAN, seed=3, knobs=KNOBS, plan=""):
@@ -63,14 +78,14 @@ def test_a_training_streams_board_losses_and_words(kind):
     assert 'data-count="320"' in board and int(re.search(r'data-generated="(\d+)"', board)[1]) > 0 and "data:image/png" in board
     assert curve.count("<polyline") == {GAN: 2, VAE: 1}[kind]
     steps = int(re.search(r"Step ([\d,]+)", words)[1].replace(",", ""))
-    assert steps == sum(part.count for part in _live.read(plan)) > 0
+    assert steps == sum(part.count for part in live.read(plan)) > 0
     assert "data-generated" in frames[0][0] and frames[0][0] != board
 
 
 def test_stop_ends_it_within_one_step(monkeypatch):
     work = begun("stopme")
     key = next(work)[3]
-    training = _live.kept(key)
+    training = live.kept(key)
     step, count = Training.step, []
 
     def stopping(self, what=BOTH):
@@ -82,13 +97,13 @@ def test_stop_ends_it_within_one_step(monkeypatch):
     monkeypatch.setattr(Training, "step", stopping)
     rest = list(work)
     assert len(count) == 2, "it went on after Stop"
-    assert 'aria-busy="false"' in rest[-1][0] and _live.kept(key) is training and not _live._busy
+    assert 'aria-busy="false"' in rest[-1][0] and live.kept(key) is training and not live._busy
 
 
 def test_a_closed_page_ends_it_within_one_step_and_frees_the_run(monkeypatch):
     """The page's event is marked as dead; Gradio closes the generator only when it asks for the next frame."""
     alive = [True]
-    monkeypatch.setattr(_room, "visitor_stays", lambda: lambda: alive[0])
+    monkeypatch.setattr(live, "visitor_stays", lambda: lambda: alive[0])
     work = begun()
     key = next(work)[3]
     step, count = Training.step, []
@@ -101,30 +116,30 @@ def test_a_closed_page_ends_it_within_one_step_and_frees_the_run(monkeypatch):
     monkeypatch.setattr(Training, "step", leaving)
     list(work)
     assert len(count) == 1, "it went on after the page was closed"
-    assert _live.kept(key) is None and not _live._busy
+    assert live.kept(key) is None and not live._busy
 
 
 def test_a_generator_that_is_closed_leaves_no_run_no_thread_and_no_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     next(begun("warm"))  # whatever torch starts once
-    _live._kept.clear()
-    _live._busy.clear()
+    live._kept.clear()
+    live._busy.clear()
     before = threading.active_count()
     work = begun()
     key = next(work)[3]
     work.close()
-    assert _live.kept(key) is None and not _live._kept
+    assert live.kept(key) is None and not live._kept
     assert threading.active_count() <= before
     assert list(tmp_path.iterdir()) == []
 
 
 def test_two_train_in_turns_and_a_fourth_is_told():
-    works = [begun(f"t{place}", seed=place) for place in range(_live.BUSY)]
+    works = [begun(f"t{place}", seed=place) for place in range(live.BUSY)]
     keys = [next(work)[3] for work in works]
-    first = [_live.kept(key).live.steps for key in keys]
+    first = [live.kept(key).live.steps for key in keys]
     for work in works:
         next(work)
-    assert all(_live.kept(key).live.steps > steps for key, steps in zip(keys, first, strict=True))
+    assert all(live.kept(key).live.steps > steps for key, steps in zip(keys, first, strict=True))
     assert "visitors train on this machine already" in refusal(lambda: list(begun("more")))
     for work in works:
         work.close()
@@ -134,16 +149,16 @@ def test_two_train_in_turns_and_a_fourth_is_told():
 
 
 def test_two_threads_train_the_same_runs_as_one_after_the_other():
-    plan = _live.written([Part(BOTH, 30, Settings())])
+    plan = live.written([Part(BOTH, 30, Settings())])
     alone = {}
     for seed in (1, 2):
         *_, last = begun(f"replay{seed}", seed=seed, plan=plan)
-        alone[seed] = weights_of(_live.kept(last[3]))
+        alone[seed] = weights_of(live.kept(last[3]))
     together = {}
 
     def work(seed: int) -> None:
         *_, last = begun(f"replay-again{seed}", seed=seed, plan=plan)
-        together[seed] = weights_of(_live.kept(last[3]))
+        together[seed] = weights_of(live.kept(last[3]))
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in (1, 2)]
     for thread in threads:
@@ -165,16 +180,16 @@ def test_the_door_is_open_between_slices():
 def test_another_start_takes_over_and_goes_on():
     work = begun("first")
     key = next(work)[3]
-    steps = _live.kept(key).live.steps
+    steps = live.kept(key).live.steps
     second = begun("second", key)
     next(second)
-    assert _live.kept(key).live.steps > steps
+    assert live.kept(key).live.steps > steps
     assert list(work) == [], "the first one says nothing more"
-    assert _live.kept(key) is not None
+    assert live.kept(key) is not None
     _room.halt("second")
     list(second)
     third = begun("anew1", key)
-    assert next(third)[3] != key and _live.kept(key) is None
+    assert next(third)[3] != key and live.kept(key) is None
     third.close()
 
 
@@ -184,33 +199,33 @@ def test_settings_change_while_it_trains_and_are_in_the_plan():
     assert gan.collapse()[:2] == [gan.COLLAPSE_STEPS, NONE] and gan.collapse()[2].startswith(gan.ANEW)
     gan.retune(key, 1e-3, gan.COLLAPSE_STEPS, NON_SATURATING, NONE)
     next(work)
-    assert _live.kept(key).live.model.generator_steps == gan.COLLAPSE_STEPS
+    assert live.kept(key).live.model.generator_steps == gan.COLLAPSE_STEPS
     assert gan.cured(key, 1e-3, gan.COLLAPSE_STEPS, NON_SATURATING) == MINIBATCH
     gan.retune(key, 1e-3, gan.COLLAPSE_STEPS, NON_SATURATING, MINIBATCH)
     plan = next(work)[4]
-    training = _live.kept(key)
+    training = live.kept(key)
     assert training.live.model.minibatch
-    kinds = [(part.settings.generator_steps, part.settings.cure) for part in _live.read(plan)]
+    kinds = [(part.settings.generator_steps, part.settings.cure) for part in live.read(plan)]
     assert kinds == [(1, NONE), (gan.COLLAPSE_STEPS, NONE), (gan.COLLAPSE_STEPS, MINIBATCH)]
     wanted = weights_of(training)
     work.close()
     *_, last = begun("replay", None, plan=plan)
-    assert last[4] == plan and torch.equal(weights_of(_live.kept(last[3])), wanted), "a link trains the same run again"
+    assert last[4] == plan and torch.equal(weights_of(live.kept(last[3])), wanted), "a link trains the same run again"
 
 
 def test_one_step_of_one_network_and_what_goes_on_is_stopped_for_it():
     work = begun()
     key = next(work)[3]
-    steps = _live.kept(key).live.steps
+    steps = live.kept(key).live.steps
     for step, name in ((gan.step_discriminator, "discriminator"), (gan.step_generator, "generator")):
         found = step(key, "Eight heaps", GAN, 3, *KNOBS, "")
         steps += 1
-        assert found[3] == key and _live.kept(key).live.steps == steps
-        assert _live.read(found[4])[-1].what == name
+        assert found[3] == key and live.kept(key).live.steps == steps
+        assert live.read(found[4])[-1].what == name
     list(work)
-    assert _live.kept(key).live.steps == steps
+    assert live.kept(key).live.steps == steps
     alone = gan.step_generator(None, "Moons", VAE, 3, *KNOBS, "")
-    assert list(_live.kept(alone[3]).live.losses) == ["both"]
+    assert list(live.kept(alone[3]).live.losses) == ["both"]
 
 
 def test_a_run_that_was_not_kept_is_said_and_trained_again():
@@ -225,15 +240,15 @@ def test_a_run_that_was_not_kept_is_said_and_trained_again():
 
 
 def test_old_runs_go_and_running_ones_stay(monkeypatch):
-    made = [_live.keep(Training("Moons", GAN, seed)) for seed in range(_live.KEEP + 2)]
-    assert len(_live._kept) == _live.KEEP and _live.kept(made[0]) is None
-    _live.kept(made[-2]).owner = "someone"
-    monkeypatch.setattr(_live, "IDLE", -1.0)
-    assert _live.kept(made[-1]) is None and _live.kept(made[-2]) is not None
+    made = [live.keep(Training("Moons", GAN, seed)) for seed in range(live.KEEP + 2)]
+    assert len(live._kept) == live.KEEP and live.kept(made[0]) is None
+    live.kept(made[-2]).owner = "someone"
+    monkeypatch.setattr(live, "IDLE", -1.0)
+    assert live.kept(made[-1]) is None and live.kept(made[-2]) is not None
 
 
 def test_a_pause_after_long(monkeypatch):
-    monkeypatch.setattr(_live, "LONGEST", 0.1)
+    monkeypatch.setattr(live, "LONGEST", 0.1)
     *_, last = begun()
     assert "Start goes on" in last[2]
 
@@ -246,7 +261,7 @@ def shares_after(steps: int, settings: Settings, text: str = "Eight heaps", kind
     training.settings = settings
     for _ in range(steps):
         training.step()
-    return _live.look(training).shares
+    return live.look(training).shares
 
 
 def test_it_finds_the_heaps_collapses_on_purpose_and_is_cured():
@@ -259,7 +274,7 @@ def test_it_finds_the_heaps_collapses_on_purpose_and_is_cured():
         training.settings = settings
         for _ in range(steps):
             training.step()
-        found.append(_live.look(training).shares)
+        found.append(live.look(training).shares)
     assert found[0]["found"] < 0.4, "it should have collapsed"
     assert found[1]["found"] > 0.8 and found[1]["near"] > 0.5
 
@@ -273,10 +288,10 @@ def test_the_vae_finds_the_rings():
 
 def test_a_plan_is_read_as_it_was_written():
     plan = [Part(BOTH, 12, Settings()), Part("generator", 1, Settings(0.02, 5, LOSSES[1], CURES[2]))]
-    assert _live.read(_live.written(plan)) == plan
-    assert _live.read("") == []
-    long = [Part(BOTH, 1, Settings(generator_steps=1 + place % 2)) for place in range(_live.MAX_PARTS + 1)]
-    assert _live.written(long) == "" and len(_live.written(long[1:])) < 2000
+    assert live.read(live.written(plan)) == plan
+    assert live.read("") == []
+    long = [Part(BOTH, 1, Settings(generator_steps=1 + place % 2)) for place in range(live.MAX_PARTS + 1)]
+    assert live.written(long) == "" and len(live.written(long[1:])) < 2000
 
 
 @pytest.mark.parametrize("plan", [
@@ -284,7 +299,7 @@ def test_a_plan_is_read_as_it_was_written():
     "0.5.1.000000e-03.99.0.0",
 ], ids=lambda plan: str(plan)[:12])  # fmt: skip
 def test_what_is_no_plan_is_refused(plan):
-    assert refusal(_live.read, plan)
+    assert refusal(live.read, plan)
 
 
 # ---- what is refused --------------------------------------------------------------------------------------------------
@@ -293,15 +308,15 @@ def test_what_is_no_plan_is_refused(plan):
 @pytest.mark.parametrize("count, sentence", [(0, "there are none"), (1, "there is one")])
 def test_too_few_points_are_refused(count, sentence):
     points = np.full((count, 2), 0.5)
-    assert sentence in refusal(lambda: list(begun(text=_points.pack(points))))
-    assert sentence in refusal(gan.step_generator, None, _points.pack(points), GAN, 3, *KNOBS, "")
+    assert sentence in refusal(lambda: list(begun(text=planes.pack(points))))
+    assert sentence in refusal(gan.step_generator, None, planes.pack(points), GAN, 3, *KNOBS, "")
 
 
 def test_two_points_in_one_place_train(monkeypatch):
-    training = Training(_points.pack(np.full((2, 2), 0.5)), GAN, 1)
+    training = Training(planes.pack(np.full((2, 2), 0.5)), GAN, 1)
     for _ in range(20):
         training.step()
-    assert math.isfinite(_live.look(training).shares["found"])
+    assert math.isfinite(live.look(training).shares["found"])
 
 
 @pytest.mark.parametrize("place, wrong, sentence", [
@@ -325,7 +340,7 @@ def test_a_seed_that_is_none_is_refused(stocked, seed):
 def test_a_learning_rate_of_ten_diverges_in_one_sentence_and_frees_the_run():
     told = refusal(lambda: list(begun(knobs=(10.0, *KNOBS[1:]))))
     assert re.match(r"The loss of the (generator|discriminator) is", told) and "lower the learning rate" in told
-    assert not _live._kept and not _live._busy
+    assert not live._kept and not live._busy
 
 
 def test_a_kind_or_data_that_there_is_not_is_refused(monkeypatch):
@@ -348,14 +363,14 @@ def test_other_data_other_models_and_clicks_end_the_run():
         work = begun()
         key = next(work)[3]
         found = act(key)
-        assert list(work) == [] and _live.kept(key) is None
+        assert list(work) == [] and live.kept(key) is None
         assert found[-2:] == [None, ""] and "<svg" in found[-5]
     assert "moved and scaled" in gan.paste_points("10 20\n30 40", None)[4]
 
 
 def test_digits_train_from_the_data_folder(data_folder, monkeypatch, stocked):
     monkeypatch.setenv("GALLERY_DATA", str(data_folder))
-    _live.digits.cache_clear()
+    live.digits.cache_clear()
     assert gan.choices()[-1] == DIGITS
     assert "data:image/png" in gan.choose_data(DIGITS, None)[2]
     for kind in KINDS:
@@ -365,7 +380,7 @@ def test_digits_train_from_the_data_folder(data_folder, monkeypatch, stocked):
         (picture,) = gan.training_picture(WEIGHTS, 3, DIGITS, kind, *KNOBS, "", key)
         assert picture.size == (8 * 28 * 4, 6 * 28 * 4)
         work.close()
-    _live.digits.cache_clear()
+    live.digits.cache_clear()
 
 
 # ---- the trained one --------------------------------------------------------------------------------------------------
@@ -383,7 +398,7 @@ def test_samples_their_judgement_and_the_ways_between_them(stocked):
 
 
 def test_a_link_restores_the_settings_and_trains_the_run_again(stocked):
-    plan = _live.written([Part(BOTH, 5, Settings())])
+    plan = live.written([Part(BOTH, 5, Settings())])
     found = gan.restored(WEIGHTS, 3, "Moons", GAN, *KNOBS, plan)
     assert found[-1].startswith(gan.REPLAY) and found[-3] == "Moons"
     assert gan.restored(WEIGHTS, 3, "Moons", VAE, *KNOBS, "")[-1] == ""
@@ -392,8 +407,8 @@ def test_a_link_restores_the_settings_and_trains_the_run_again(stocked):
 
 def test_the_verb_trains_and_answers_the_same_twice():
     first = gan.gan_train("Moons", "GAN", 60, 5)
-    assert first == gan.gan_train("Moons", "GAN", 60, 5) and len(first["points"]) == _live.GENERATED
+    assert first == gan.gan_train("Moons", "GAN", 60, 5) and len(first["points"]) == live.GENERATED
     assert set(first["losses"]) == {"discriminator", "generator"}
     assert refusal(gan.gan_train, "Moons", "GAN", 10**6).startswith("Steps must be")
     assert "at least 2 points" in refusal(gan.gan_train, "0.5 0.5")
-    assert not _live._kept
+    assert not live._kept

@@ -14,8 +14,9 @@ import torch
 from conftest import refusal
 from sklearn.mixture import GaussianMixture
 
-from demos import _heaps, _points, _room, gmm
-from demos._points import OWN
+from demos import _room, gmm
+from demos._families import clusters, planes
+from demos._families.planes import OWN
 from gen_models import Draws, catalog, load
 
 WEIGHTS = "gmm-mnist"
@@ -49,17 +50,17 @@ def hurried(monkeypatch):
 
 
 def own(*points: tuple[float, float]) -> str:
-    return _points.pack(np.array(points).reshape(-1, 2))
+    return planes.pack(np.array(points).reshape(-1, 2))
 
 
 # ---- EM ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", _points.PRESETS)
+@pytest.mark.parametrize("text", planes.PRESETS)
 @pytest.mark.parametrize("components", [1, 3, 8])
 @pytest.mark.parametrize("seed", [0, 5])
 def test_the_bound_never_falls_and_is_scikit_learns(text, components, seed):
-    points = _points.unpack(text)
+    points = planes.unpack(text)
     found = gmm.walk(text, components, seed)
     assert (np.diff(found.bounds) >= 0).all()
     assert 1 <= found.last <= gmm.MAX_STEPS
@@ -88,7 +89,7 @@ def test_the_bound_never_falls_on_points_that_are_hard(seed):
         points[:, 1] = 0.3
     if seed % 4 == 0:
         points[: count // 2 + 1] = points[0]
-    found = gmm.walk(_points.pack(points), int(chance.integers(1, min(count, 8) + 1)), seed)
+    found = gmm.walk(planes.pack(points), int(chance.integers(1, min(count, 8) + 1)), seed)
     assert (np.diff(found.bounds) >= 0).all()
     for mixture in found.mixtures:
         assert np.isfinite(mixture.means).all() and np.linalg.eigvalsh(mixture.covariances).min() > 0
@@ -188,7 +189,7 @@ def test_bad_points_are_told():
 def test_a_thousand_points_and_eight_components_are_done_soon():
     points = np.random.default_rng(0).random((1000, 2)) * (1, 0.7)
     started = time.process_time()
-    assert gmm.walk(_points.pack(points), 8, 0).last > 50
+    assert gmm.walk(planes.pack(points), 8, 0).last > 50
     assert time.process_time() - started < 20
 
 
@@ -212,14 +213,14 @@ def test_heaps_are_ranked_and_open(stocked):
     assert re.findall(r"<span>([\d.]+) %", found) == ["40.0", "30.0", "20.0", "10.0"]
     opened = gmm.open_heap(gr.EventData(None, {"index": 2}), WEIGHTS, 0, 1.0)
     assert "Heap 2, 20.0 % of the pictures" in opened and opened.count("<img") == 8 * 4
-    assert opened == _heaps.inside(WEIGHTS, 2, 0)
+    assert opened == clusters.inside(WEIGHTS, 2, 0)
 
 
 def test_a_picture_is_looked_at(stocked):
     model = load(WEIGHTS)
     with torch.no_grad():
         picture = model.decode(model.means[3:])
-    tiles, told = _heaps.look(WEIGHTS, picture)
+    tiles, told = clusters.look(WEIGHTS, picture)
     assert "its heap: 3" in tiles and "heap 3" in told and "nats" in told
     tiles, _ = gmm.look_example(gr.EventData(None, {"index": 4}), WEIGHTS)
     assert "5 coordinates" in tiles

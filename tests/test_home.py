@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 import app
 from demos import _home, _room
+from demos._server import covers
 from gen_models import catalog
 
 ROOMS = app.rooms()
@@ -37,7 +38,7 @@ def test_the_line_goes_forward_in_time(page):
 
 @pytest.mark.parametrize("model", NAMES)
 def test_a_cards_number_is_the_one_of_the_evaluation(model):
-    name, number = _home.headline(model)
+    name, number = covers.headline(model)
     key, _, data = catalog.about(model)["headline"].rpartition("-")
     assert name == f"{model}-{data}" and number["key"] == key
     stored = json.loads((catalog.WEIGHTS / name / "evaluation.json").read_text())["measures"]
@@ -48,7 +49,7 @@ def test_a_cards_number_is_the_one_of_the_evaluation(model):
 
 
 def test_a_model_without_numbers_says_so(shelf):
-    assert _home.headline("dcgan") == ("", {})
+    assert covers.headline("dcgan") == ("", {})
     assert _home.number_words("", {}) == "not measured yet"
 
 
@@ -63,7 +64,7 @@ def test_a_cover_is_cut_from_the_models_own_sheet():
     with PIL.Image.open(catalog.WEIGHTS / "dcgan-faces" / "samples.png") as sheet:
         side = sheet.width // 8
         wanted = sheet.convert("RGB").crop((0, 0, side, side)).resize((64, 64))
-    with PIL.Image.open(io.BytesIO(_home.cover("dcgan-faces"))) as made:
+    with PIL.Image.open(io.BytesIO(covers.cover("dcgan-faces"))) as made:
         assert made.size == _home.COVER
         shown = made.convert("RGB").crop((0, 0, 128, 128)).resize((64, 64))
     assert np.abs(np.asarray(shown, int) - np.asarray(wanted, int)).mean() < 6
@@ -72,7 +73,7 @@ def test_a_cover_is_cut_from_the_models_own_sheet():
 def test_the_server_sends_every_cover_and_nothing_else():
     with TestClient(gr.routes.App.create_app(app.build(), app_kwargs=app.launch_settings()["app_kwargs"])) as client:
         for model in NAMES:
-            name, _ = _home.headline(model)
+            name, _ = covers.headline(model)
             answer = client.get(f"/cover/{name}.webp")
             assert answer.status_code == 200 and answer.headers["content-type"] == "image/webp"
             assert len(answer.content) < 60_000
@@ -99,7 +100,7 @@ def test_costs_are_told_as_they_come_and_remembered(monkeypatch):
 def test_a_model_that_makes_no_pictures_has_no_cost():
     kind = catalog.model_class("features")
     with pytest.raises(TypeError, match="makes no pictures"):
-        _home.main_verb(kind(**kind.tiny))
+        covers.main_verb(kind(**kind.tiny))
 
 
 # ---- codes to scan ----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -49,6 +50,32 @@ def test_the_reader_of_imports_sees_them():
 @pytest.mark.parametrize("file", FILES, ids=label)
 def test_the_package_knows_nothing_of_the_page(file):
     assert not {name for name in imported(file) if name.split(".")[0] in ("gradio", "gradio_client", "demos", "app", "tests")}
+
+
+FLOORS = ["demos._widgets", "demos._server", "demos._kit", "demos._families"]
+"""The parts of the page, each of which may import those before it; the rooms, above them, may import all."""
+
+
+def floor(module: str) -> int:
+    return next((place for place, name in enumerate(FLOORS) if f"{module}.".startswith(f"{name}.")), len(FLOORS))
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "demos").rglob("*.py")), ids=label)
+def test_a_part_of_the_page_imports_only_what_it_stands_on(file):
+    module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+    for name in imported(file):
+        assert name != "app", f"{label(file)} imports the front door"
+        if name.split(".")[0] == "demos":
+            assert floor(name) <= floor(module), f"{label(file)} imports {name}"
+
+
+def test_no_two_files_import_each_other_in_a_circle():
+    files = [*PACKAGE.rglob("*.py"), *(ROOT / "demos").rglob("*.py")]
+    graph = {".".join(file.relative_to(ROOT).with_suffix("").parts): imported(file) for file in files}
+    assert len(graph) > 80
+    for name in graph:
+        graph[name] = {other for other in graph[name] if other in graph and other != name}
+    list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
 
 
 @pytest.mark.parametrize("file", sorted(PACKAGE.glob("*/*.py")), ids=label)

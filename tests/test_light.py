@@ -16,16 +16,17 @@ from starlette.testclient import TestClient
 
 import app
 from benchmarks._page import chromium
-from demos import _crowd, _light, _room
+from demos import _room
+from demos._server import light, limits
 
 DATA = re.compile(r"data:image/\w+;base64,")
 TREE = "{id: 1, children: [{id: 2}, {id: 3, children: [{id: 4, children: []}, {id: 5}]}, {id: 6, children: [{id: 7}]}]}"
 EVENTS = "[{targets: [[1, 'click'], [2, 'input'], [1, 'change']]}, {targets: []}, {targets: [[2, ''], [1, 'load']]}]"
 
 
-def page_with(*values: str, script: str | None = None) -> _crowd.Page:
+def page_with(*values: str, script: str | None = None) -> limits.Page:
     """A page of HTML components, the first of which is sent back."""
-    with _crowd.Page() as page:
+    with limits.Page() as page:
         parts = [gr.HTML(value, js_on_load=script) for value in values]
         gr.Button().click(lambda value: None, parts[0], None)
     return page
@@ -42,7 +43,7 @@ def test_pictures_are_fetched_where_they_are_shown_unless_the_page_sends_them_ba
     assert json.loads(told)["before"] == f"part/{names[1]}"
 
 
-@pytest.mark.parametrize("length, there", [(_light.SHORT, True), (_light.SHORT + 1, False)])
+@pytest.mark.parametrize("length, there", [(light.SHORT, True), (light.SHORT + 1, False)])
 def test_a_long_script_is_fetched_a_short_one_stays(length, there):
     script = "trigger('go');".ljust(length, " ")
     page = page_with("a", script=script)
@@ -68,7 +69,7 @@ def test_every_part_of_the_page_is_there(client):
     assert len(names) > 50
     for name in names:
         answer = client.get(f"/part/{name}")
-        assert answer.status_code == 200 and answer.headers["content-type"].split(";")[0] in _light.KINDS.values()
+        assert answer.status_code == 200 and answer.headers["content-type"].split(";")[0] in light.KINDS.values()
         assert "immutable" in answer.headers["cache-control"]
     for wrong in ("nobody.png", "000000000000.js", "..%2F..%2Fapp.py", "%2e%2e"):
         assert client.get(f"/part/{wrong}").status_code == 404
@@ -104,7 +105,7 @@ def test_what_is_kept_for_one_address_is_not_sent_for_another(client):
         assert b"https://three.example" in brotli.decompress(
             sent(client, **{"X-Forwarded-Host": "three.example", "X-Forwarded-Proto": "https"})[1]
         )
-    for number in range(2 * _light.ADDRESSES):
+    for number in range(2 * light.ADDRESSES):
         assert f"http://{number}.example".encode() in brotli.decompress(sent(client, Host=f"{number}.example")[1])
 
 
@@ -116,7 +117,7 @@ def test_visitors_with_cookies_of_their_own_share_what_is_kept():
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
         await send({"type": "http.response.body", "body": b"the page"})
 
-    client = TestClient(_light.Packed(page), headers={"Accept-Encoding": "br"})
+    client = TestClient(light.Packed(page), headers={"Accept-Encoding": "br"})
     for cookie in ("", "name=one", "name=two"):
         answer = client.get("/", headers={"Cookie": cookie})
         assert answer.headers["content-encoding"] == "br" and answer.text == "the page"
@@ -131,33 +132,33 @@ def test_what_is_not_the_page_is_not_packed_nor_the_page_for_one_who_takes_no_br
 def test_gradio_seeks_as_we_know_it():
     """If this fails, a newer Gradio says it in other words, and the page is slower, or loses clicks, until _light knows them."""
     for kind, wanted, there in (
-        ("core", _light.SEEK, "galleryWays"), ("core", _light.ATTACH, "galleryEvents"),
-        ("Blocks", _light.LATER, "galleryLast??="), ("Blocks", _light.AGAIN, "galleryLast.get"),
+        ("core", light.SEEK, "galleryWays"), ("core", light.ATTACH, "galleryEvents"),
+        ("Blocks", light.LATER, "galleryLast??="), ("Blocks", light.AGAIN, "galleryLast.get"),
     ):  # fmt: skip
-        (text,) = (text for name, text in _light.mended().items() if name.startswith(kind))
+        (text,) = (text for name, text in light.mended().items() if name.startswith(kind))
         assert original(kind, wanted) not in text and there in text
-    assert f"{original('Blocks', _light.FAILED)},this.queue.has(" in text
+    assert f"{original('Blocks', light.FAILED)},this.queue.has(" in text
 
 
 def original(kind: str, wanted: re.Pattern[str]) -> str:
-    (name,) = (name for name in _light.mended() if name.startswith(kind))
-    return wanted.search((_light.ASSETS / name).read_text(encoding="utf-8"))[0]
+    (name,) = (name for name in light.mended() if name.startswith(kind))
+    return wanted.search((light.ASSETS / name).read_text(encoding="utf-8"))[0]
 
 
 @pytest.mark.browser
 def test_components_and_their_events_are_found_as_gradio_finds_them():
     """Both searches in a browser, over a tree that changes; and both ways to find the events of a component."""
-    seek = _light.SEEK.search(original("core", _light.SEEK))["seek"]
+    seek = light.SEEK.search(original("core", light.SEEK))["seek"]
     script = f"""() => {{
-      const plain = (() => {{ {original("core", _light.SEEK)}; return {seek}; }})();
-      const quick = (() => {{ {_light.FIND.replace("%(seek)s", seek)}; return {seek}; }})();
+      const plain = (() => {{ {original("core", light.SEEK)}; return {seek}; }})();
+      const quick = (() => {{ {light.FIND.replace("%(seek)s", seek)}; return {seek}; }})();
       const tree = {TREE}, found = [];
       const look = () => found.push([null, 1, 2, 3, 4, 5, 6, 7, 8].every(id => plain(tree, id) === quick(tree, id)));
       look(); look();
       tree.children.shift(); look();
       tree.children.unshift({{id: 8, children: [{{id: 5}}]}}); look();
       tree.children[2].children = undefined; look(); look();
-      const before = {{ {original("core", _light.ATTACH)} }}, after = {{ {_light.ATTACHED} }};
+      const before = {{ {original("core", light.ATTACH)} }}, after = {{ {light.ATTACHED} }};
       const node = id => ({{id, props: {{shared_props: {{}}}}}});
       for (const events of [{EVENTS}, {EVENTS}.reverse()]) for (const id of [1, 2, 3, 4]) {{
         const told = [before, after].map(one => JSON.stringify(one.find_attached_events(node(id), events)));
@@ -202,7 +203,7 @@ def test_of_events_that_come_too_fast_the_last_is_answered(tmp_path, monkeypatch
             raise gr.Error("No.")
         return f"This is {event.number}."
 
-    with _crowd.Page() as page:
+    with limits.Page() as page:
         pad = gr.HTML("<b>Pad</b>", js_on_load="element.addEventListener('go', event => trigger('go', {number: event.detail}));")
         told = gr.HTML("")
         pad.go(answer, None, told, **_room.QUICK)

@@ -8,14 +8,14 @@ import sys
 
 from conftest import ROOT
 
-from demos import _memory
+from demos._server import memory
 
 HOLES = """
 import time
 import psutil
-from demos import _memory
-_memory.LOOK, _memory.WORKED = 0.1, 0.0
-print(_memory.keep_small())
+from demos._server import memory
+memory.LOOK, memory.WORKED = 0.1, 0.0
+print(memory.keep_small())
 resident = lambda: psutil.Process().memory_info().rss / 2**20
 large = b"x" * (8 << 20)
 del large  # from now on, glibc takes blocks of this size from the heap
@@ -41,12 +41,12 @@ def test_holes_in_the_heap_are_given_back():
 
 
 def test_nothing_is_done_while_nobody_works(monkeypatch):
-    asked, times = [], iter([3.0, 3.0 + _memory.WORKED / 2, 3.0 + _memory.WORKED])
-    monkeypatch.setattr(_memory.time, "process_time", lambda: next(times))
-    assert _memory.give_back(asked.append, 3.0) == _memory.give_back(asked.append, 3.0) == 3.0 and asked == []
-    assert _memory.give_back(asked.append, 3.0) == 3.0 + _memory.WORKED and asked == [0]
+    asked, times = [], iter([3.0, 3.0 + memory.WORKED / 2, 3.0 + memory.WORKED])
+    monkeypatch.setattr(memory.time, "process_time", lambda: next(times))
+    assert memory.give_back(asked.append, 3.0) == memory.give_back(asked.append, 3.0) == 3.0 and asked == []
+    assert memory.give_back(asked.append, 3.0) == 3.0 + memory.WORKED and asked == [0]
 
 
 def test_a_library_that_cannot_do_it_is_left_alone(monkeypatch):
-    monkeypatch.setattr(_memory.ctypes, "CDLL", lambda name: object())
-    assert not _memory.keep_small()
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
+    assert not memory.keep_small()

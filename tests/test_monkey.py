@@ -7,6 +7,7 @@ import logging
 import math
 import time
 
+import gradio as gr
 import httpx
 import pytest
 
@@ -71,7 +72,7 @@ def test_a_parameter_learns_from_the_words_that_refuse():
 
 def test_the_log_of_an_exception_is_found_and_that_of_a_refusal_is_not(caplog):
     caplog.set_level(logging.INFO)
-    _room.told(_room.gr.Error("Seed must be a number from 0 to 7."), "sample")
+    _room.told(gr.Error("Seed must be a number from 0 to 7."), "sample")
     logging.getLogger("gallery").warning("refused %s %r: %s", "POST", "/gradio_api/run/x", "TypeError")
     logging.getLogger("gallery.requests").info("room=vae verb=sample seed=7 queue=0ms total=9ms steps=1 end=refused")
     assert caplog.text.count("\n") == 2 and monkey.bad_lines(caplog.text) == []

@@ -29,6 +29,7 @@ import app
 from demos import _room, dcgan, vae
 from gen_models import Draws, catalog, load
 from gen_models.base import GenerativeModel
+from gen_models.data import DataError
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 UNREADABLE = "This file is not a picture that can be read"
@@ -377,7 +378,7 @@ def test_known_trouble_keeps_its_sentence_and_the_unknown_gets_a_number(handler,
     with caplog.at_level(logging.ERROR, "gallery"):
         assert message(gr.Error("Draw something first.")) == "Draw something first."
         assert message(catalog.WeightsError("the weights are missing")) == "the weights are missing"
-        assert message(_room.DataError("the folder is empty")) == "the folder is empty"
+        assert message(DataError("the folder is empty")) == "the folder is empty"
         assert caplog.records == []
         said = message(ZeroDivisionError("a secret of the server"))
     number = re.fullmatch(r"Something went wrong here\. If you report it, name the id ([0-9a-f]{8})\.", said)[1]
@@ -494,7 +495,7 @@ def test_every_verb_of_the_rooms_is_tried():
         for name in (*app.shared(), *(name for members in app.rooms(closed=True).values() for name in members)):
             importlib.import_module(f"demos.{name}").room()
     used = {inspect.unwrap(event.fn).__name__ for event in page.fns.values() if event.fn is not None}
-    assert used - {"save", "halt", "explained", "cards", "<lambda>"} <= tried, used - tried
+    assert used - {"save", "cancel", "explained", "cards", "<lambda>"} <= tried, used - tried
     assert used >= {"sample", "drag", "dcgan_sample"}
 
 

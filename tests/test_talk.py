@@ -13,15 +13,15 @@ from test_app import PATIENCE, READY, serving
 
 import app
 from benchmarks._page import chromium
-from demos import _talk
+from demos._server import talk
 from gen_models import catalog
 
 ROOMS = {"autoencoders": ["autoencoder", "vae"], "gans": ["dcgan"]}
 
 
 def test_without_a_path_it_leads_through_all_rooms():
-    assert _talk.path_of(None, ROOMS) == ["autoencoder", "vae", "dcgan"]
-    assert _talk.path_of(" dcgan, vae ,", ROOMS) == ["dcgan", "vae"]
+    assert talk.path_of(None, ROOMS) == ["autoencoder", "vae", "dcgan"]
+    assert talk.path_of(" dcgan, vae ,", ROOMS) == ["dcgan", "vae"]
 
 
 @pytest.mark.parametrize("text, words", [
@@ -29,8 +29,8 @@ def test_without_a_path_it_leads_through_all_rooms():
     ("", "names no room"), (" , ", "names no room"), ("vae,dcgan,vae", "twice"),
 ])  # fmt: skip
 def test_a_path_that_cannot_be_walked_is_refused(text, words):
-    with pytest.raises(_talk.PathError) as told:
-        _talk.path_of(text, ROOMS)
+    with pytest.raises(talk.PathError) as told:
+        talk.path_of(text, ROOMS)
     assert words in str(told.value)
 
 
@@ -47,7 +47,7 @@ def test_the_command_line_says_what_is_wrong(monkeypatch, capsys, arguments, wor
 @pytest.mark.skipif(not catalog.trained("vae"), reason="no weights")
 def test_the_models_of_the_path_have_worked_before_the_page_is_there():
     catalog._loaded.clear()
-    words = list(_talk.warmed(["vae"]))
+    words = list(talk.warmed(["vae"]))
     assert [line.partition(":")[0] for line in words] == catalog.trained("vae")
     assert all(line.endswith(" ms") for line in words)
     assert set(catalog.trained("vae")) <= set(catalog.loaded())
@@ -55,15 +55,15 @@ def test_the_models_of_the_path_have_worked_before_the_page_is_there():
 
 @pytest.mark.parametrize("room", [room for members in app.rooms().values() for room in members])
 def test_each_room_has_a_prepared_result_of_its_own_model(room):
-    with PIL.Image.open(io.BytesIO(_talk.prepared(room))) as picture:
-        assert picture.format == "WEBP" and 200 <= max(picture.size) <= _talk.WIDTH
+    with PIL.Image.open(io.BytesIO(talk.prepared(room))) as picture:
+        assert picture.format == "WEBP" and 200 <= max(picture.size) <= talk.WIDTH
 
 
 def test_a_room_without_weights_has_none(monkeypatch, tmp_path):
-    _talk.prepared.cache_clear()
+    talk.prepared.cache_clear()
     monkeypatch.setattr(catalog, "WEIGHTS", tmp_path)
-    assert _talk.prepared("vae") == b""
-    _talk.prepared.cache_clear()
+    assert talk.prepared("vae") == b""
+    talk.prepared.cache_clear()
 
 
 # ---- in the browser ---------------------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def test_a_late_result_is_stood_in_for_until_it_comes(stage):
         page.locator(".dice:visible").first.click()
         stand_in = page.locator(".prepared")
         stand_in.wait_for()
-        assert _talk.MARK in stand_in.inner_text()
+        assert talk.MARK in stand_in.inner_text()
         page.wait_for_function("document.querySelector('.prepared img').naturalWidth > 100")
         assert held
         page.unroute("**/gradio_api/run/**")  # lets those go that were held

@@ -12,8 +12,9 @@ import pytest
 import torch
 from conftest import refusal
 
-from demos import _points, _room, vi_gmm
-from demos._points import OWN
+from demos import _room, vi_gmm
+from demos._families import planes
+from demos._families.planes import OWN
 from gen_models import Draws, catalog, load
 
 WEIGHTS = "vi_gmm-mnist"
@@ -46,13 +47,13 @@ def hurried(monkeypatch):
 
 
 def own(*points: tuple[float, float]) -> str:
-    return _points.pack(np.array(points).reshape(-1, 2))
+    return planes.pack(np.array(points).reshape(-1, 2))
 
 
 # ---- in the plane -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", _points.PRESETS)
+@pytest.mark.parametrize("text", planes.PRESETS)
 @pytest.mark.parametrize("power", [LOW, 0.0, HIGH])
 def test_the_bound_never_falls(text, power):
     found, counts = vi_gmm.walk(text, 8, power, 1)
@@ -60,7 +61,7 @@ def test_the_bound_never_falls(text, power):
     assert 1 <= found.last <= vi_gmm.MAX_STEPS
     assert len(counts) == len(found.mixtures)
     for count, mixture in zip(counts, found.mixtures, strict=True):
-        assert count.sum() == pytest.approx(len(_points.unpack(text)))
+        assert count.sum() == pytest.approx(len(planes.unpack(text)))
         concentration = 10.0**power
         assert mixture.weights == pytest.approx((count + concentration) / (count + concentration).sum())
 
@@ -75,7 +76,7 @@ def test_the_bound_never_falls_on_points_that_are_hard(seed):
     if seed % 4 == 0:
         points[:] = points[0]
     components, power = int(chance.integers(1, count + 1)), float(chance.choice([LOW, 0, HIGH]))
-    found, _ = vi_gmm.walk(_points.pack(points), components, power, seed)
+    found, _ = vi_gmm.walk(planes.pack(points), components, power, seed)
     assert (np.diff(found.bounds) > -1e-9 * max(abs(found.bounds[0]), 1)).all()
     assert all(np.linalg.eigvalsh(mixture.covariances).min() > 0 for mixture in found.mixtures)
 

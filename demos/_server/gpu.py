@@ -4,7 +4,7 @@ ZeroGPU lends a GPU to one call of a function, and runs the call in a process of
 handlers: a forward pass, or the door in front of it, is a piece of a handler and cannot go to another process. It goes inside of
 what turns trouble into sentences, counts seconds and ends work that was stopped, for all of that has to happen in the page's own
 process. What a handler is given, and what it returns, is pickled; what it changes is lost, but for what it puts into a
-:class:`demos._room.Kept`, which comes back beside its results.
+:class:`demos._kit.running.Cache`, which comes back beside its results.
 
 Handlers that bypass the queue stay on the processor: a visitor's share of the GPU is used up by calls, and a slider makes many.
 """
@@ -23,6 +23,7 @@ import gradio as gr
 import torch
 from gradio.blocks import Block
 
+from demos._server.errors import as_sentence
 from gen_models import catalog, runtime
 
 SECONDS = {"models": 20, "completions": 60, "denoising": 60, "translations": 30, "restorations": 30}
@@ -48,7 +49,7 @@ def on_zero() -> bool:
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 
-def lendable(handler: Callable) -> Callable:
+def gpu_task(handler: Callable) -> Callable:
     """The handler itself; on ZeroGPU one like it that can be lent a GPU, by its ``lend``."""
     if not on_zero() or hasattr(handler, "lend"):
         return handler
@@ -73,7 +74,7 @@ def lendable(handler: Callable) -> Callable:
     return run
 
 
-def stays(handler: Callable) -> Callable:
+def cpu_only(handler: Callable) -> Callable:
     """For handlers in the queue that look up what the page keeps, or measure its machine: they are never lent a GPU."""
     handler.lend = None
     return handler
@@ -146,9 +147,7 @@ def _named(away: Callable, handler: Callable) -> Callable:
 
 def _said(error: Exception, handler: Callable) -> gr.Error:
     """A sentence for the page: ZeroGPU passes on nothing else, and of other exceptions the name only."""
-    from demos import _room
-
-    return _room.told(error, handler.__qualname__)
+    return as_sentence(error, handler.__qualname__)
 
 
 def _arrive() -> None:

@@ -12,7 +12,8 @@ import gradio as gr
 import pytest
 from conftest import ROOT
 
-from demos import _room, _spaces
+from demos import _room
+from demos._server import gpu
 
 BORROWED = """
 import inspect, json
@@ -20,11 +21,12 @@ import torch
 torch.set_num_threads(1)
 import gradio as gr
 import app, spaces
-from demos import _room, _spaces, dcgan, ddpm
+from demos import _room, dcgan, ddpm
+from demos._server import gpu
 from gen_models import catalog, runtime
 
 page = app.build()
-events = [event for event in page.fns.values() if event.concurrency_id in _spaces.SECONDS and event.fn is not None]
+events = [event for event in page.fns.values() if event.concurrency_id in gpu.SECONDS and event.fn is not None]
 names = lambda found: sorted({event.fn.__name__ for event in found})
 told = {
     "lent": names(event for event in events if event.fn.lend),
@@ -69,8 +71,8 @@ for name, error in (("known", catalog.WeightsError("the weights are damaged")), 
     dcgan.load = load
     told[name] = message("dcgan_sample", weights, 7, 2, 1.0)
 event = gr.EventData(gr.Button(), {"index": 3})
-(packed,) = _spaces._packed([event])
-told["event"] = _spaces._unpacked([packed])[0].index
+(packed,) = gpu._packed([event])
+told["event"] = gpu._unpacked([packed])[0].index
 print(json.dumps(told))
 """
 
@@ -79,13 +81,13 @@ def test_elsewhere_handlers_are_the_very_same_objects():
     def handler(value=None):
         return value
 
-    assert not _spaces.on_zero()
-    assert _spaces.lendable(handler) is handler
+    assert not gpu.on_zero()
+    assert gpu.gpu_task(handler) is handler
     assert _room.guarded(handler).__wrapped__.__wrapped__ is handler
     with gr.Blocks() as page:
         gr.Button().click(_room.guarded(handler), concurrency_id="models")
     before = [event.fn for event in page.fns.values()]
-    assert _spaces.lend(page) == 0
+    assert gpu.lend(page) == 0
     assert [event.fn for event in page.fns.values()] == before and "spaces" not in sys.modules
 
 
@@ -105,7 +107,7 @@ def test_every_handler_that_computes_in_the_queue_borrows_a_gpu_once(borrowed):
     assert borrowed["lent"] == borrowed["decorated"] and borrowed["twice"] == 0
     streams = {"complete", "denoise", "translate", "enlarge_picture"}
     assert streams | {"walk", "dcgan_sample", "compare_sample"} <= set(borrowed["lent"])
-    assert borrowed["seconds"] == sorted(set(_spaces.SECONDS.values()))
+    assert borrowed["seconds"] == sorted(set(gpu.SECONDS.values()))
     assert borrowed["device"] == "cpu", "in the page's process there is no GPU"
 
 

@@ -26,8 +26,13 @@ import PIL.ImageDraw
 import torch
 from torch import Tensor
 
-from demos import _points, _room, _watch
-from demos._points import HEIGHT
+from demos._families import planes
+from demos._families.planes import HEIGHT
+from demos._kit.checks import integer, number, one_of
+from demos._kit.markup import picture_html
+from demos._kit.pictures import png_uri, strip_image, to_pil
+from demos._kit.running import is_cancelled, visitor_stays
+from demos._server import request_log
 from gen_models import Draws, catalog, runtime
 from gen_models.data import Batches, DataError, DataSet, data_dir, load_data
 from gen_models.live import Diverged, Live
@@ -88,8 +93,8 @@ class Settings:
             gr.Error: with one sentence.
         """
         return cls(
-            _room.real(rate, *RATES, "Learning rate"), _room.whole(steps, 1, MAX_GENERATOR_STEPS, "Generator steps"),
-            _room.chosen(loss, LOSSES, "Loss"), _room.chosen(cure, CURES, "Cure"),
+            number(rate, *RATES, "Learning rate"), integer(steps, 1, MAX_GENERATOR_STEPS, "Generator steps"),
+            one_of(loss, LOSSES, "Loss"), one_of(cure, CURES, "Cure"),
         )  # fmt: skip
 
 
@@ -175,7 +180,7 @@ def batches_of(text: str, seed: int) -> Callable[[int], tuple[Tensor, Tensor]]:
     """Number of the step -> examples of the board or of the digits, as the trainer hands them over."""
     if text == DIGITS:
         return Batches(digits(), BATCH[False], seed).batch
-    points = on_board(_points.given(text))
+    points = on_board(planes.given(text))
 
     def batch(step: int) -> tuple[Tensor, Tensor]:
         chance = np.random.Generator(np.random.Philox(key=[seed, step]))
@@ -223,7 +228,7 @@ class Training:
 
     def __init__(self, text: str, kind: str, seed: int) -> None:
         self.text, self.kind, self.seed = text, kind, seed
-        self.real = None if text == DIGITS else on_board(_points.given(text))
+        self.real = None if text == DIGITS else on_board(planes.given(text))
         self.live = Live(lambda: build(text, kind), batches_of(text, seed), seed)
         self.noise = Fixed(seed, SHEET if text == DIGITS else GENERATED)
         self.latents = Fixed(0, 256)
@@ -264,7 +269,7 @@ class Training:
 _kept: OrderedDict[str, Training] = OrderedDict()
 _busy: set[str] = set()
 _lock = Lock()
-_watch.counts |= {"training": lambda: len(_busy), "runs": lambda: len(_kept)}
+request_log.counts |= {"training": lambda: len(_busy), "runs": lambda: len(_kept)}
 
 
 def keep(training: Training) -> str:
@@ -310,7 +315,7 @@ def trained(token: str, key: str, training: Training, wanted: list[Part] | None)
     Raises:
         gr.Error: if too many train already, or the training diverges.
     """
-    stays = _room.visitor_stays()
+    stays = visitor_stays()
     with _lock:
         if len(_busy) >= BUSY:
             raise gr.Error(f"{BUSY} visitors train on this machine already; try again in a minute.")
@@ -320,7 +325,7 @@ def trained(token: str, key: str, training: Training, wanted: list[Part] | None)
     finished, until = False, time.monotonic() + LONGEST
 
     def goes_on() -> bool:
-        return training.owner == token and not _room.halted(token) and stays()
+        return training.owner == token and not is_cancelled(token) and stays()
 
     try:
         while goes_on() and not finished and time.monotonic() < until and training.live.steps < MOST_STEPS:
@@ -433,7 +438,7 @@ def board_svg(points: np.ndarray, view: View | None = None, kind: str = GAN, bus
 
     parts, generated = [], 0
     if view is not None and view.shown is not None:
-        parts.append(f'<image href="{_room.png_uri(field_picture(view.shown, kind))}" width="1000" height="{1000 * HEIGHT:.0f}" '
+        parts.append(f'<image href="{png_uri(field_picture(view.shown, kind))}" width="1000" height="{1000 * HEIGHT:.0f}" '
                      'preserveAspectRatio="none"/>')  # fmt: skip
     parts.append(f'<path class="real" d="{dots(points)}"/>')
     if view is not None and view.generated is not None:
@@ -464,13 +469,13 @@ def board_picture(points: np.ndarray, view: View | None, kind: str) -> PIL.Image
 
 def sheet(pictures: Tensor) -> PIL.Image.Image:
     """Pictures of digits on one sheet, eight to a row."""
-    return _room.strip_image([_room.to_pil(picture) for picture in pictures], columns=8)
+    return strip_image([to_pil(picture) for picture in pictures], columns=8)
 
 
 def sheet_html(pictures: Tensor, words: str, busy: bool = False) -> str:
     """The sheet, its pixels crisp."""
-    uri = _room.png_uri(sheet(pictures))
-    return f'<div class="sheet" aria-busy="{"true" if busy else "false"}">{_room.picture_html(uri, words)}</div>'
+    uri = png_uri(sheet(pictures))
+    return f'<div class="sheet" aria-busy="{"true" if busy else "false"}">{picture_html(uri, words)}</div>'
 
 
 def losses_svg(live: Live) -> str:
@@ -524,7 +529,7 @@ def frame(training: Training, busy: bool = False, lead: str = "", speed: float =
     if view.pictures is not None:
         shown = sheet_html(view.pictures, f"digits after {training.live.steps} steps", busy)
     else:
-        shown = board_svg(_points.given(training.text), view, training.kind, busy)
+        shown = board_svg(planes.given(training.text), view, training.kind, busy)
     pace = f", {speed:,.0f} a second" if speed and math.isfinite(speed) else ""
     unlinked = " A link holds only the settings: they were changed too often." if len(training.plan) > MAX_PARTS else ""
     return [shown, losses_svg(training.live), note(f"{lead}Step {training.live.steps:,}{pace}. {view.words}{unlinked}")]
@@ -534,6 +539,6 @@ def untrained(text: str) -> list[str]:
     """Board or sheet, losses and the line under them before the first step."""
     if text == DIGITS:
         return [sheet_html(digits().unit(0, SHEET), "digits of the data set"), "", note("Digits of the data set. Press Start.")]
-    points = _points.given(text)
+    points = planes.given(text)
     there = f"{len(points)} points. Press Start." if len(points) > 1 else "Click on the board, or press and drag, to add points."
     return [board_svg(points), "", note(there)]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from demos import _room
+from demos._kit.markup import bars_html, tiles_html
 from gen_models import Draws, load, runtime
 
 
@@ -25,7 +25,7 @@ def middles(weights: str) -> str:
     captions = [f"{100 * float(model.weights[k]):.1f} %" for k in ranked]
     # a fitted mixture may leave some of its Gaussians without pictures
     unused = [] if not hasattr(model, "counts") else [k for k in ranked if model.counts[k] < 1]
-    return _room.tiles_html(list(pictures), captions, columns=10, words="heap", indices=ranked, faded=unused)
+    return tiles_html(list(pictures), captions, columns=10, words="heap", indices=ranked, faded=unused)
 
 
 def inside(weights: str, number: int, seed: int, spread: float = 1.0) -> str:
@@ -38,9 +38,9 @@ def inside(weights: str, number: int, seed: int, spread: float = 1.0) -> str:
         rows = [model.decode(model.means[number] + reach[:, None] * deviations[way] * ways[way]).cpu() for way in range(3)]
     parts = [
         f"<p>Heap {number}, {100 * float(model.weights[number]):.1f} % of the pictures: eight draws from it.</p>",
-        _room.tiles_html(list(drawn), words="draw"),
+        tiles_html(list(drawn), words="draw"),
         "<p>The three directions in which its pictures differ most, two standard deviations down to two up.</p>",
-        *(_room.tiles_html(list(row), words=f"direction {way + 1}, step") for way, row in enumerate(rows)),
+        *(tiles_html(list(row), words=f"direction {way + 1}, step") for way, row in enumerate(rows)),
     ]
     return f'<div class="strip rows">{"".join(parts)}</div>'
 
@@ -54,8 +54,8 @@ def look(weights: str, picture: Tensor) -> list[str]:
         kept, middle = model.decode(model.encode(picture))[0].cpu(), model.decode(model.means[ranked[:1]])[0].cpu()
         densities = float(model.log_density(picture)), float(model.log_density_of_one(picture))
     captions = ["the picture", f"{model.latent_dim} coordinates", f"its heap: {ranked[0]}"]
-    tiles = _room.tiles_html([picture[0], kept, middle], captions, columns=3, words="looked at")
-    bars = _room.bars_html([(f"heap {k}", float(shares[k])) for k in ranked])
+    tiles = tiles_html([picture[0], kept, middle], captions, columns=3, words="looked at")
+    bars = bars_html([(f"heap {k}", float(shares[k])) for k in ranked])
     rows = "".join(
         f"<tr><td>{words}</td><td>{value:,.1f} nats</td></tr>".replace("-", "\u2212")
         for words, value in zip(("Density under the mixture", "Density under one Gaussian"), densities, strict=True)

@@ -10,8 +10,8 @@ import pytest
 from conftest import refusal
 from scipy import stats
 
-from demos import _points
-from demos._points import HEIGHT, MAX_POINTS, Mixture, Walk
+from demos._families import planes
+from demos._families.planes import HEIGHT, MAX_POINTS, Mixture, Walk
 
 
 @pytest.fixture
@@ -23,33 +23,33 @@ def mixture() -> Mixture:
 # ---- what comes in ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", _points.PRESETS)
+@pytest.mark.parametrize("name", planes.PRESETS)
 def test_a_preset_fits_the_board_and_is_always_the_same(name):
-    points = _points.unpack(name)
+    points = planes.unpack(name)
     assert 200 <= len(points) <= MAX_POINTS
     assert (points >= 0).all() and (points <= (1, HEIGHT)).all()
-    assert np.array_equal(_points.PRESETS[name](), _points.PRESETS[name]())
+    assert np.array_equal(planes.PRESETS[name](), planes.PRESETS[name]())
     assert points.std(axis=0).min() > 0.05
 
 
 def test_points_survive_the_text():
     points = np.random.default_rng(0).random((MAX_POINTS, 2)) * (1, HEIGHT)
-    text = _points.pack(points)
-    assert np.abs(_points.unpack(text) - points).max() < 1e-5
+    text = planes.pack(points)
+    assert np.abs(planes.unpack(text) - points).max() < 1e-5
     assert len(text) < 6000, "a link must hold it"
-    assert len(_points.unpack("")) == 0
+    assert len(planes.unpack("")) == 0
 
 
-@pytest.mark.parametrize("text", ["blobs", "x", "AAA=", "AAAA", None, 3, True, ["Blobs"], "é", _points.pack(np.zeros((1001, 2)))],
+@pytest.mark.parametrize("text", ["blobs", "x", "AAA=", "AAAA", None, 3, True, ["Blobs"], "é", planes.pack(np.zeros((1001, 2)))],
                          ids=lambda text: repr(text)[:12])  # fmt: skip
 def test_what_is_no_board_is_refused(text):
-    assert re.match("The points cannot be read|There is room for 1,000 points", refusal(_points.given, text))
+    assert re.match("The points cannot be read|There is room for 1,000 points", refusal(planes.given, text))
 
 
 def test_clicks_are_added_from_the_top_down():
-    text = _points.with_clicked("", [[0.0, 0.0], [1.0, 1.0], [0.5, 0.25]])
-    assert _points.unpack(text) == pytest.approx(np.array([[0, HEIGHT], [1, 0], [0.5, 0.75 * HEIGHT]]), abs=1e-4)
-    assert len(_points.unpack(_points.with_clicked("Rings", [[0.5, 0.5]]))) == len(_points.unpack("Rings")) + 1
+    text = planes.with_clicked("", [[0.0, 0.0], [1.0, 1.0], [0.5, 0.25]])
+    assert planes.unpack(text) == pytest.approx(np.array([[0, HEIGHT], [1, 0], [0.5, 0.75 * HEIGHT]]), abs=1e-4)
+    assert len(planes.unpack(planes.with_clicked("Rings", [[0.5, 0.5]]))) == len(planes.unpack("Rings")) + 1
 
 
 @pytest.mark.parametrize(
@@ -59,12 +59,12 @@ def test_clicks_are_added_from_the_top_down():
     ids=lambda clicked: repr(clicked)[:12],
 )  # fmt: skip
 def test_a_click_that_says_nothing_is_refused(clicked):
-    assert re.match("A click must say|The place must be a number|There is room for", refusal(_points.with_clicked, "", clicked))
+    assert re.match("A click must say|The place must be a number|There is room for", refusal(planes.with_clicked, "", clicked))
 
 
 def test_a_full_board_takes_no_more():
-    full = _points.pack(np.full((MAX_POINTS, 2), 0.5))
-    assert "these are 1,001" in refusal(_points.with_clicked, full, [[0.5, 0.5]])
+    full = planes.pack(np.full((MAX_POINTS, 2), 0.5))
+    assert "these are 1,001" in refusal(planes.with_clicked, full, [[0.5, 0.5]])
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,13 @@ def test_a_full_board_takes_no_more():
      (" .5\t.5 \n\n\n", [[0.5, 0.5]]), ("1e-1, 2e-1", [[0.1, 0.2]])],
 )  # fmt: skip
 def test_pasted_points_on_the_board_stay_where_they_are(text, points):
-    found, moved = _points.read_text(text)
+    found, moved = planes.read_text(text)
     assert not moved and found.tolist() == points
 
 
 @pytest.mark.parametrize("text", ["-5, 3\n200, 44\n7, 9", "1e9 -1e9\n-1e9 1e9", "3 3\n3 3", "0 0\n1e-300 5", "7, 7"])
 def test_pasted_points_off_the_board_are_fitted(text):
-    found, moved = _points.read_text(text)
+    found, moved = planes.read_text(text)
     assert moved
     assert (found >= 0).all() and (found <= (1, HEIGHT)).all()
     assert np.isfinite(found).all()
@@ -87,7 +87,7 @@ def test_pasted_points_off_the_board_are_fitted(text):
 
 def test_fitting_keeps_the_shape():
     points = np.array([[0.0, 0.0], [30.0, 0.0], [0.0, 10.0]])
-    found, _ = _points.read_text("\n".join(f"{x} {y}" for x, y in points))
+    found, _ = planes.read_text("\n".join(f"{x} {y}" for x, y in points))
     assert found[1, 0] - found[0, 0] == pytest.approx(3 * (found[2, 1] - found[0, 1]))
     assert found[:, 0].max() - found[:, 0].min() == pytest.approx(0.9)
 
@@ -105,20 +105,20 @@ def test_fitting_keeps_the_shape():
     ids=lambda text: repr(text)[:14],
 )  # fmt: skip
 def test_pasted_text_without_points_is_told(text, start):
-    assert refusal(_points.read_text, text).startswith(start)
+    assert refusal(planes.read_text, text).startswith(start)
 
 
 @pytest.mark.parametrize("count, components, words", [(0, 1, "there are none"), (1, 1, "there is one"), (2, 3, "there are 2")])
 def test_too_few_points_are_told(count, components, words):
-    assert words in refusal(_points.enough, np.zeros((count, 2)), components)
-    _points.enough(np.zeros((3, 2)), 3)
+    assert words in refusal(planes.enough, np.zeros((count, 2)), components)
+    planes.enough(np.zeros((3, 2)), 3)
 
 
 # ---- Gaussians --------------------------------------------------------------------------------------------------------
 
 
 def test_densities_and_responsibilities_are_scipys(mixture):
-    points = _points.unpack("Moons")
+    points = planes.unpack("Moons")
     wanted = np.stack([
         weight * stats.multivariate_normal.pdf(points, mean, covariance)
         for weight, mean, covariance in zip(mixture.weights, mixture.means, mixture.covariances, strict=True)
@@ -138,7 +138,7 @@ def test_new_points_have_the_mixtures_moments(mixture):
 def test_axes_of_an_ellipse():
     turn = np.deg2rad(30)
     ways = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    long, short, angle = _points.axes(ways @ np.diag([0.09, 0.01]) @ ways.T)
+    long, short, angle = planes.axes(ways @ np.diag([0.09, 0.01]) @ ways.T)
     assert (long, short) == pytest.approx((0.3, 0.1))
     assert angle % 180 == pytest.approx(30)
 
@@ -147,57 +147,57 @@ def test_axes_of_an_ellipse():
 
 
 def test_the_board_is_drawn_from_its_numbers(mixture):
-    points = _points.unpack("Blobs")
-    svg = _points.plot_svg(points, mixture, np.array([[0.5, 0.5]]))
+    points = planes.unpack("Blobs")
+    svg = planes.plot_svg(points, mixture, np.array([[0.5, 0.5]]))
     assert svg.count("<circle") == len(points) and svg.count("<ellipse") == 4 and svg.count('class="drawn"') == 1
     x, y = re.search(r'cx="(\d+)" cy="(\d+)"', svg).groups()
     assert (int(x) / 1000, HEIGHT - int(y) / 1000) == pytest.approx(tuple(points[0]), abs=1e-3)
     assert "translate(300.0 300.0)" in svg  # mean (0.3, 0.4) on a board 0.7 high
     assert not re.search(r"nan|inf|https?:|data:", svg)
-    bare = _points.plot_svg(points[:0], None)
+    bare = planes.plot_svg(points[:0], None)
     assert "<circle" not in bare and 'data-count="0"' in bare
 
 
 def test_a_point_has_the_colour_of_the_gaussian_that_made_it(mixture):
     near = np.concatenate([mixture.means, [[0.5, 0.3]]])
-    colours = re.findall(r'fill="(#[0-9a-f]{6})"/>', _points.plot_svg(near, mixture))[-3:]
-    assert colours[:2] == [colour.lower() for colour in _points.COLOURS[:2]]
+    colours = re.findall(r'fill="(#[0-9a-f]{6})"/>', planes.plot_svg(near, mixture))[-3:]
+    assert colours[:2] == [colour.lower() for colour in planes.COLOURS[:2]]
 
 
 def test_what_is_saved_is_what_is_shown(mixture):
     points = np.array([[0.5, 0.35]])
-    image = _points.plot_picture(points, mixture)
+    image = planes.plot_picture(points, mixture)
     assert image.size == (1000, 700)
-    colour = re.search(r'fill="(#[0-9a-f]{6})"/>$', _points.plot_svg(points, mixture).removesuffix("</svg>"))[1]
+    colour = re.search(r'fill="(#[0-9a-f]{6})"/>$', planes.plot_svg(points, mixture).removesuffix("</svg>"))[1]
     assert "#{:02x}{:02x}{:02x}".format(*image.getpixel((500, 350))) == colour
-    assert _points.plot_picture(points[:0], None).getcolors(10) == [(700_000, (250, 248, 244))]
+    assert planes.plot_picture(points[:0], None).getcolors(10) == [(700_000, (250, 248, 244))]
 
 
 def test_a_component_that_nothing_belongs_to_fades():
-    assert _points.presence(0.0, 10) < 0.2 < 0.5 < _points.presence(0.1, 10) == 1.0
-    bars = _points.weights_html(np.array([0.9, 0.1, 0.0]), np.array([True, True, False]))
+    assert planes.presence(0.0, 10) < 0.2 < 0.5 < planes.presence(0.1, 10) == 1.0
+    bars = planes.weights_html(np.array([0.9, 0.1, 0.0]), np.array([True, True, False]))
     assert bars.count("unused") == 1 and 'data-used="2"' in bars and "90.0 %" in bars
-    svg = _points.ranked_weights_svg(np.array([0.1, 0.0, 0.9]), np.array([True, False, True]))
+    svg = planes.ranked_weights_svg(np.array([0.1, 0.0, 0.9]), np.array([True, False, True]))
     heights = [float(height) for height in re.findall(r'<rect class="\w+" .*?height="([\d.]+)"', svg)]
     assert heights == sorted(heights, reverse=True) and heights[0] == 140 and "2 of 3 Gaussians are used" in svg
     assert re.findall(r'<rect class="(\w+)"', svg) == ["used", "used", "unused"]
-    assert "All 2 Gaussians are used" in _points.ranked_weights_svg(np.array([0.5, 0.5]), np.array([True, True]))
+    assert "All 2 Gaussians are used" in planes.ranked_weights_svg(np.array([0.5, 0.5]), np.array([True, True]))
 
 
 def test_a_curve_rises_with_its_values():
     values = [-3.0, -1.0, -0.5, -0.25]
-    svg = _points.curve_svg(values, 2, "Bound", "nats")
+    svg = planes.curve_svg(values, 2, "Bound", "nats")
     places = [tuple(map(float, pair.split(","))) for pair in re.search(r'polyline points="([^"]+)"', svg)[1].split()]
     assert len(places) == 4
     assert all(before[0] < after[0] and before[1] > after[1] for before, after in zip(places, places[1:], strict=False))
     assert re.search(r'<circle cx="([\d.]+)"', svg)[1] == f"{places[2][0]:.1f}"
     assert "−0.500" in svg and "-0" not in re.sub(r"<[^>]+>", "", svg)
-    assert _points.curve_svg([1.0], 0, "Bound", "nats") == ""
-    assert "nan" not in _points.curve_svg([1.0, 1.0], 0, "Bound", "nats")
+    assert planes.curve_svg([1.0], 0, "Bound", "nats") == ""
+    assert "nan" not in planes.curve_svg([1.0, 1.0], 0, "Bound", "nats")
 
 
 def test_the_words_say_where_a_walk_stands(mixture):
     walk = Walk((mixture,) * 4, (1.0, 2.0, 3.0, 3.0))
     assert walk.last == 3
-    assert [_points.told(walk, step, 100) for step in (0, 3)] == ["Iteration 0 of 3.", "At rest after 3 iterations."]
-    assert "still moves" in _points.told(walk, 3, 3)
+    assert [planes.told(walk, step, 100) for step in (0, 3)] == ["Iteration 0 of 3.", "At rest after 3 iterations."]
+    assert "still moves" in planes.told(walk, 3, 3)

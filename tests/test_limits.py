@@ -21,7 +21,8 @@ from gradio.route_utils import delete_files_created_by_app
 from playwright.sync_api import expect, sync_playwright
 
 import app
-from demos import _crowd, _room
+from demos import _room
+from demos._server import limits
 
 SOON = 30
 
@@ -31,14 +32,14 @@ class Hall:
 
     def __init__(self, cache: Path) -> None:
         self.door, self.inside = threading.Event(), []
-        with _crowd.Page(delete_cache=(3600, 3600)) as self.page:
+        with limits.Page(delete_cache=(3600, 3600)) as self.page:
             text, picture = gr.Textbox("a", label="Text"), _room.CheckedImage()
             button, told = gr.Button("Walk in"), gr.Textbox(label="Told")
             button.click(self.wait, text, told, **_room.HEAVY)
             text.input(self.wait, text, told, **_room.QUICK)
             picture.upload(lambda picture: "seen", picture, told, api_visibility="private")
             gr.api(self.wait, api_name="wait", concurrency_id="models")
-        self.page.queue(max_size=_crowd.MAX_WAITING, default_concurrency_limit=1, api_open=False)
+        self.page.queue(max_size=limits.MAX_WAITING, default_concurrency_limit=1, api_open=False)
         _, self.address, _ = self.page.launch(
             prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **app.launch_settings(self.page)
         )
@@ -88,33 +89,33 @@ def refused(answer: httpx.Response, sentence: str) -> None:
 
 @pytest.mark.parametrize("session", ["a", None], ids=["session", "none"])
 def test_a_visitor_has_so_many_places_and_others_have_theirs(hall, session):
-    for _ in range(_crowd.MAX_OWN):
+    for _ in range(limits.MAX_OWN):
         assert hall.join(session).status_code == 200
-    refused(hall.join(session), _crowd.ENOUGH.format(_crowd.MAX_OWN))
+    refused(hall.join(session), limits.ENOUGH.format(limits.MAX_OWN))
     assert hall.join("b").status_code == 200
     assert hall.join(None, host="1.0.0.2").status_code == 200
-    hall.until(waiting=_crowd.MAX_OWN + 1, running=1)
+    hall.until(waiting=limits.MAX_OWN + 1, running=1)
     hall.door.set()
     hall.until(waiting=0, running=0)
-    assert len(hall.inside) == _crowd.MAX_OWN + 2
+    assert len(hall.inside) == limits.MAX_OWN + 2
     assert hall.join(session).status_code == 200
 
 
 def test_an_address_leaves_places_for_others(hall):
-    for place in range(_crowd.MAX_ADDRESS):
+    for place in range(limits.MAX_ADDRESS):
         assert hall.join(f"visitor {place // 5}").status_code == 200
-    refused(hall.join("one more"), _crowd.CROWDED.format(_crowd.MAX_ADDRESS))
+    refused(hall.join("one more"), limits.CROWDED.format(limits.MAX_ADDRESS))
     assert hall.join("one more", host="1.0.0.2").status_code == 200
 
 
 def test_a_full_queue_says_so_over_http(hall):
-    for place in range(_crowd.MAX_WAITING + 1):  # one of them walks up to the door
+    for place in range(limits.MAX_WAITING + 1):  # one of them walks up to the door
         assert hall.join(f"{place}", host=f"1.0.0.{place}").status_code == 200
         if not place:
             hall.until(running=1, waiting=0)
     refused(hall.join("late", host="2.0.0.1"), "The gallery is busy: 32 requests are waiting. Try again in a moment.")
     told = hall.health()
-    assert told["waiting"] == told["waiting_most"] == _crowd.MAX_WAITING and told["running"] == 1
+    assert told["waiting"] == told["waiting_most"] == limits.MAX_WAITING and told["running"] == 1
     hall.door.set()
     hall.until(waiting=0, running=0)
 
@@ -133,10 +134,10 @@ def test_a_visitor_reads_the_place_in_the_queue_and_that_it_is_full(hall):
             page.goto(hall.address)
         one.get_by_role("button", name="Walk in").click()
         expect(one.get_by_text(re.compile(r"queue: 4/4")).first).to_be_visible(timeout=1000 * SOON)
-        for place in range(4, _crowd.MAX_WAITING):
+        for place in range(4, limits.MAX_WAITING):
             assert hall.join(f"{place}", host=f"1.0.0.{place}").status_code == 200
         other.get_by_role("button", name="Walk in").click()
-        expect(other.locator(".toast-body")).to_contain_text(_crowd.BUSY.format(_crowd.MAX_WAITING), timeout=1000 * SOON)
+        expect(other.locator(".toast-body")).to_contain_text(limits.BUSY.format(limits.MAX_WAITING), timeout=1000 * SOON)
         hall.door.set()
         expect(one.get_by_label("Told")).to_have_value("in", timeout=1000 * SOON)
         browser.close()
@@ -149,13 +150,13 @@ def test_requests_beside_the_queue_are_bounded_for_a_session_and_an_address(hall
         return hall.client.post("/gradio_api/run/predict", json={"data": ["a"], "fn_index": number, "session_hash": session})
 
     with ThreadPoolExecutor(40) as pool:
-        first = [pool.submit(ask, "a") for _ in range(_crowd.MAX_OWN)]
-        hall.until(direct=_crowd.MAX_OWN)
+        first = [pool.submit(ask, "a") for _ in range(limits.MAX_OWN)]
+        hall.until(direct=limits.MAX_OWN)
         answer = ask("a")
-        assert answer.status_code == 500 and answer.json()["error"] == _crowd.ENOUGH.format(_crowd.MAX_OWN)
-        others = [pool.submit(ask, f"b{place}") for place in range(_crowd.MAX_ADDRESS - _crowd.MAX_OWN)]
-        hall.until(direct=_crowd.MAX_ADDRESS)
-        assert ask("c").json()["error"] == _crowd.CROWDED.format(_crowd.MAX_ADDRESS)
+        assert answer.status_code == 500 and answer.json()["error"] == limits.ENOUGH.format(limits.MAX_OWN)
+        others = [pool.submit(ask, f"b{place}") for place in range(limits.MAX_ADDRESS - limits.MAX_OWN)]
+        hall.until(direct=limits.MAX_ADDRESS)
+        assert ask("c").json()["error"] == limits.CROWDED.format(limits.MAX_ADDRESS)
         hall.door.set()
         assert {each.result().status_code for each in (*first, *others)} == {200}
     hall.until(direct=0)
@@ -171,24 +172,24 @@ def test_more_than_have_a_place_stand_in_line(hall, monkeypatch):
         return hall.client.post("/gradio_api/run/predict", json=body, headers={"X-Forwarded-For": f"1.0.0.{place}"})
 
     with ThreadPoolExecutor(60) as pool:
-        first = [pool.submit(ask, place, "in") for place in range(_crowd.MAX_DIRECT)]
-        hall.until(direct=_crowd.MAX_DIRECT)
-        monkeypatch.setattr(_crowd, "PATIENCE", 0.5)
+        first = [pool.submit(ask, place, "in") for place in range(limits.MAX_DIRECT)]
+        hall.until(direct=limits.MAX_DIRECT)
+        monkeypatch.setattr(limits, "PATIENCE", 0.5)
         answer = ask(90, "hasty")
-        assert answer.status_code == 500 and answer.json()["error"] == _crowd.BUSY.format(1)
-        monkeypatch.setattr(_crowd, "PATIENCE", SOON)
-        hall.until(direct=_crowd.MAX_DIRECT)
+        assert answer.status_code == 500 and answer.json()["error"] == limits.BUSY.format(1)
+        monkeypatch.setattr(limits, "PATIENCE", SOON)
+        hall.until(direct=limits.MAX_DIRECT)
         later = []
         for place in range(5):
             later.append(pool.submit(ask, 100 + place, f"{place}"))
-            hall.until(direct=_crowd.MAX_DIRECT + place + 1)
-        monkeypatch.setattr(_crowd, "MAX_STANDING", 5)
-        assert ask(91, "late").json()["error"] == _crowd.BUSY.format(5)
-        assert hall.inside == ["in"] * _crowd.MAX_DIRECT, "those who stand there are not let in"
+            hall.until(direct=limits.MAX_DIRECT + place + 1)
+        monkeypatch.setattr(limits, "MAX_STANDING", 5)
+        assert ask(91, "late").json()["error"] == limits.BUSY.format(5)
+        assert hall.inside == ["in"] * limits.MAX_DIRECT, "those who stand there are not let in"
         hall.door.set()
         assert {each.result().status_code for each in (*first, *later)} == {200}
     hall.until(direct=0)
-    assert sorted(hall.inside[_crowd.MAX_DIRECT :]) == list("01234")
+    assert sorted(hall.inside[limits.MAX_DIRECT :]) == list("01234")
 
 
 @pytest.mark.parametrize("cause, quiet", [(asyncio.CancelledError(), True), (None, False)], ids=["left", "a fault"])
@@ -204,7 +205,7 @@ def test_a_stream_whose_visitor_left_leaves_no_trace_in_the_log(cause, quiet):
 
     scope = {"type": "http", "path": "/gradio_api/queue/data", "method": "GET", "headers": []}
     with nullcontext() if quiet else pytest.raises(KeyError):
-        asyncio.run(_crowd.Bounds(stream)(scope, None, send))
+        asyncio.run(limits.Bounds(stream)(scope, None, send))
     assert sent == ["http.response.start", "http.response.body"][: 1 + quiet]
 
 
@@ -231,16 +232,16 @@ def test_a_result_that_nobody_fetches_is_dropped(hall, monkeypatch):
     assert event in queue.pending_messages_per_session and event in queue.pending_event_ids_session
     fetched = hall.join(None).json()["event_id"]
     assert "event: complete" in hall.client.get(f"/gradio_api/call/wait/{fetched}").text
-    monkeypatch.setattr(_crowd, "FORGOTTEN", 0)
+    monkeypatch.setattr(limits, "FORGOTTEN", 0)
     hall.until(running=0)
     hall.join("page")
     assert event not in queue.pending_messages_per_session and event not in queue.pending_event_ids_session
     answer = hall.client.get(f"/gradio_api/call/wait/{event}")
-    assert answer.status_code == 404 and answer.json() == {"detail": _crowd.FETCHED}
+    assert answer.status_code == 404 and answer.json() == {"detail": limits.FETCHED}
 
 
 def test_a_result_on_its_way_is_kept(hall, monkeypatch):
-    monkeypatch.setattr(_crowd, "FORGOTTEN", 0)
+    monkeypatch.setattr(limits, "FORGOTTEN", 0)
     event = hall.join(None).json()["event_id"]
     hall.until(running=1)
     hall.join("page")
@@ -263,7 +264,7 @@ def test_a_session_remembers_nothing_of_what_was_sent_and_shown(hall):
     body = {"data": ["abc"], "fn_index": number, "session_hash": "page"}
     assert hall.client.post("/gradio_api/run/predict", json=body).status_code == 200
     assert hall.inside == ["abc"]
-    assert isinstance(hall.page.state_holder["page"], _crowd.Session)
+    assert isinstance(hall.page.state_holder["page"], limits.Session)
     assert not hall.page.state_holder["page"].config_values
 
 
@@ -271,7 +272,7 @@ def test_a_session_keeps_its_own_state_and_parts_that_changed():
     with gr.Blocks() as page:
         text, state = gr.Textbox("a"), gr.State([0])
     page.state_session_capacity = 2
-    sessions = _crowd.Sessions()
+    sessions = limits.Sessions()
     sessions.set_blocks(page)
     sessions["a"][state._id] = [7]
     sessions["a"][text._id] = gr.Textbox("b", render=False)
@@ -297,13 +298,13 @@ def test_what_is_uploaded_over_http_is_deleted_with_the_pages_own(hall):
 
 
 def test_the_oldest_uploads_make_room(hall, monkeypatch):
-    monkeypatch.setattr(_crowd, "MAX_UPLOADS", 3)
+    monkeypatch.setattr(limits, "MAX_UPLOADS", 3)
     paths = []
     for place in range(5):
         paths += hall.client.post("/gradio_api/upload", files={"files": (f"{place}.png", png() + bytes([place]))}).json()
         time.sleep(0.02)
     assert [Path(path).is_file() for path in paths] == [False, False, True, True, True]
-    monkeypatch.setattr(_crowd, "MAX_UPLOADED", _crowd.MAX_BODY)  # no room but for the next request
+    monkeypatch.setattr(limits, "MAX_UPLOADED", limits.MAX_BODY)  # no room but for the next request
     paths += hall.client.post("/gradio_api/upload", files={"files": ("5.png", png())}).json()
     assert [Path(path).is_file() for path in paths] == [False] * 5 + [True]
     assert hall.health()["uploads"] == 1
@@ -315,5 +316,5 @@ def test_only_what_broken_uploads_left_is_swept(tmp_path):
     for file in (old, other / "tmpnew67890", left):
         file.write_bytes(b"x")
     os.utime(old, (1, 1))
-    _crowd.sweep(tmp_path, time.time() - 5)
+    limits.sweep(tmp_path, time.time() - 5)
     assert not left.exists() and old.exists() and (other / "tmpnew67890").exists()

@@ -17,7 +17,8 @@ import PIL.Image
 from starlette.requests import Request
 from starlette.responses import Response
 
-from demos import _home
+from demos._server.covers import as_webp, headline, main_verb, send_webp
+from demos._widgets import script
 from gen_models import catalog, load, runtime
 
 LATE = 1500
@@ -25,7 +26,7 @@ LATE = 1500
 WIDTH = 1024
 """Pixels across of a prepared result, at most."""
 MARK = "Prepared in advance: the live result is late."
-STAGE_JS = """document.documentElement.classList.add('talk');"""
+STAGE_JS = script("stage")
 
 
 class PathError(ValueError):
@@ -58,7 +59,7 @@ def warmed(path: Sequence[str]) -> Iterator[str]:
         if room not in catalog.names():
             continue  # a room of several models loads each when it is its turn
         for name in catalog.trained(room):
-            verb, what = _home.main_verb(load(name))
+            verb, what = main_verb(load(name))
             for _ in range(2):
                 began = time.perf_counter()
                 with runtime.forward_pass():
@@ -71,7 +72,7 @@ def warmed(path: Sequence[str]) -> Iterator[str]:
 @lru_cache(maxsize=64)
 def prepared(room: str) -> bytes:
     """The sheet of samples of a room's best known weights as WebP; b"" if there is none."""
-    name, _ = _home.headline(room)
+    name, _ = headline(room)
     sheet = catalog.WEIGHTS / name / "samples.png"
     if not name or not sheet.is_file():
         return b""
@@ -79,12 +80,12 @@ def prepared(room: str) -> bytes:
         factor = max(1, WIDTH // picture.width)
         shown = picture.convert("RGB").resize((factor * picture.width, factor * picture.height), PIL.Image.Resampling.NEAREST)
     shown.thumbnail((WIDTH, WIDTH))
-    return _home.as_webp(shown)
+    return as_webp(shown)
 
 
 async def send_prepared(request: Request) -> Response:
     """``GET /prepared/<room>.webp``"""
-    return await _home.send_webp(prepared, request.path_params["room"], catalog.names())
+    return await send_webp(prepared, request.path_params["room"], catalog.names())
 
 
 def stage() -> None:

@@ -53,7 +53,7 @@ counts: dict[str, Callable[[], int]] = {}
 _account: ContextVar[Account | None] = ContextVar("account", default=None)
 
 
-def watched(handler: Callable) -> Callable:
+def logged(handler: Callable) -> Callable:
     """The handler with a line in the log for every call of it."""
     signature = inspect.signature(handler)
     room = "page" if handler.__module__ in ("__main__", "app") else handler.__module__.rpartition(".")[2]

@@ -13,7 +13,8 @@ import torch
 from starlette.testclient import TestClient
 
 import app
-from demos import _room, _watch
+from demos import _room
+from demos._server import request_log
 from gen_models import Draws, catalog, load, runtime
 
 
@@ -43,7 +44,7 @@ def test_a_request_leaves_a_line_that_says_where_its_time_went(lines):
     assert sample("dcgan-faces", 7.0) == "done"
     (line,) = lines()
     told = fields(line)
-    assert told["room"] == "test_watch" and told["verb"] == "sample" and told["seed"] == "7"
+    assert told["room"] == "test_request_log" and told["verb"] == "sample" and told["seed"] == "7"
     assert told["steps"] == "1" and told["end"] == "ok" and told["queue"] == "0ms"
     assert 50 <= milliseconds(line, "model") < milliseconds(line, "total")
     assert milliseconds(line, "encoding") > 0
@@ -151,11 +152,11 @@ def test_health_says_what_is_loaded():
 
 
 def test_an_encoder_within_an_encoder_counts_once(lines):
-    @_watch.encoding
+    @request_log.encoding
     def inner() -> None:
         time.sleep(0.05)
 
-    @_watch.encoding
+    @request_log.encoding
     def outer() -> None:
         inner()
 

@@ -34,7 +34,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from demos import _light, _room
+from demos._server import light
+from demos._server.errors import as_sentence
 
 log = logging.getLogger("gallery")
 
@@ -142,7 +143,7 @@ class Page(gr.Blocks):
 
     def get_config_file(self) -> Any:
         """As Gradio's, without what a browser fetches when it shows it."""
-        return _light.put_aside(super().get_config_file(), self.kept)
+        return light.put_aside(super().get_config_file(), self.kept)
 
     @cached_property
     def direct(self) -> Counter[str]:
@@ -251,7 +252,7 @@ class Page(gr.Blocks):
                 found = await super().process_api(block_fn, inputs, *values, **named)
         except Exception as error:
             self._leave(session, event)
-            raise _room.told(error, getattr(block_fn, "name", None) or "an action") from error
+            raise as_sentence(error, getattr(block_fn, "name", None) or "an action") from error
         if not found["is_generating"]:
             self._leave(session, event)
         return found
@@ -370,7 +371,7 @@ class Bounds:
                 log.warning("refused %s %r: %s", scope["method"], path[:100], type(error).__name__)
                 await refuse(400, UNREADABLE)
             else:
-                await refuse(500, _room.told(error, repr(path[:100])).message)
+                await refuse(500, as_sentence(error, repr(path[:100])).message)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An upload; what broken ones left behind goes when none is on its way."""

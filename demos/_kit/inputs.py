@@ -1,0 +1,213 @@
+"""What a visitor brings: pictures and drawings, checked."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import io
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+from gradio.components.base import server
+
+from gen_models.data import square
+
+MAX_PIXELS = 25_000_000
+"""Pictures above this many pixels are refused."""
+
+
+PIL.Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+
+MAX_SIDE, MAX_LAYERS, MAX_BOARDS = 2000, 4, 32
+"""Of drawings: pixels of the longer side, layers, and drawings that are sent and not read yet."""
+
+
+class CheckedImage(gr.Image):
+    """The only way for a picture into the gallery: an uploaded file that decodes, upright, on white, within bounds.
+
+    The stock component opens any picture of the server that a payload names, drops alpha, clips 16 bits and says nothing
+    when a file cannot be read. This one gives an RGB ``PIL.Image`` or one clear sentence.
+    """
+
+    is_template = True
+
+    # Gradio sends the page those settings that the constructor's signature names
+    @functools.wraps(gr.Image.__init__)
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(
+            **({"type": "pil", "image_mode": "RGB", "sources": ["upload", "clipboard"], "buttons": ["fullscreen"], "height": 280}
+               | settings)
+        )  # fmt: skip
+
+    def preprocess(self, payload: Any) -> PIL.Image.Image | None:  # type: ignore[override]
+        """The uploaded file as an RGB picture.
+
+        Raises:
+            gr.Error: if it is no upload, no picture, damaged or too large.
+        """
+        if payload is None:
+            return None
+        path = Path(payload.path or "").resolve()
+        if (payload.url or "").startswith("data:") or not path.is_relative_to(Path(self.GRADIO_CACHE).resolve()):
+            raise gr.Error("Please upload the picture as a file.")
+        if not path.is_file():
+            raise gr.Error("This file is no longer here; upload it again.")
+        return read_picture(path)
+
+
+def read_picture(file: Path | io.BytesIO) -> PIL.Image.Image:
+    """A picture file as upright RGB on white; of an animation, the first frame.
+
+    Raises:
+        gr.Error: with one sentence for the page.
+    """
+    try:
+        image = PIL.Image.open(file, formats=("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"))
+    except PIL.Image.DecompressionBombError as error:
+        raise _too_large() from error
+    except Exception as error:
+        raise gr.Error("This file is not a picture that can be read; PNG, JPEG, WebP, BMP, GIF and TIFF can.") from error
+    with image:
+        if image.width * image.height > MAX_PIXELS:
+            raise _too_large()
+        try:
+            image.seek(0)
+            image.load()
+            longest = max(image.size)
+            # square() crops the middle; here the whole picture is wanted, so only its modes and its turn are mended
+            return upright_rgb(image) if longest > 1 else upright_rgb(image).resize((2, 2))
+        except Exception as error:
+            raise gr.Error("This picture file is damaged and cannot be read.") from error
+
+
+def sent_picture(text: Any, limit: int = 4_000_000) -> PIL.Image.Image:
+    """A picture that came as text, a data URI or plain base64 of a picture file of up to ``limit`` letters, as upright RGB.
+
+    Raises:
+        gr.Error: with one sentence for the page.
+    """
+    try:
+        content = base64.b64decode(str(text)[:limit].rpartition(",")[2], validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise gr.Error("The picture must be a picture file in base64.") from error
+    return read_picture(io.BytesIO(content))
+
+
+def upright_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
+    """Turned as its EXIF says, 16 bits scaled by their range, transparency on white, RGB."""
+    image = PIL.ImageOps.exif_transpose(image)
+    if image.mode.startswith(("I", "F")):
+        values = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
+        low, high = float(values.min()), float(values.max())
+        # a constant picture keeps its place between black and white instead of being stretched
+        values = (values - low) / (high - low) if high > low else values / max(high, 65535.0)
+        image = PIL.Image.fromarray((values * 255).round().astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = PIL.Image.alpha_composite(PIL.Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _too_large() -> gr.Error:
+    return gr.Error(f"This picture has more than {MAX_PIXELS // 10**6} million pixels; make it smaller first.")
+
+
+def as_input(image: PIL.Image.Image, size: int, channels: int, centre: bool, fill: float = 20 / 28) -> np.ndarray:
+    """A user's picture as a model sees it: (C, size, size) float32 in [0, 1].
+
+    With ``centre`` (grey sets of things on black): dark on light is turned round, and the figure is scaled to the part ``fill`` of
+    the side with its centre of mass in the centre, as MNIST's authors did (20 of 28 pixels).
+    """
+    if not centre:
+        values = np.asarray(square(image, size, "RGB" if channels == 3 else "L"), np.float32) / 255
+        return values[None] if channels == 1 else values.transpose(2, 0, 1)
+    grey = np.asarray(image.convert("L"), np.float32) / 255
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    if np.median(border) > 0.5:
+        grey = 1 - grey
+    rows, columns = np.nonzero(grey > 0.2)
+    if len(rows) == 0:
+        raise gr.Error("The picture is empty: draw or upload something first.")
+    figure = grey[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    box = size * fill
+    ratio = box / max(figure.shape)
+    shape = (max(1, round(figure.shape[1] * ratio)), max(1, round(figure.shape[0] * ratio)))
+    small = PIL.Image.fromarray((figure * 255).astype(np.uint8)).resize(shape, PIL.Image.Resampling.BOX if ratio < 1 else 2)
+    values = np.asarray(small, np.float32) / 255
+    total = values.sum() or 1.0
+    top = round(size / 2 - (values.sum(1) * (np.arange(len(values)) + 0.5)).sum() / total)
+    left = round(size / 2 - (values.sum(0) * (np.arange(values.shape[1]) + 0.5)).sum() / total)
+    top = min(max(top, 0), size - values.shape[0])
+    left = min(max(left, 0), size - values.shape[1])
+    whole_ = np.zeros((1, size, size), np.float32)
+    whole_[0, top : top + values.shape[0], left : left + values.shape[1]] = values
+    return whole_
+
+
+def drawing(board: dict | None) -> PIL.Image.Image:
+    """What a visitor drew on a :func:`sketchpad`, as upright RGB.
+
+    Raises:
+        gr.Error: with one sentence, if there is nothing on it.
+    """
+    image = None if not board else board.get("composite")
+    if image is None:
+        raise gr.Error("Draw or upload a picture first.")
+    if not isinstance(image, PIL.Image.Image):
+        image = PIL.Image.fromarray(np.asarray(image))
+    if max(image.size) > MAX_SIDE:
+        raise gr.Error("The drawing is too large.")
+    image = upright_rgb(image)
+    if all(low == high for low, high in image.getextrema()):
+        raise gr.Error("The picture is empty: draw or upload something first.")
+    return image
+
+
+class CheckedBoard(gr.ImageEditor):
+    """A drawing board that holds neither more parts nor larger ones than a drawing has.
+
+    The page sends the parts before the event that reads them. The stock component keeps those that no event ever reads, of any
+    number, and makes a list as long as a caller says.
+    """
+
+    is_template = True
+
+    @server
+    def accept_blobs(self, data: Any) -> None:
+        """Keep a part until it is read.
+
+        Raises:
+            gr.Error: if it is not one that the page sends.
+        """
+        kind, index, name = (data.data.get(key) for key in ("type", "index", "id"))
+        layer = str(index) in ("null", "", "None") or str(index).isdecimal() and len(str(index)) < 4 and int(index) < MAX_LAYERS
+        if not isinstance(name, str) or not 0 < len(name) <= 100 or not isinstance(kind, str) or not layer or not data.files:
+            raise gr.Error("This drawing cannot be read.")
+        super().accept_blobs(data)
+        self.blob_storage[name] = self.blob_storage.pop(name)  # the latest last
+        while len(self.blob_storage) > MAX_BOARDS:
+            self.blob_storage.pop(next(iter(self.blob_storage)), None)
+
+    def convert_and_format_image(self, file: Any, flatten_on_white: bool = False) -> Any:
+        """A part as a picture.
+
+        Raises:
+            gr.Error: if it is none, or a large one.
+        """
+        if file is None:
+            return None
+        try:
+            with PIL.Image.open(io.BytesIO(file) if isinstance(file, bytes) else file.path) as image:
+                small = max(image.size) <= MAX_SIDE
+            found = super().convert_and_format_image(file, flatten_on_white) if small else None
+        except Exception as error:
+            raise gr.Error("This drawing cannot be read.") from error
+        if not small:
+            raise gr.Error("The drawing is too large.")
+        return found

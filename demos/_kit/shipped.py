@@ -1,0 +1,87 @@
+"""Pictures that ship with weights, and how weights see a picture."""
+
+from __future__ import annotations
+
+import gradio as gr
+import PIL.Image
+import torch
+from torch import Tensor
+
+from demos._kit.checks import integer
+from demos._kit.inputs import as_input
+from demos._kit.markup import tiles_html
+from demos._kit.pictures import is_empty
+from gen_models import catalog
+
+DATA_TITLES = {
+    "mnist": "Digits", "fashion": "Fashion", "faces": "Faces", "facades": "Facades", "edges2shoes": "Shoes", "edges2bags": "Bags",
+    "monet2photo": "Monet and photographs", "faces2portraits": "Faces and portraits",
+    "photos": "Clean photos", "snapshots": "Snapshots with noise and JPEG",
+}  # fmt: skip
+
+
+def sheet_tiles(name: str, count: int = 8, file: str = "samples.png", side: int | None = None) -> list[PIL.Image.Image]:
+    """The first pictures on a sheet in ``weights/<name>/``, made when the weights were published; [] if it is not there.
+
+    ``side``: that of each picture; None: eight stand in a row.
+    """
+    path = catalog.WEIGHTS / name / file
+    if not path.is_file():
+        return []
+    with PIL.Image.open(path) as sheet:
+        side = side or sheet.width // 8
+        across, down = sheet.width // side, sheet.height // side
+        places = [(index % across * side, index // across * side) for index in range(min(count, across * down))]
+        tiles_ = [sheet.crop((left, top, left + side, top + side)).convert("RGB") for left, top in places]
+    grey = all(tile.convert("L").convert("RGB").tobytes() == tile.tobytes() for tile in tiles_)
+    return [tile.convert("L") for tile in tiles_] if grey else tiles_
+
+
+def shape_of(weights: str | None) -> tuple[int, int]:
+    """Channels and side of the pictures; read from the configuration, without the model."""
+    try:
+        arguments = catalog.config_of(weights or "")["arguments"]
+        return int(arguments["channels"]), int(arguments["size"])
+    except (catalog.WeightsError, KeyError, TypeError, ValueError):
+        return 3, 256  # the page opens all the same, and the first click says what is wrong
+
+
+def kept_pictures(name: str | None, file: str, row: int) -> list[PIL.Image.Image]:
+    """The RGB pictures in a file of a translator's weights, written when they were published; [] if there are none.
+
+    A user's own weights may lack the file, but pictures stand in their own size in a ``row`` of eight of ``samples.png`` if they
+    are small.
+    """
+    _, side = shape_of(name)
+    found = sheet_tiles(name or "", 8, file, side)
+    if not found:
+        sheet = sheet_tiles(name or "", 8 * (row + 1))
+        if sheet and sheet[0].width == side:
+            filled = [place for place in range(8) if not is_empty(sheet[place])]  # what is missing from a row is white
+            found = [sheet[8 * row + place] for place in filled if 8 * row + place < len(sheet)]
+    return [picture.convert("RGB") for picture in found]
+
+
+def picture_for(weights: str, image: PIL.Image.Image, centre: bool = True) -> Tensor:
+    """A visitor's picture as a model's weights know theirs, (1, C, H, W) in [0, 1]; ``centre`` as for :func:`as_input`."""
+    config = catalog.config_of(weights)
+    channels, size = config["arguments"]["channels"], config["arguments"]["size"]
+    fill = 20 / 28 if config["data"] == "mnist" else 1.0  # digits have a margin, clothes fill their frame
+    return torch.from_numpy(as_input(image, size, channels, centre=centre and channels == 1, fill=fill))[None]
+
+
+def example_pictures(weights: str | None, count: int = 8) -> list[PIL.Image.Image]:
+    """Pictures of the kind that weights were trained on and that are nobody's: samples of the gallery's GAN, else their own."""
+    data = (weights or "").partition("-")[2]
+    return sheet_tiles(f"dcgan-{data}", count) or sheet_tiles(weights or "", count)
+
+
+def examples_html(weights: str | None) -> str:
+    """The example pictures to click."""
+    return tiles_html(example_pictures(weights), words="example")
+
+
+def picked_example(event: gr.EventData, weights: str) -> PIL.Image.Image:
+    """The example that was clicked."""
+    found = example_pictures(weights)
+    return found[integer(event.index, 0, len(found) - 1, "Example")]

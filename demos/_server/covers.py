@@ -1,0 +1,82 @@
+"""Pictures of rooms for cards and talks, and what a room is known for; made on request, so that the page stays small."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Container
+from functools import lru_cache
+from typing import Any
+
+import PIL.Image
+import torch
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gen_models import catalog
+from gen_models.base import Draws, GenerativeModel, Model, Restorer, Translator
+
+COVER = (384, 256)
+"""Pixels of a card's picture."""
+
+
+def headline(model: str) -> tuple[str, dict[str, Any]]:
+    """The weights that a room is known for, and their number: what the class names as ``headline``, else the first one measured."""
+    key, _, data = catalog.about(model).get("headline", "").rpartition("-")
+    at_hand = catalog.trained(model)
+    name = f"{model}-{data}" if f"{model}-{data}" in at_hand else next(iter(at_hand), "")
+    try:
+        numbers = json.loads((catalog.WEIGHTS / name / "evaluation.json").read_text(encoding="utf-8"))["measures"]
+    except (OSError, ValueError, KeyError):
+        return name, {}
+    return name, next((number for number in numbers if number["key"] == key), numbers[0] if numbers else {})
+
+
+@lru_cache(maxsize=256)
+def cover(name: str) -> bytes:
+    """A part of ``weights/<name>/samples.png`` as WebP, ``COVER`` pixels, pixels crisp where they are few; b"" if there is none."""
+    path = catalog.WEIGHTS / name / "samples.png"
+    if not path.is_file():
+        return b""
+    with PIL.Image.open(path) as sheet:
+        side = sheet.width // 8
+        across = 3 if side >= 64 else 6
+        width, height = across * side, min(sheet.height, across * side * COVER[1] // COVER[0])
+        part = sheet.convert("RGB").crop((0, 0, width, height))
+    part = part.resize(COVER, PIL.Image.Resampling.NEAREST if side < 64 else PIL.Image.Resampling.LANCZOS)
+    return as_webp(part)
+
+
+def as_webp(picture: PIL.Image.Image) -> bytes:
+    """The picture as WebP, a little smaller than it could be."""
+    stream = io.BytesIO()
+    picture.save(stream, "WEBP", quality=82)
+    return stream.getvalue()
+
+
+async def send_cover(request: Request) -> Response:
+    """``GET /cover/<weights>.webp``"""
+    return await send_webp(cover, request.path_params["name"], catalog.trained())
+
+
+async def send_webp(make: Callable[[str], bytes], name: str, names: Container[str]) -> Response:
+    """The picture that ``make`` has of one of these names, which a browser may keep for a day."""
+    content = await run_in_threadpool(make, name) if name in names else b""
+    if not content:
+        return Response("There is no such picture.", 404, media_type="text/plain")
+    return Response(content, media_type="image/webp", headers={"Cache-Control": "public, max-age=86400"})
+
+
+def main_verb(model: Model) -> tuple[Callable[[], Any], str]:
+    """What a room of this kind does most of all, once, and what to call its result."""
+    channels, height, width = model.image_shape
+    if isinstance(model, Restorer):
+        small = torch.full((1, channels, 64, 64), 0.5)
+        return lambda: model.enlarge(small), f"64 × 64 pixels made {model.scale} times as large"
+    if isinstance(model, Translator):
+        picture = torch.full((1, channels, height, width), 0.5)
+        return lambda: model.translate(picture), f"a picture of {width} × {height}"
+    if isinstance(model, GenerativeModel):
+        return lambda: model.sample(Draws(0, 1)), "a sample"
+    raise TypeError(f"{model.title} makes no pictures")

@@ -1,0 +1,28 @@
+"""What the page says of an exception."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+import uuid
+
+import gradio as gr
+
+from gen_models import catalog
+from gen_models.data import DataError
+
+log = logging.getLogger("gallery")
+
+def as_sentence(error: Exception, where: str) -> gr.Error:
+    """What the page says of an exception that ``where`` raised; what nobody expected goes to the log."""
+    if isinstance(error, gr.Error):
+        error.print_exception = False  # the visitor was told; the log is for what nobody expected
+        return error
+    if isinstance(error, catalog.WeightsError | DataError):
+        return gr.Error(str(error), title="Not available", print_exception=False)
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    if frame.f_code is gr.EventData.__getattr__.__code__:
+        return gr.Error("This event does not say what it should.", print_exception=False)
+    number = uuid.uuid4().hex[:8]
+    log.error("%s failed, id %s", where, number, exc_info=error)
+    return gr.Error(f"Something went wrong here. If you report it, name the id {number}.", print_exception=False)

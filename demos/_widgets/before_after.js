@@ -1,0 +1,52 @@
+const shown = element.querySelector('.compare'), frame = shown.querySelector('.frame');
+const pictures = [...frame.querySelectorAll('img')], border = frame.querySelector('b'), names = [...shown.querySelectorAll('span')];
+let place = 50, grasped = false;
+const move = to => {
+  place = Math.min(100, Math.max(0, to));
+  frame.style.setProperty('--place', place + '%');
+  border.setAttribute('aria-valuenow', Math.round(place));
+  border.setAttribute('aria-valuetext', Math.round(place) + ' % ' + names[0].textContent);
+};
+const follow = event => {
+  const box = frame.getBoundingClientRect();
+  move(100 * (event.clientX - box.left) / box.width);
+};
+frame.addEventListener('pointerdown', event => {
+  if (!event.isPrimary || event.button) return;
+  grasped = true;
+  frame.setPointerCapture(event.pointerId);
+  border.focus({preventScroll: true});
+  follow(event);
+});
+frame.addEventListener('pointermove', event => { if (grasped && event.isPrimary) follow(event); });
+for (const end of ['pointerup', 'pointercancel']) frame.addEventListener(end, () => { grasped = false; });
+border.addEventListener('keydown', event => {
+  const steps = {ArrowLeft: -2, ArrowDown: -2, ArrowRight: 2, ArrowUp: 2, PageDown: -10, PageUp: 10, Home: -100, End: 100};
+  if (!(event.key in steps)) return;
+  event.preventDefault();
+  move(place + steps[event.key]);
+});
+const show = () => {
+  frame.style.setProperty('--ratio', pictures[0].naturalWidth / pictures[0].naturalHeight || 1);
+  shown.classList.toggle('few', pictures[0].naturalWidth < LARGE);  // pixels that one should see as such
+};
+pictures[0].addEventListener('load', show);
+const arrived = () => {
+  const value = props.value;
+  shown.hidden = !value;
+  if (!value) return;
+  const told = JSON.parse(value);
+  if (shown.hasAttribute('data-stopped') && told.busy === 'true') return;  // it was on its way when it was stopped
+  shown.removeAttribute('data-stopped');
+  told.names.forEach((name, i) => { names[i].textContent = name; pictures[i].alt = name; });
+  shown.setAttribute('aria-busy', told.busy);
+  if ('strength' in told) frame.style.setProperty('--strength', told.strength);
+  move(place);
+  // decoded first, so that nothing flickers; of several on their way, the last one counts
+  const sources = [told.before, told.after], copies = sources.map(source => Object.assign(new Image(), {src: source}));
+  Promise.allSettled(copies.map(copy => copy.decode())).then(() => {
+    if (props.value === value) sources.forEach((source, i) => { if (pictures[i].src !== source) pictures[i].src = source; });
+  });
+};
+watch('value', arrived);
+arrived();
