@@ -115,7 +115,6 @@ from demos._kit.widgets import (
     BEGIN_JS,
     COMPARE_HTML,
     COMPARE_JS,
-    START_JS,
     TILE_JS,
     compare,
     compared,

@@ -406,18 +406,6 @@ ANY = "any"
 """An argument that the verb takes for the sake of its list of inputs and does not look at."""
 
 VERBS = [
-    (dcgan.sample, (W, SEED, TRUNCATION, COUNT)),
-    (dcgan.slots, (W, SEED, TRUNCATION, INDEX, INDEX, INDEX)),
-    (dcgan.pick, (PICK, W, SEED, TRUNCATION, SLOT, ANY, INDEX, INDEX)),
-    (dcgan.restored, (W, SEED, TRUNCATION, COUNT, INDEX, INDEX, INDEX)),
-    (dcgan.animation, (W, SEED, TRUNCATION, ANY, INDEX, INDEX, ANY)),
-    (dcgan.walk, (W, SEED, TRUNCATION, INDEX, INDEX)),
-    (dcgan.arithmetic, (W, SEED, TRUNCATION, INDEX, INDEX, INDEX)),
-    (dcgan.judged, (W, SEED, TRUNCATION, COUNT)),
-    (dcgan.attention, (PICK, W, SEED, TRUNCATION)),
-    (dcgan._grid_sheet, (W, SEED, TRUNCATION, COUNT)),
-    (dcgan._sum_sheet, (W, SEED, TRUNCATION, INDEX, INDEX, INDEX)),
-    (dcgan.dcgan_sample, (W, SEED, COUNT, TRUNCATION)),
     (vae.dragger(0), (W, TEXT, LATENT)),
     (vae.place, (W, TEXT)),
     (vae.from_prior, (W, SEED)),
@@ -487,16 +475,18 @@ def bad(kind: str) -> list[tuple[object, str]]:
 
 
 def test_every_verb_of_the_rooms_is_tried():
-    tried = {verb.__name__ for verb, _ in VERBS} | {"nearest"}
+    tried = {verb.__name__ for verb, _ in VERBS}
     for file in Path(__file__).parent.glob("test_*_room.py"):  # rooms with a file of their own
         name = file.stem.removeprefix("test_").removesuffix("_room")
         tried |= set(re.findall(rf"\b{name}\.(\w+)", file.read_text()))
     with gr.Blocks() as page:
         for name in (*app.shared(), *(name for members in app.rooms(closed=True).values() for name in members)):
-            importlib.import_module(f"demos.{name}").room()
+            module = importlib.import_module(f"demos.{name}")
+            if not hasattr(module, "PLAN"):  # those with a plan are tried by tests/test_kit.py
+                module.room()
     used = {inspect.unwrap(event.fn).__name__ for event in page.fns.values() if event.fn is not None}
     assert used - {"save", "cancel", "explained", "cards", "<lambda>"} <= tried, used - tried
-    assert used >= {"sample", "drag", "dcgan_sample"}
+    assert "save" in used
 
 
 @pytest.mark.parametrize("numbers", [None, lambda: "| a | table |"], ids=["cards", "own"])
@@ -544,15 +534,10 @@ def test_an_event_that_says_nothing_is_told(verb, kinds):
         _room.guarded(verb)(*values)
 
 
-@pytest.mark.parametrize("wrong", [{}, {0: "nobody-mnist"}, {1: math.nan}, {2: None}])
-def test_nearest_without_data_is_one_sentence(wrong, monkeypatch):
+def test_nearest_without_data_is_one_sentence(monkeypatch):
     monkeypatch.delenv("GALLERY_DATA", raising=False)
-    values = [catalog.trained("dcgan")[0], 7, 1.0, 3]
-    for place, value in wrong.items():
-        values[place] = value
-    with pytest.raises(gr.Error) as caught:
-        dcgan.nearest(*values)
-    assert ("GALLERY_DATA" in caught.value.message) == (not wrong)
+    with pytest.raises(gr.Error, match="GALLERY_DATA"):
+        dcgan.nearest(catalog.trained("dcgan")[0], 7, 1.0, [3, 1, 2])
 
 
 def test_latents_beyond_the_bounds_are_clamped():
@@ -679,7 +664,7 @@ def test_a_link_restores_every_room(laid_out):
         assert found[families[catalog.names()[name]]].selected == name
         assert found["seed"] == 123 and found["weights"] == state["weights"]
         assert set(room.shown) - set(room.controls.values()) <= set(found)
-        assert re.search("data:image/(png|jpeg);base64,", found[room.shown[0]])
+        assert any(re.search("data:image/(png|jpeg);base64,", value) for value in found.values() if isinstance(value, str))
         assert tabs_only(follow(laid_out, name, {}))
 
 
@@ -687,8 +672,9 @@ def test_a_link_restores_the_very_pictures(laid_out):
     built, _ = laid_out
     name = catalog.trained("dcgan")[-1]
     found = follow(laid_out, "dcgan", {"weights": name, "seed": 5, "truncation": 0.7, "count": 8, "a": 6, "b": 3, "c": 1})
-    assert found[built["dcgan"].shown[0]] == dcgan.sample(name, 5, 0.7, 8)
-    assert found[built["dcgan"].shown[1]] == dcgan.slots(name, 5, 0.7, 6, 3, 1)
+    assert found["picks"] == "6,3,1"
+    for made in (dcgan.sample(name, 5, 0.7, 8), dcgan.picked(name, 5, 0.7, [6, 3, 1])):
+        assert made.html() in found.values()
     name = catalog.trained("vae")[-1]
     z = vae.to_text(vae.of_seed(name, 9))
     found = follow(laid_out, "vae", {"weights": name, "seed": 5, "z": z})
@@ -820,7 +806,7 @@ def test_a_users_own_weights_open_their_rooms_without_an_edit(shelf):
     offered = {component.value: component.choices for component in app.build().blocks.values() if isinstance(component, gr.Radio)}
     for model in models:
         assert ("mine", f"{model}-mine") in [(title.partition(" · ")[0], name) for title, name in offered[f"{model}-mine"]]
-    assert dcgan.sample("dcgan-mine", 7, 1.0, 4).count("data:image/png") == 4
+    assert dcgan.sample("dcgan-mine", 7, 1.0, 4).html().count("data:image/png") == 4
 
 
 def test_the_launch_gives_nothing_away():
