@@ -12,7 +12,8 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -71,6 +72,8 @@ class View:
     """Places of the group."""
     scrub: str = ""
     """Label of a slider that goes back through the steps; what is shown then has ``step``, ``steps`` and ``at(step)``."""
+    within: str = ""
+    """Title of the view in whose tab it stands, beside that view; "": it has a tab of its own."""
 
     @property
     def streams(self) -> bool:
@@ -108,6 +111,10 @@ class Api:
     returns: Any = None
     words: str = ""
     """Its documentation; the verb's own if there is none."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Parameter -> the field that it gives, where that has another name."""
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    """Parameters that are no fields of the room."""
 
 
 @dataclass
@@ -228,12 +235,23 @@ class _Laying:
         if len(plan.views) > 1:
             with gr.Tabs(elem_classes=["views"]) as self.tabs:
                 for view in plan.views[1:]:
+                    if view.within:
+                        continue
+                    beside = [one for one in plan.views if one.within == view.title]
                     with gr.Tab(view.title, id=view.title) as tab:
                         if view.intro:
                             gr.Markdown(view.intro)
-                        self.place(view.title)
-                        rows[view.title] = gr.Row(elem_classes=["keep"])
-                        self.show(view, tab)
+                        own = any(one.place == view.title for one in plan.fields.values())
+                        with gr.Row() if own or beside else nullcontext():
+                            if own:
+                                with gr.Column(scale=2, min_width=260):
+                                    self.place(view.title)
+                                    rows[view.title] = gr.Row(elem_classes=["keep"])
+                            for one in (view, *beside):
+                                with gr.Column(scale=1 if one.within else 3, min_width=150) if own or beside else nullcontext():
+                                    if one.title not in rows:
+                                        rows[one.title] = gr.Row(elem_classes=["keep"])
+                                    self.show(one, tab)
         missing = [name for name in plan.fields if name not in self.parts]
         if missing:
             raise ValueError(f"no view has the title at which these fields stand: {missing}")
@@ -332,7 +350,7 @@ class _Laying:
         """What computes a view when it is asked for by itself, and what a click on it shows."""
         slots, names = self.slots[view.title], self.plan.reads(view.make)
         waiting = HEAVY if view.group == "models" else HEAVY | dict(concurrency_id=view.group, concurrency_limit=view.limit)
-        asked = slots.press.click if slots.press else slots.tab.select if slots.tab is not None and not view.live else None
+        asked = slots.press.click if slots.press else slots.tab.select if slots.tab is not None else None
         if view.streams:
             run = error_boundary(self.streamed(view, names))
             outputs = [*slots.of_result(), *([slots.scrub] if slots.scrub else [])]
@@ -502,7 +520,12 @@ class _Laying:
                 raw[name] = [value, *[None] * (len(self.components(name)) - 1)]
                 made += one.updates(weights, value)
             for view in live:
-                made += result_of(plan.call(view.make, raw))
+                try:
+                    made += result_of(plan.call(view.make, raw))
+                except gr.Error:
+                    if view is plan.main:
+                        raise
+                    made += ["", ""]  # what it needs, such as an upload, is in no link
             return [*made, token()] if main.begin is not None else made
 
         self.room.show, self.room.shown = named(show, plan.main.make), shown
@@ -547,19 +570,21 @@ class _Laying:
             inspect.signature(verb.make).return_annotation, Any
         )
 
+        known = plan.fields | dict(verb.fields)
+
         def answer(**given: Any) -> Any:
-            named_ = dict(verb.defaults) | given
+            named_ = {verb.names.get(key, key): value for key, value in (dict(verb.defaults) | given).items()}
             weights = plan.known(named_.get(WEIGHTS, self.at_first))
             raw: dict[str, list[Any]] = {WEIGHTS: [weights]}
-            for name in plan.reads(verb.make):
-                one = plan.fields[name]
+            for name in (name for name in inspect.signature(verb.make).parameters if name in known):
+                one = known[name]
                 value = named_.get(name, one.start(weights))
                 if isinstance(one, Picture):
                     example = value == "" or isinstance(value, str) and value.startswith("example ")
                     raw[name] = [value or one.default, None] if example else ["upload", sent_picture(value)]
                 else:
                     raw[name] = [value]
-            return plan.last(verb.make, raw).json()
+            return replace(plan, fields=known).last(verb.make, raw).json()
 
         annotations = {key: type(value) for key, value in verb.defaults.items()} | {"return": returns}
         parameters = [

@@ -63,11 +63,15 @@ def kept_pictures(name: str | None, file: str, row: int) -> list[PIL.Image.Image
 
 
 def picture_for(weights: str, image: PIL.Image.Image, centre: bool = True) -> Tensor:
-    """A visitor's picture as a model's weights know theirs, (1, C, H, W) in [0, 1]; ``centre`` as for :func:`as_input`."""
+    """A visitor's picture as a model's weights know theirs, (1, C, H, W) in [0, 1]; ``centre`` as for :func:`as_input`.
+
+    One of the weights' own size is taken as it is.
+    """
     config = catalog.config_of(weights)
     channels, size = config["arguments"]["channels"], config["arguments"]["size"]
     fill = 20 / 28 if config["data"] == "mnist" else 1.0  # digits have a margin, clothes fill their frame
-    return torch.from_numpy(as_input(image, size, channels, centre=centre and channels == 1, fill=fill))[None]
+    centre = centre and channels == 1 and image.size != (size, size)
+    return torch.from_numpy(as_input(image, size, channels, centre=centre, fill=fill))[None]
 
 
 def example_pictures(weights: str | None, count: int = 8) -> list[PIL.Image.Image]:
