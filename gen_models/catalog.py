@@ -37,6 +37,8 @@ from gen_models.hub import WeightsError, sha256
 PACKAGE = Path(__file__).parent
 WEIGHTS = Path(os.environ.get("GALLERY_WEIGHTS", PACKAGE.parent / "weights"))
 TABLE = PACKAGE / "weights.json"
+APART = {"sets"}
+"""Folders of the package that are no families."""
 REFERENCE = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*@[0-9a-f]{40}", re.ASCII)
 """A commit on the Hub."""
 BUDGET = int(float(os.environ.get("GALLERY_MEMORY_MB", "512")) * 2**20)
@@ -46,7 +48,8 @@ BUDGET = int(float(os.environ.get("GALLERY_MEMORY_MB", "512")) * 2**20)
 @cache
 def names() -> dict[str, str]:
     """Model name -> family, from the files ``gen_models/<family>/<model>.py``."""
-    return {file.stem: file.parent.name for file in sorted(PACKAGE.glob("*/[!_]*.py"))}
+    files = sorted(PACKAGE.glob("*/[!_]*.py"))
+    return {file.stem: file.parent.name for file in files if file.parent.name not in APART}
 
 
 def family_of(name: str) -> str:
