@@ -241,6 +241,7 @@ def read(folder: Path, name: str | None = None) -> Model:
         if misfit is not None:
             raise misfit
         model.load_state_dict({key: _in_use(value) for key, value in stored.items()}, strict=True, assign=True)
+        _fill_the_rest(model, config)
     except Exception as error:
         reason = " ".join(str(error).split())
         reason = f"{reason[:200]} ..." if len(reason) > 200 else reason or type(error).__name__
@@ -314,6 +315,17 @@ def _outline(config: dict[str, Any]) -> Model:
     """A model whose tensors have shapes and no memory."""
     with _Outlines():
         return model_class(config["model"])(**config["arguments"]).without_scaffold()
+
+
+def _fill_the_rest(model: Model, config: dict[str, Any]) -> None:
+    """Give an outline the buffers that no file holds, such as the masks of a network: what the constructor computes them to be."""
+    empty = [name for name, buffer in model.named_buffers(remove_duplicate=False) if buffer.is_meta]
+    if empty:
+        with torch.random.fork_rng(devices=[]):  # loading draws nothing from the global generator
+            built = model_class(config["model"])(**config["arguments"]).without_scaffold()
+        for name in empty:
+            owner, _, own = name.rpartition(".")
+            setattr(model.get_submodule(owner), own, _in_use(built.get_buffer(name)))
 
 
 class _Outlines(TorchFunctionMode):
