@@ -283,12 +283,12 @@ class Picture(Field):
                 if self.examples_words:
                     gr.Markdown(self.examples_words)
                 shown = tiles(self.tiles(weights), elem_classes=["smooth", "flush"])
-            with gr.Tab("Upload"):
-                upload = CheckedImage(label=self.label, height=170)
             if self.draw:
                 with gr.Tab("Draw"):  # not the first: a drawing board repaints all the time, and only an open tab is in the page
                     board = sketchpad()
                     look = gr.Button("Look at my drawing", variant="primary")
+            with gr.Tab("Upload"):
+                upload = CheckedImage(label=self.label, height=170)
         return [source, shown, upload, *([board, look] if self.draw else [])]
 
     def tiles(self, weights: str) -> str:

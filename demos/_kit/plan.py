@@ -365,7 +365,12 @@ class _Laying:
         elif asked:
 
             def answer(*values: Any) -> list[Any]:
-                return result_of(self.plan.call(view.make, self.unpacked(names, values)))
+                try:
+                    return result_of(self.plan.call(view.make, self.unpacked(names, values)))
+                except gr.Error as error:
+                    if slots.press:
+                        raise
+                    return [gr.skip(), note_html(error.message)]  # nobody asked for it but by opening its tab
 
             asked(error_boundary(named(answer, view.make)), self.inputs(names), slots.of_result(), **waiting)
         if view.pick:
