@@ -11,7 +11,7 @@ import html
 import inspect
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -175,7 +175,16 @@ class Plan:
 
     def reads(self, verb: Callable) -> list[str]:
         """The fields that a verb reads."""
-        return [name for name in inspect.signature(verb).parameters if name in self.fields]
+        return self.with_needs(name for name in inspect.signature(verb).parameters if name in self.fields)
+
+    def with_needs(self, names: Iterable[str]) -> list[str]:
+        """Fields, and those that these need."""
+        wanted = dict.fromkeys(names)
+        return list(wanted | dict.fromkeys(need for name in wanted for need in self.fields[name].needs))
+
+    def needs(self, name: str, raw: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+        """The values of the fields that a field needs."""
+        return {need: raw[need][0] for need in self.fields[name].needs}
 
     def call(self, verb: Callable, raw: Mapping[str, Sequence[Any]], event: Any = None) -> Any:
         """Call a verb; ``raw``: ``weights`` and fields -> the values of the components that each is read from."""
@@ -185,7 +194,7 @@ class Plan:
             if name == WEIGHTS:
                 found[name] = weights
             elif name in self.fields:
-                found[name] = self.fields[name].check(weights, *raw[name])
+                found[name] = self.fields[name].check(weights, *raw[name], **self.needs(name, raw))
                 if name == "seed":
                     request_log.seeded(found[name])
             else:
@@ -337,6 +346,8 @@ class _Laying:
             self.begin(view)
         for name, one in self.plan.fields.items():
             actions = [action for action in self.plan.actions if action.on == name]
+            if one.in_page:
+                self.parts[name][0].change(None, self.parts[name][0], None, js=one.in_page, api_visibility="private")
             for change in one.changes(self.parts[name]):
                 self.react(change, actions, {name} if one.redo else set(), name)
         for action in self.plan.actions:
@@ -424,20 +435,20 @@ class _Laying:
     def react(self, change: Change, actions: Sequence[Action], changed: set[str], name: str = "") -> None:
         """Have an event set fields, by its own value and by actions, and compute the views that follow."""
         plan = self.plan
-        sets = list(dict.fromkeys(key for action in actions for key in action.sets))
+        followers = [key for key, one in plan.fields.items() if {name, *changed} & set(one.needs)]
+        sets = list(dict.fromkeys([*(key for action in actions for key in action.sets), *followers]))
         touched = changed | set(sets)
         follows = [view for view in plan.views if view.live and touched & set(plan.reads(view.make))]
         shown, begun = [view for view in follows if not view.streams], [view for view in follows if view.streams]
         event = change.event
         if change.js:
             event = change.event(None, None, self.parts[name][0], js=change.js, api_visibility="private").then
-        if not actions and not change.value and not shown:
+        if not sets and not actions and not change.value and not shown:
             for view in begun:
                 event(None, None, self.slots[view.title].begin, js=BEGIN_JS, api_visibility="private")
             return
-        read = list(dict.fromkeys(
-            key for verb in (*(action.do for action in actions), *(view.make for view in shown)) for key in plan.reads(verb)
-        ))  # fmt: skip
+        verbs = [*(action.do for action in actions), *(view.make for view in shown)]
+        read = plan.with_needs([*followers, *sets, *(key for verb in verbs for key in plan.reads(verb))])
         own = [self.parts[name][0]] if change.value else []
         outputs = [
             *own, *(part for key in sets for part in self.parts[key]),
@@ -459,9 +470,13 @@ class _Laying:
             for action in actions:
                 fresh |= plan.call(action.do, raw, event)
                 raw |= {key: [value, *raw[key][1:]] for key, value in fresh.items() if key in raw}
+            for key in followers:
+                fresh[key] = plan.fields[key].follow(weights, raw[key][0], **plan.needs(key, raw))
+                raw[key] = [fresh[key], *raw[key][1:]]
             for key in sets:
                 count = len(self.parts[key])
-                made += plan.fields[key].updates(weights, fresh[key]) if key in fresh else [gr.skip()] * count
+                set_to = partial(plan.fields[key].updates, weights, **plan.needs(key, raw))
+                made += set_to(fresh[key]) if key in fresh else [gr.skip()] * count
             for view in shown:
                 made += result_of(plan.call(view.make, raw))
             made += [token() for _ in begun]
@@ -478,9 +493,8 @@ class _Laying:
         sets = {key for action in actions for key in action.sets}
         fields = [name for name, one in plan.fields.items() if name in sets or one.depends(self.at_first)]
         live = [view for view in plan.views if view.live and not view.streams]
-        read = list(dict.fromkeys(
-            key for verb in (*(action.do for action in actions), *(view.make for view in live)) for key in plan.reads(verb)
-        ))  # fmt: skip
+        verbs = [*(action.do for action in actions), *(view.make for view in live)]
+        read = plan.with_needs([*fields, *(key for verb in verbs for key in plan.reads(verb))])
         slots = [self.slots[view.title] for view in plan.views]
         outputs = [part for name in fields for part in self.parts[name]]
         for one in slots:
@@ -489,17 +503,22 @@ class _Laying:
         def answer(*values: Any) -> list[Any]:
             raw = self.unpacked(read, values)
             weights = plan.known(raw[WEIGHTS][0])
-            fresh = {name: plan.fields[name].start(weights) for name in fields}
-            raw |= {key: [value, *raw[key][1:]] for key, value in fresh.items() if key in raw}
+            fresh: dict[str, Any] = {}
+            for name in sorted(fields, key=lambda name: len(plan.fields[name].needs)):  # what others need comes first
+                fresh[name] = plan.fields[name].follow(weights, raw[name][0], **plan.needs(name, raw))
+                raw[name] = [fresh[name], *raw[name][1:]]
             for action in actions:
                 fresh |= plan.call(action.do, raw)
                 raw |= {key: [value, *raw[key][1:]] for key, value in fresh.items() if key in raw}
-            made = [part for name in fields for part in plan.fields[name].updates(weights, fresh[name])]
+            made = []
+            for name in fields:
+                made += plan.fields[name].updates(weights, fresh[name], **plan.needs(name, raw))
+            brought = any(isinstance(plan.fields[name], Picture) and not fresh[name].startswith("example") for name in fields)
             for view, one in zip(plan.views, slots, strict=True):
                 sight = view.sight(weights) if view.sight else None
                 found = plan.call(view.make, raw) if view in live else sight
                 made += result_of(found) if found is not None else ["", ""]
-                made += [""] if one.begin is not None else []
+                made += [token() if brought and view is plan.main else ""] if one.begin is not None else []
                 made += [gr.Slider(value=0, interactive=False)] if one.scrub is not None else []
                 made += [""] if one.below is not None else []
             return made
@@ -521,9 +540,11 @@ class _Laying:
             raw = {WEIGHTS: [weights]}
             made: list[Any] = []
             for name, one in plan.fields.items():
-                value = plain[name] if name in plain else one.start(weights)
+                value = one.restored(weights, plain[name]) if name in plain else one.start(weights)
                 raw[name] = [value, *[None] * (len(self.components(name)) - 1)]
-                made += one.updates(weights, value)
+            for name, one in plan.fields.items():
+                made += one.updates(weights, raw[name][0], **plan.needs(name, raw))
+            plan.call(plan.main.make, raw) if plan.main.streams else None  # a verb that yields checks its values and no more
             for view in live:
                 try:
                     made += result_of(plan.call(view.make, raw))
@@ -581,7 +602,7 @@ class _Laying:
             named_ = {verb.names.get(key, key): value for key, value in (dict(verb.defaults) | given).items()}
             weights = plan.known(named_.get(WEIGHTS, self.at_first))
             raw: dict[str, list[Any]] = {WEIGHTS: [weights]}
-            for name in (name for name in inspect.signature(verb.make).parameters if name in known):
+            for name in replace(plan, fields=known).reads(verb.make):
                 one = known[name]
                 value = named_.get(name, one.start(weights))
                 if isinstance(one, Picture):
