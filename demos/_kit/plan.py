@@ -23,7 +23,7 @@ from gradio.context import LocalContext
 
 from demos._kit.checks import integer, one_of
 from demos._kit.events import BESIDE, HEAVY, QUICK, error_boundary
-from demos._kit.fields import CONTROLS, MORE, NOWHERE, RESULT, Change, Field, Picture
+from demos._kit.fields import CONTROLS, MORE, NOWHERE, RESULT, Change, Choice, Field, Picture
 from demos._kit.inputs import sent_picture
 from demos._kit.layout import explanation, header, weights_choice
 from demos._kit.markup import note_html
@@ -482,7 +482,7 @@ class _Laying:
             made += [token() for _ in begun]
             return made
 
-        first = actions[0].do if actions else shown[0].make if shown else change.value
+        first = next((verb for verb in (*verbs, change.value, *(plan.fields[key].follow for key in followers)) if verb), plan.call)
         how = QUICK if change.quick and not any(slow(view) for view in shown) else HEAVY | dict(show_progress="hidden")
         event(error_boundary(named(answer, first)), [*change.inputs, *self.inputs(read)], outputs, **how)
 
@@ -609,7 +609,8 @@ class _Laying:
                     example = value == "" or isinstance(value, str) and value.startswith("example ")
                     raw[name] = [value or one.default, None] if example else ["upload", sent_picture(value)]
                 else:
-                    raw[name] = [value]
+                    number = isinstance(one, Choice) and isinstance(value, int) and not isinstance(value, bool)
+                    raw[name] = [str(value) if number else value]
             return replace(plan, fields=known).last(verb.make, raw).json()
 
         annotations = {key: type(value) for key, value in verb.defaults.items()} | {"return": returns}
