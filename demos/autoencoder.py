@@ -307,8 +307,8 @@ PLAN = Plan(
     actions=[Action(walk_on, ["stops"], on=("Where to", "pick"))],
     api=[
         Api("autoencoder_sample", sample, dict(weights="autoencoder-mnist", seed=7, count=16, spread=1.0),
-            words="Decode points of a Gaussian around an autoencoder's codes. Picture i of a seed is always the same. Returns PNG data "
-            "URIs.", fields={"count": Slider("Pictures", low=1, high=64, step=1)}),
+            words="Decode points of a Gaussian around an autoencoder's codes. Picture i of a seed is always the same. Returns PNG "
+            "data URIs.", fields={"count": Slider("Pictures", low=1, high=64, step=1)}),
         Api("autoencoder_reconstruct", reconstruct, dict(weights="autoencoder-mnist", picture=""), words="A picture there and "
             "back: a picture file in base64 or a data URI, made grey and 28 x 28. Returns a PNG data URI."),
     ],

@@ -15,15 +15,11 @@ import PIL.Image
 
 from demos import _room
 from demos._room import CheckedImage, Room, as_tensor, chosen, guarded, note_html, real, shape_of, to_pil, token, told_size, whole
-from gen_models import Draws, catalog, load, runtime
+from gen_models import Draws, catalog, load, runtime, sets
 from gen_models.publish import BACK, INPUTS, PARTNERS, RESULT
 
 MODEL = "cyclegan"
 THERE, HOME = WAYS = ("A to B", "B to A")
-KINDS = {"monet2photo": ("painting", "photo"), "faces2portraits": ("face", "portrait")}
-"""Data set -> the words for its two kinds; those of any other set are A and B."""
-BEGINS = {"monet2photo": HOME}
-"""Data set -> the way that a visitor wants to see first, where it is not from A to B."""
 UPLOAD = "upload"
 SIZES = ("256", "512", "768", "1024")
 """Longest sides that larger pictures are reduced to, in pixels."""
@@ -87,12 +83,12 @@ def data_of(weights: str | None) -> str:
 
 def kinds_of(weights: str | None) -> tuple[str, str]:
     """The words for the pictures of kind A and B."""
-    return KINDS.get(data_of(weights), ("A", "B"))
+    return sets.record(data_of(weights)).kinds
 
 
 def way_choice(weights: str | None, value: str | None = None) -> dict[str, Any]:
     """Settings of the choice of the way; without a value, the one to begin with."""
-    value = value if value in WAYS else BEGINS.get(data_of(weights), THERE)
+    value = value if value in WAYS else WAYS[sets.record(data_of(weights)).backwards]
     one, other = kinds_of(weights)
     words = (f"{one.capitalize()} to {other}", f"{other.capitalize()} to {one}")
     return dict(choices=list(zip(words, WAYS, strict=True)), value=value)

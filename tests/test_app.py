@@ -29,8 +29,8 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 import app
 from benchmarks._page import free_port
 from demos import _room, compare
-from gen_models import catalog
-from gen_models.data import FACADE_LABELS
+from gen_models import catalog, sets
+from gen_models.sets.facades import LABELS as FACADE_LABELS
 
 pytestmark = pytest.mark.browser
 
@@ -1773,7 +1773,7 @@ def test_compare_does_every_task(visit, tmp_path):
 
 def test_compare_takes_a_photograph(visit, tmp_path):
     page = visit("?room=compare")
-    page.get_by_role("radio", name=_room.DATA_TITLES[compare.data_sets()[-1]], exact=True).locator("visible=true").click()
+    page.get_by_role("radio", name=sets.record(compare.data_sets()[-1]).title, exact=True).locator("visible=true").click()
     lined_up(page)
     task(page, "Reconstruct")
     page.get_by_role("button", name=re.compile("^Upload a picture")).locator("visible=true").first.click()

@@ -9,8 +9,7 @@ import gradio as gr
 
 from demos._kit.events import QUICK, error_boundary
 from demos._kit.recipes import MAX_SEED
-from demos._kit.shipped import DATA_TITLES
-from gen_models import catalog
+from gen_models import catalog, sets
 
 
 def header(*models: str) -> None:
@@ -37,7 +36,7 @@ def weights_choice(models: str | Mapping[str, str], first: str) -> gr.Radio:
     for kind, word in kinds.items():
         for name in catalog.trained(kind):
             data = name.partition("-")[2]
-            choices.append((" · ".join(filter(None, (DATA_TITLES.get(data, data), word))), name))
+            choices.append((" · ".join(filter(None, (sets.record(data).title, word))), name))
     choices.sort(key=lambda choice: choice[1].partition("-")[2] != first)
     names = [name for _, name in choices]
     preferred = next((name for name in names if name.partition("-")[2] == first), names[0] if names else None)
