@@ -176,10 +176,10 @@ class MaskBoard(Field):
     def check(self, weights, value):
         return self.first(weights) if value in ("", None) else board_of(weights, value)
 
-    def updates(self, weights, value):
+    def updates(self, weights, value, **needs):
         return [value, self.strip(weights), gr.skip()]
 
-    def carried(self, weights, value):
+    def follow(self, weights, value, **needs):
         if not value or not isinstance(value, str):
             return self.start(weights)
         *_, bits, number = value.split(".")
@@ -192,6 +192,9 @@ class MaskBoard(Field):
             return board_of(weights, shape)._replace(pixels=found[int(number)], example=number).text
         except gr.Error:
             return self.first(weights).text
+
+    def restored(self, weights, value):
+        return value or self.start(weights)
 
     def put(self, weights: str, text: Any, pixels: np.ndarray, example: str = "") -> str:
         """A picture on the board, which keeps its mask; the lower half is unknown where the mask said nothing."""

@@ -14,7 +14,7 @@ import inspect
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,7 +27,7 @@ from gradio.context import LocalContext
 
 from demos._kit.checks import integer, one_of
 from demos._kit.events import BESIDE, HEAVY, QUICK, error_boundary
-from demos._kit.fields import CONTROLS, MORE, NOWHERE, RESULT, Change, Field, Picture
+from demos._kit.fields import CONTROLS, MORE, NOWHERE, RESULT, Change, Choice, Field, Picture
 from demos._kit.inputs import sent_picture
 from demos._kit.layout import explanation, header, weights_choice
 from demos._kit.markup import note_html
@@ -184,7 +184,16 @@ class Plan:
 
     def reads(self, verb: Callable) -> list[str]:
         """The fields that a verb reads, and ``run``."""
-        return [name for name in inspect.signature(verb).parameters if name in (RUN, *self.fields)]
+        return self.with_needs(name for name in inspect.signature(verb).parameters if name in (RUN, *self.fields))
+
+    def with_needs(self, names: Iterable[str]) -> list[str]:
+        """Fields, and those that these need."""
+        wanted = dict.fromkeys(names)
+        return list(wanted | dict.fromkeys(need for name in wanted if name != RUN for need in self.fields[name].needs))
+
+    def needs(self, name: str, raw: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+        """The values of the fields that a field needs."""
+        return {need: raw[need][0] for need in self.fields[name].needs}
 
     def call(self, verb: Callable, raw: Mapping[str, Sequence[Any]], event: Any = None) -> Any:
         """Call a verb; ``raw``: ``weights`` and fields -> the values of the components that each is read from."""
@@ -194,7 +203,7 @@ class Plan:
             if name == WEIGHTS:
                 found[name] = weights
             elif name in self.fields:
-                found[name] = self.fields[name].check(weights, *raw[name])
+                found[name] = self.fields[name].check(weights, *raw[name], **self.needs(name, raw))
                 if name == "seed":
                     request_log.seeded(found[name])
             elif name == RUN:
@@ -369,6 +378,8 @@ class _Laying:
             self.begin(view)
         for name, one in self.plan.fields.items():
             actions = [action for action in self.plan.actions if action.on == name]
+            if one.in_page:
+                self.parts[name][0].change(None, self.parts[name][0], None, js=one.in_page, api_visibility="private")
             for change in one.changes(self.parts[name]):
                 self.react(change, actions, {name} if one.redo else set(), name)
         for action in self.plan.actions:
@@ -408,7 +419,12 @@ class _Laying:
         elif asked:
 
             def answer(*values: Any) -> list[Any]:
-                return result_of(self.plan.call(view.make, self.unpacked(names, values)))
+                try:
+                    return result_of(self.plan.call(view.make, self.unpacked(names, values)))
+                except gr.Error as error:
+                    if slots.press:
+                        raise
+                    return [gr.skip(), note_html(error.message)]  # nobody asked for it but by opening its tab
 
             asked(error_boundary(named(answer, view.make)), self.inputs(names), slots.of_result(), **waiting)
         if view.pick:
@@ -487,7 +503,8 @@ class _Laying:
     def react(self, change: Change, actions: Sequence[Action], changed: set[str], name: str = "") -> None:
         """Have an event set fields, by its own value and by actions, and compute the views that follow."""
         plan = self.plan
-        sets = list(dict.fromkeys(key for action in actions for key in action.sets))
+        followers = [key for key, one in plan.fields.items() if {name, *changed} & set(one.needs)]
+        sets = list(dict.fromkeys([*(key for action in actions for key in action.sets), *followers]))
         touched = changed | set(sets)
         follows = [view for view in plan.views if view.live and touched & set(plan.reads(view.make))]
         shown, begun = [view for view in follows if not view.streams], [view for view in follows if view.streams]
@@ -498,15 +515,14 @@ class _Laying:
             for view in begun:
                 change.settled(None, None, self.slots[view.title].begin, js=BEGIN_JS, api_visibility="private")
             begun = []
-            if not actions and not change.value and not shown:
+            if not sets and not shown:
                 return
-        if not actions and not change.value and not shown:
+        if not sets and not actions and not change.value and not shown:
             for view in begun:
                 event(None, None, self.slots[view.title].begin, js=BEGIN_JS, api_visibility="private")
             return
-        read = list(dict.fromkeys(
-            key for verb in (*(action.do for action in actions), *(view.make for view in shown)) for key in plan.reads(verb)
-        ))  # fmt: skip
+        verbs = [*(action.do for action in actions), *(view.make for view in shown)]
+        read = plan.with_needs([*followers, *sets, *(key for verb in verbs for key in plan.reads(verb))])
         own = [self.parts[name][0]] if change.value else []
         outputs = [
             *own, *(part for key in sets for part in self.parts[key]),
@@ -528,15 +544,19 @@ class _Laying:
             for action in actions:
                 fresh |= plan.call(action.do, raw, event)
                 raw |= {key: [value, *raw[key][1:]] for key, value in fresh.items() if key in raw}
+            for key in followers:
+                fresh[key] = plan.fields[key].follow(weights, raw[key][0], **plan.needs(key, raw))
+                raw[key] = [fresh[key], *raw[key][1:]]
             for key in sets:
                 count = len(self.parts[key])
-                made += plan.fields[key].updates(weights, fresh[key]) if key in fresh else [gr.skip()] * count
+                set_to = partial(plan.fields[key].updates, weights, **plan.needs(key, raw))
+                made += set_to(fresh[key]) if key in fresh else [gr.skip()] * count
             for view in shown:
                 made += result_of(plan.call(view.make, raw))
             made += [token() for _ in begun]
             return made
 
-        first = actions[0].do if actions else shown[0].make if shown else change.value
+        first = next((verb for verb in (*verbs, change.value, *(plan.fields[key].follow for key in followers)) if verb), plan.call)
         how = QUICK if change.quick and not any(slow(view) for view in shown) else HEAVY | dict(show_progress="hidden")
         event(error_boundary(named(answer, first)), [*change.inputs, *self.inputs(read)], outputs, **how)
 
@@ -548,8 +568,8 @@ class _Laying:
         fields = [name for name, one in plan.fields.items() if name in sets or one.depends(self.at_first)]
         live = [view for view in plan.views if view.live and not view.streams]
         sights = [view.sight for view in plan.views if view.sight]
-        verbs = (*(action.do for action in actions), *(view.make for view in live), *sights)
-        read = list(dict.fromkeys([*fields, *(key for verb in verbs for key in plan.reads(verb))]))
+        verbs = [*(action.do for action in actions), *(view.make for view in live), *sights]
+        read = plan.with_needs([*fields, *(key for verb in verbs for key in plan.reads(verb))])
         slots = [self.slots[view.title] for view in plan.views]
         outputs = [part for name in fields for part in self.parts[name]]
         for one in slots:
@@ -558,16 +578,21 @@ class _Laying:
         def answer(*values: Any) -> list[Any]:
             raw = self.unpacked(read, values)
             weights = plan.known(raw[WEIGHTS][0])
-            fresh = {name: plan.fields[name].carried(weights, raw[name][0]) for name in fields}
-            raw |= {key: [value, *raw[key][1:]] for key, value in fresh.items() if key in raw}
+            fresh: dict[str, Any] = {}
+            for name in sorted(fields, key=lambda name: len(plan.fields[name].needs)):  # what others need comes first
+                fresh[name] = plan.fields[name].follow(weights, raw[name][0], **plan.needs(name, raw))
+                raw[name] = [fresh[name], *raw[name][1:]]
             for action in actions:
                 fresh |= plan.call(action.do, raw)
                 raw |= {key: [value, *raw[key][1:]] for key, value in fresh.items() if key in raw}
-            made = [part for name in fields for part in plan.fields[name].updates(weights, fresh[name])]
+            made = []
+            for name in fields:
+                made += plan.fields[name].updates(weights, fresh[name], **plan.needs(name, raw))
+            brought = any(isinstance(plan.fields[name], Picture) and not fresh[name].startswith("example") for name in fields)
             for view, one in zip(plan.views, slots, strict=True):
                 sight = self.sight(view, raw)
                 found = plan.call(view.make, raw) if view in live else sight
-                begins = view.live and found is None
+                begins = view.sight and view.live and found is None or brought and view is plan.main
                 made += result_of(found) if found is not None else [gr.skip()] * 2 if begins else ["", ""]
                 if one.begin is not None:
                     supersede(view, "")
@@ -593,9 +618,11 @@ class _Laying:
             raw = {WEIGHTS: [weights]}
             made: list[Any] = []
             for name, one in plan.fields.items():
-                value = plain[name] if name in plain else one.start(weights)
+                value = one.restored(weights, plain[name]) if name in plain else one.start(weights)
                 raw[name] = [value, *[None] * (len(self.components(name)) - 1)]
-                made += one.updates(weights, value)
+            for name, one in plan.fields.items():
+                made += one.updates(weights, raw[name][0], **plan.needs(name, raw))
+            plan.call(plan.main.make, raw) if plan.main.streams else None  # a verb that yields checks its values and no more
             for view in live:
                 try:
                     made += result_of(plan.call(view.make, raw))
@@ -656,14 +683,15 @@ class _Laying:
             named_ = {verb.names.get(key, key): value for key, value in (dict(verb.defaults) | given).items()}
             weights = plan.known(named_.get(WEIGHTS, self.at_first))
             raw: dict[str, list[Any]] = {WEIGHTS: [weights]}
-            for name in (name for name in inspect.signature(verb.make).parameters if name in known):
+            for name in replace(plan, fields=known).reads(verb.make):
                 one = known[name]
                 value = named_.get(name, one.start(weights))
                 if isinstance(one, Picture):
                     example = value == "" or isinstance(value, str) and value.startswith("example ")
                     raw[name] = [value or one.default, None] if example else ["upload", sent_picture(value)]
                 else:
-                    raw[name] = [value]
+                    number = isinstance(one, Choice) and isinstance(value, int) and not isinstance(value, bool)
+                    raw[name] = [str(value) if number else value]
             return replace(plan, fields=known).last(verb.make, raw).json()
 
         annotations = {key: type(value) for key, value in verb.defaults.items()} | {"return": returns}

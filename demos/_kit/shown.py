@@ -198,7 +198,7 @@ class BeforeAfter(Shown):
         return [PIL.Image.blend(self.before, self.after, 1.0 if self.strength is None else self.strength)]
 
     def json(self):
-        return png_uri(self.after)
+        return png_uri(self.frames()[0])
 
 
 @dataclass
