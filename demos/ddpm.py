@@ -90,6 +90,11 @@ class Denoising(Steps):
         return self.done[-1]
 
     @property
+    def finished(self) -> bool:
+        """Whether noise was taken off, and none is left."""
+        return 0 < self.steps == self.step
+
+    @property
     def nbytes(self) -> int:
         return sum(frame.nbytes for frame in (*self.noisy, *self.clean))
 
@@ -126,7 +131,7 @@ class Denoising(Steps):
         return strip_image(pictures, scale, columns=min(4, len(pictures)))
 
     def json(self):
-        if self.step < self.steps or not self.steps:
+        if not self.finished:
             raise gr.Error(self.note)
         return [png_uri(as_picture(pixels)) for pixels in self.clean[-1]]
 
@@ -239,7 +244,7 @@ def strips(rows: dict[str, list[PIL.Image.Image]], labels: Sequence[str]) -> str
 
 def steps_of(index: int, run: Denoising | None) -> Html:
     """Ten steps of the picture that was clicked."""
-    if run is None or run.step < run.steps:
+    if run is None or not run.finished:
         raise gr.Error("Sample first and let it end: these pictures were made without keeping their steps.")
     index = integer(index, 0, len(run.captions) - 1, "Picture")
     frames = np.unique(np.linspace(0, len(run.done) - 1, 10).round().astype(int))
@@ -250,8 +255,7 @@ def steps_of(index: int, run: Denoising | None) -> Html:
 
 def steps_of_first(run: Denoising | None) -> Html:
     """Ten steps of the first picture, if there are any."""
-    done = run is not None and run.steps and run.step == run.steps
-    return steps_of(0, run) if done else Html(note_html("Nothing is sampled yet."))
+    return steps_of(0, run) if run is not None and run.finished else Html(note_html("Nothing is sampled yet."))
 
 
 def levels(
@@ -264,7 +268,7 @@ def levels(
         for frame in denoise(weights, REDRAW, label, other, steps, guidance, eta, 1, level, 1, seed, board):
             run = frame or run
             yield None
-        if not run.steps:
+        if not run.finished:
             raise gr.Error(run.note)
         for row, pixels in zip(rows.values(), (run.noisy[0][0], run.clean[-1][0]), strict=True):
             row.append(as_picture(pixels))

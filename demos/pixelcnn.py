@@ -19,7 +19,7 @@ from demos._families.autoregressive import MAX_COUNT, MODES, ORDERED, Growth, co
 from demos._families.completions import Board, ClassChoice, MaskBoard, SentMask, SentPicture, as_pixels, mask, shape_of
 from demos._kit.charts import histograms
 from demos._kit.checks import integer, number
-from demos._kit.fields import RESULT, Choice, Seed, Slider, Text
+from demos._kit.fields import MORE, Choice, Seed, Slider, Text
 from demos._kit.pictures import png_uri, strip_image
 from demos._kit.plan import Action, Api, Plan, View
 from demos._kit.running import Cache
@@ -280,13 +280,13 @@ PLAN = Plan(
             examples=example_pictures, masks=("lower half", "right half", "hole", "everything", "nothing"),
             upload="A drawing, a digit, a piece of clothing",
         ),
-        count=Slider("Completions", 8, low=1, high=MAX_COUNT, step=1, place=RESULT),
-        temperature=Slider("Temperature", 1, "Smaller: safer", low=0.05, high=2, step=0.05, place=RESULT),
-        label=ClassChoice(info="What to write", place=RESULT),
-        mode=Choice("A hole with known pixels after it", ORDERED, options=MODES, place=RESULT, info="In reading order, a pixel "
+        label=ClassChoice(info="What to write"),
+        mode=Choice("A hole with known pixels after it", ORDERED, options=MODES, info="In reading order, a pixel "
                     "follows those before it; known ones further on do not guide it: an approximation. Weighted proposals are "
                     "better: many are written, and those count that fit the entire picture."),
-        seed=Seed(place=RESULT),
+        seed=Seed(),
+        temperature=Slider("Temperature", 1, "Smaller: safer", low=0.05, high=2, step=0.05, place=MORE),
+        count=Slider("Completions", 8, low=1, high=MAX_COUNT, step=1, place=MORE),
         pixel=Text("The pixel", "15,11", read=pixel_of, kept=False),
     ),
     order=["weights", "board", "count", "temperature", "label", "seed", "mode"],

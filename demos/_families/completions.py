@@ -182,7 +182,7 @@ class MaskBoard(Field):
     def follow(self, weights, value, **needs):
         if not value or not isinstance(value, str):
             return self.start(weights)
-        *_, bits, number = value.split(".")
+        bits, number = ["", "", *value.split(".")][-2:]
         found = self.examples(weights)
         try:  # a drawing stays, of an example the one in the same place comes instead
             if not number.isdecimal() or int(number) >= len(found):

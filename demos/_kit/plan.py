@@ -492,8 +492,10 @@ class _Laying:
     def stopped(self, run: Any) -> list[Any]:
         """End a run whose steps are kept; its view as far as it came, in words how far, and the slider through the steps."""
         cancel(run)
-        kept = _finished.get(run) if isinstance(run, str) else None
-        if kept is None or kept[2]:
+        kept = _finished.get(run) if isinstance(run, str) and run else (None, None, True)
+        if kept is None:  # before its first frame
+            return [gr.skip(), stamped(note_html(STOPPED), run, "stopped"), gr.skip()]
+        if kept[2]:
             return [gr.skip()] * 3
         made = kept[1]
         words = note_html(f"Stopped after {made.step} of {made.steps} {made.unit}.")
@@ -637,12 +639,14 @@ class _Laying:
     def stop(self, button: gr.Button, view: View) -> None:
         """Have a button end the work of a view: it computes no further, and what is on its way is not shown."""
         slots = self.slots[view.title]
-        if slots.scrub is None:
-            button.click(cancel, slots.begin, None, **BESIDE)
-        else:
-            button.click(error_boundary(self.stopped), slots.begin, [*slots.of_result(), slots.scrub], **BESIDE)
-        told = json.dumps(note_html(STOPPED))
         run = slots.begin.elem_id.removesuffix("-run")
+        if slots.scrub is not None:
+            stop = f"(token) => {{ window.galleryStop?.({json.dumps(run)}); return token; }}"
+            outputs = [*slots.of_result(), slots.scrub]
+            button.click(error_boundary(self.stopped), slots.begin, outputs, js=stop, **BESIDE)
+            return
+        button.click(cancel, slots.begin, None, **BESIDE)
+        told = json.dumps(note_html(STOPPED))
         button.click(None, slots.note, slots.note, js=f"(note) => window.galleryStop?.({json.dumps(run)}) ? {told} : note",
                      api_visibility="private")  # fmt: skip
 
