@@ -10,8 +10,8 @@ window.galleryStop ??= run => {
 let good = props.value;
 const guard = () => {
   const sent = props.value || '';
-  const stamp = /^<!--run (\S+) (busy|done)-->/.exec(sent) ?? /^\{"run": "([^"]*)"/.exec(sent);
-  if (stamp && latest.get(RUN) !== stamp[1]) {
+  const stamp = /^<!--run (\S+) (busy|done|stopped)-->/.exec(sent) ?? /^\{"run": "([^"]*)"/.exec(sent);
+  if (stamp && latest.get(RUN) !== (stamp[2] === 'stopped' ? '' : stamp[1])) {
     if (props.value !== good) props.value = good;
     return;
   }
