@@ -16,7 +16,7 @@ import PIL.Image
 from demos import _room
 from demos._room import CheckedImage, Room, as_tensor, chosen, guarded, note_html, real, shape_of, to_pil, token, told_size, whole
 from gen_models import Draws, catalog, load, runtime, sets
-from gen_models.publish import BACK, INPUTS, PARTNERS, RESULT
+from gen_models.sheets import BACK, INPUTS, PARTNERS, RESULT
 
 MODEL = "cyclegan"
 THERE, HOME = WAYS = ("A to B", "B to A")

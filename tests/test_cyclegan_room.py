@@ -20,7 +20,7 @@ from conftest import refusal, smooth
 
 from demos import _room, cyclegan
 from demos.cyclegan import HOME, THERE, UPLOAD, Trace
-from gen_models import catalog, load, publish, runtime
+from gen_models import catalog, load, runtime, sheets
 
 MONET, FACES, OWN = "cyclegan-monet2photo", "cyclegan-faces2portraits", "cyclegan-mine"
 SIDE = 48
@@ -39,9 +39,9 @@ def stocked(shelf):
             parameter.data += 0.1 * torch.randn_like(parameter)
         catalog.save(model, shelf / name, {"model": "cyclegan", "data": data})
     for name in (MONET, FACES):
-        for kind, file in ((0, publish.INPUTS), (10, publish.PARTNERS)):
+        for kind, file in ((0, sheets.INPUTS), (10, sheets.PARTNERS)):
             _room.strip_image([example(kind + number) for number in range(EXAMPLES)]).save(shelf / name / file, lossless=True)
-        for kind, file in ((0, publish.RESULT), (10, publish.BACK)):
+        for kind, file in ((0, sheets.RESULT), (10, sheets.BACK)):
             example(kind).transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT).save(shelf / name / file, lossless=True)
     cyclegan._made.clear()
     yield shelf

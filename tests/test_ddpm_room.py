@@ -21,7 +21,7 @@ from conftest import refusal, smooth
 from demos import _room, ddpm
 from demos.ddpm import ANY, FILL, NOISE, REDRAW
 from gen_models import Draws, catalog, load, runtime
-from gen_models.train import save_grid
+from gen_models.sheets import save_grid
 
 DIGITS, FACES, OWN = "ddpm-mnist", "ddpm-faces", "ddpm-mine"
 SIDE = 16
