@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from demos._kit.checks import integer
-from demos._kit.fields import Picks, Seed, Slider
+from demos._kit.fields import Choice, Picks, Seed, Slider
 from demos._kit.pictures import to_pil
 from demos._kit.plan import Action, Api, Plan, View
 from demos._kit.shipped import sheet_tiles
@@ -56,9 +56,11 @@ def picked(weights: str, seed: int, truncation: float, picks: list[int]) -> Tile
     return Tiles(decoded(weights, latents(weights, seed, truncation, *picks)), captions, columns=3)
 
 
-def pick(index: int, picks: list[int]) -> dict[str, str]:
-    """The sample that was clicked becomes C; C becomes B, and B becomes A."""
-    return {"picks": ",".join(map(str, [*picks[1:], integer(index, 0, MAX_COUNT - 1, "Sample number")]))}
+def pick(index: int, picks: list[int], slot: str) -> dict[str, str]:
+    """The sample that was clicked goes into the slot, and the next click into the next one."""
+    place = "ABC".index(slot)
+    picks[place] = integer(index, 0, MAX_COUNT - 1, "Sample number")
+    return {"picks": ",".join(map(str, picks)), "slot": "ABC"[(place + 1) % 3]}
 
 
 def walk(weights: str, seed: int, truncation: float, picks: list[int]) -> Film:
@@ -134,12 +136,14 @@ PLAN = Plan(
         seed=Seed(),
         truncation=Slider("Truncation", 1.0, "Smaller: more alike", low=0.1, high=1.2, step=0.05, bounds=(0.05, 1.5)),
         count=Slider("Pictures", 24, low=8, high=MAX_COUNT, step=8, bounds=(1, MAX_COUNT)),
+        slot=Choice("A click on a picture fills", "A", options="ABC", redo=False, kept=False),
         picks=Picks(default="0,1,2", most=MAX_COUNT),
     ),
     views=[
         View("", sample, "Sample", keep="Save the grid", live=True,
              sight=lambda weights: Tiles(sheet_tiles(weights, 24), words="sample")),
-        View("A, B, C", picked, live=True, intro="Click three samples above: each click moves them on, and the last one is C."),
+        View("A, B, C", picked, live=True, intro="Click samples above to choose others.",
+             sight=lambda weights: Tiles(sheet_tiles(weights, 3), ["A · 0", "B · 1", "C · 2"], columns=3)),
         View("Walk from A to B", walk, "Walk", keep="Save the animation"),
         View("A − B + C", arithmetic, "Calculate", keep="Save picture"),
         View("The discriminator's eye", judged, "Judge", pick=attention,
@@ -147,7 +151,7 @@ PLAN = Plan(
         View("Nearest training pictures", nearest, "Search",
              intro="Did it learn by heart? Sample A, then its nearest training pictures by 16 × 16 pixel distance."),
     ],
-    actions=[Action(pick, ["picks"], on=("", "pick"))],
+    actions=[Action(pick, ["picks", "slot"], on=("", "pick"))],
     api=[Api("dcgan_sample", sample, dict(weights="dcgan-fashion", seed=7, count=16, truncation=1.0),
              words="Sample pictures from a DCGAN. Picture i of a seed is always the same. Returns PNG data URIs.")],
     migrate=migrate,

@@ -39,6 +39,8 @@ class Change(NamedTuple):
     """Components whose values ``value`` takes, after the weights; empty: the field's own component holds the value already."""
     value: Callable[..., Any] | None = None
     """(weights, *inputs) -> the field's new value."""
+    settled: Callable[..., Any] | None = None
+    """An event at which views that stream begin, where they should not at each ``event``."""
     quick: bool = True
     """Answered while it is dragged or typed, beside the queue."""
     js: str | None = None
@@ -47,7 +49,11 @@ class Change(NamedTuple):
 
 @dataclass
 class Field:
-    """One setting. ``redo``: views that read it are computed again when it changes; ``kept``: it is in recipes and links."""
+    """One setting. ``redo``: views that read it are computed again when it changes; ``kept``: it is in recipes and links.
+
+    ``needs``: other fields whose values (not checked) all of its methods get by name, after the weights and its own; when one of
+    these changes, it follows.
+    """
 
     label: str = ""
     default: Any = None
@@ -55,6 +61,11 @@ class Field:
     place: str = CONTROLS
     redo: bool = True
     kept: bool = True
+    when: tuple[str, Sequence[str]] | None = None
+    """It is shown only while another field, a :class:`Choice`, has one of these values: (its name, values)."""
+    needs: tuple[str, ...] = ()
+    in_page: str = ""
+    """JavaScript, ``(value) => ...``, that is run in the browser when it changes."""
 
     def settings(self, weights: str) -> dict[str, Any]:
         """What of the first component depends on the weights, as arguments of its constructor; {}: nothing."""
@@ -84,7 +95,15 @@ class Field:
         """
         raise NotImplementedError
 
-    def updates(self, weights: str, value: Any) -> list[Any]:
+    def follow(self, weights: str, value: Any, **needs: Any) -> Any:
+        """Its value once the weights, or a field that it needs, have changed."""
+        return self.start(weights)
+
+    def restored(self, weights: str, value: Any) -> Any:
+        """Its value when a link or a saved picture holds this one."""
+        return value
+
+    def updates(self, weights: str, value: Any, **needs: Any) -> list[Any]:
         """What each component becomes when the field is set to a value, by a link or by an action."""
         return [value]
 
@@ -113,7 +132,8 @@ class Slider(Field):
         return (integer if self.step == int(self.step) else number)(value, low, high, self.label)
 
     def changes(self, components):
-        return [Change(components[0].input if self.live else components[0].release, quick=self.live)]
+        slider = components[0]
+        return [Change(slider.input, settled=slider.release) if self.live else Change(slider.release, quick=False)]
 
 
 @dataclass
@@ -132,13 +152,13 @@ class Choice(Field):
         shown = dict(choices=list(self.options), value=self.default) | self.settings(weights)
         kind = gr.Dropdown if self.many else gr.Radio
         look = {} if self.many else dict(elem_classes=["chips"])
-        return [kind(label=self.label, info=self.info, min_width=140, **look, **shown)]
+        return [kind(**dict(label=self.label, info=self.info, min_width=140) | look | shown)]
 
     def check(self, weights, value):
         options = self.settings(weights).get("choices", self.options)
         return one_of(value, [option[1] if isinstance(option, tuple) else option for option in options], self.label)
 
-    def updates(self, weights, value):
+    def updates(self, weights, value, **needs):
         kind = gr.Dropdown if self.many else gr.Radio
         return [kind(**(self.settings(weights) | {"value": value})) if self.of else value]
 
@@ -171,7 +191,7 @@ class Seed(Field):
     def check(self, weights, value):
         return integer(value, 0, MAX_SEED, self.label)
 
-    def updates(self, weights, value):
+    def updates(self, weights, value, **needs):
         return [value, gr.skip()]
 
     def changes(self, components):
@@ -245,7 +265,7 @@ class Sliders(Text):
             made += [gr.Slider(self.low, self.high, step=0.05, **settings) for settings in at_first[self.visible :]]
         return [*super().build(weights), *made]
 
-    def updates(self, weights, value):
+    def updates(self, weights, value, **needs):
         return [value, *(gr.Slider(**settings) for settings in self.shown(weights, value))]
 
     def changes(self, components):
@@ -261,13 +281,13 @@ class Sliders(Text):
 class Picture(Field):
     """A picture: one of the examples, an upload and, with ``draw``, a drawing. Verbs get an RGB picture.
 
-    Its value is ``example 0``, ``upload`` or ``drawing``: what a visitor brought cannot be in a link. ``examples`` takes the
-    weights and returns pictures to click; a field with other needs is a class of its own. ``""``: nothing is chosen yet.
+    Its value is ``example 0``, ``upload`` or ``drawing``: what a visitor brought cannot be in a link.
     """
 
     label: str = "Your picture"
     default: str = "example 0"
-    examples: Callable[[str], list[PIL.Image.Image]] = lambda weights: []
+    examples: Callable[..., list[PIL.Image.Image]] = lambda weights: []
+    """(weights, and what it needs by name) -> pictures."""
     examples_words: str = ""
     """A sentence above the examples: what they are."""
     draw: bool = False
@@ -282,28 +302,34 @@ class Picture(Field):
             with gr.Tab("Examples"):
                 if self.examples_words:
                     gr.Markdown(self.examples_words)
-                shown = tiles(self.tiles(weights), elem_classes=["smooth", "flush"])
-            with gr.Tab("Upload"):
-                upload = CheckedImage(label=self.label, height=170)
+                shown = tiles(self.tiles(weights, **self.at_first(weights)), elem_classes=["smooth", "flush"])
             if self.draw:
                 with gr.Tab("Draw"):  # not the first: a drawing board repaints all the time, and only an open tab is in the page
                     board = sketchpad()
                     look = gr.Button("Look at my drawing", variant="primary")
+            with gr.Tab("Upload"):
+                upload = CheckedImage(label=self.label, height=170)
         return [source, shown, upload, *([board, look] if self.draw else [])]
 
-    def tiles(self, weights: str) -> str:
+    def at_first(self, weights: str) -> dict[str, Any]:
+        """The values of the fields that it needs before anybody set them."""
+        return {}
+
+    def tiles(self, weights: str, **needs: Any) -> str:
         """The examples as HTML."""
-        pictures = self.examples(weights) if weights else []
+        pictures = self.examples(weights, **needs) if weights else []
         small = [p.resize((128, max(1, round(128 * p.height / p.width)))) if p.width > 128 else p for p in pictures]
         return tiles_html([photo_uri(picture) for picture in small], columns=self.columns, words="example")
 
     def extras(self, components):
         return [components[2], *components[3:4]]
 
-    def check(self, weights, value, upload=None, board=None):
+    def check(self, weights, value, upload=None, board=None, **needs):
         word, _, place = str(value).partition(" ")
         if word == "example" and place.isdecimal() and len(place) < 4:
-            found = self.examples(weights)
+            found = self.examples(weights, **needs)
+            if not found:
+                raise gr.Error("There are no examples for these weights: upload a picture.")
             return found[integer(int(place), 0, len(found) - 1, "Example")].convert("RGB")
         if value == "drawing":
             return drawing(board)
@@ -311,14 +337,26 @@ class Picture(Field):
             raise gr.Error("Upload a picture first, or take an example.")
         return upload
 
-    def updates(self, weights, value):
-        return [value, self.tiles(weights), *[gr.skip()] * (3 if self.draw else 1)]
+    def follow(self, weights, value, **needs):
+        word, _, place = str(value).partition(" ")
+        if word != "example" or not place.isdecimal():
+            return value  # what the visitor brought stays
+        return f"example {max(0, min(int(place), len(self.examples(weights, **needs)) - 1))}"
+
+    def restored(self, weights, value):
+        if value not in ("upload", "drawing"):
+            return value
+        gr.Warning("This was made of a visitor's own picture, which stays with the one who has it; here is an example instead.")
+        return self.default
+
+    def updates(self, weights, value, **needs):
+        return [value, self.tiles(weights, **needs), *[gr.skip()] * (3 if self.draw else 1)]
 
     def changes(self, components):
         shown, upload = components[1:3]
 
         def taken(weights: str, event: gr.EventData) -> str:
-            return f"example {integer(event.index, 0, len(self.examples(weights)) - 1, 'Example')}"
+            return f"example {integer(event.index, 0, 999, 'Example')}"
 
         found = [Change(shown.pick, [], taken), Change(upload.upload, [], lambda weights: "upload", quick=False)]
         if self.draw:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import gradio as gr
 
 from demos._kit.events import QUICK, error_boundary
+from demos._kit.inputs import CheckedNumber
 from demos._kit.recipes import MAX_SEED
 from gen_models import catalog, sets
 
@@ -46,7 +47,7 @@ def weights_choice(models: str | Mapping[str, str], first: str) -> gr.Radio:
 def seed_row(value: int = 7) -> tuple[gr.Number, gr.Button]:
     """A seed field and the dice beside it."""
     with gr.Row(elem_classes=["seed-row"]):
-        seed = gr.Number(value, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, min_width=90, scale=3)
+        seed = CheckedNumber(value, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, min_width=90, scale=3)
         dice = gr.Button("New seed", min_width=100, scale=1, size="md", elem_classes=["dice"])
     return seed, dice
 

@@ -1,8 +1,10 @@
 """A room by declaration: fields, views and actions; from these follow its layout, its events, Stop, links, saving and API verbs.
 
 A *verb* is a plain function. The names of its parameters say what it reads: ``weights`` is the name of the chosen weights, a
-field's name gives that field's checked value, and any other name is a part of the event that called it (``index`` of a tile that
-was clicked, ``x`` and ``y`` of a place). It returns a :class:`~demos._kit.shown.Shown` value, or yields several while it works.
+field's name gives that field's checked value, ``run`` gives what the main view, if that streams, shows at the moment in this page
+(None: nothing that was computed), and any other name is a part of the event that called it (``index`` of a tile that was clicked,
+``x`` and ``y`` of a place). It returns a :class:`~demos._kit.shown.Shown` value, or yields several while it works, and None where
+there is nothing new to show but it could be stopped.
 """
 
 from __future__ import annotations
@@ -11,35 +13,37 @@ import html
 import inspect
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import gradio as gr
+import PIL.Image
 from gradio.components.base import Component
 from gradio.context import LocalContext
 
 from demos._kit.checks import integer, one_of
 from demos._kit.events import BESIDE, HEAVY, QUICK, error_boundary
-from demos._kit.fields import CONTROLS, MORE, NOWHERE, RESULT, Change, Field, Picture
+from demos._kit.fields import CONTROLS, MORE, NOWHERE, RESULT, Change, Choice, Field, Picture
 from demos._kit.inputs import sent_picture
 from demos._kit.layout import explanation, header, weights_choice
 from demos._kit.markup import note_html
 from demos._kit.recipes import Room, link_button, save_button
 from demos._kit.running import Cache, cancel, cancellable, is_cancelled, token
-from demos._kit.shown import Bars, Shown, Single, Tiles
+from demos._kit.shown import Bars, Shown, Single, Steps, Tiles
 from demos._kit.widgets import BEGIN_JS, guarded_html, note_line, starter, tiles
 from demos._server import request_log
 from gen_models import catalog
 
-WEIGHTS = "weights"
+WEIGHTS, RUN = "weights", "run"
 STOPPED = "Stopped: what was not reached yet is as it was."
 _begun: Cache[str] = Cache(1000)
 """Page and view -> the token of its latest run."""
-_finished: Cache[tuple[dict[str, Any], Shown]] = Cache(64)
-"""Token of a run -> the raw values that it read, and the last that it showed."""
+_finished: Cache[tuple[dict[str, Any], Shown, bool]] = Cache(64_000_000, lambda kept: kept[1].nbytes)
+"""Token of a run -> the raw values that it read, the last that it showed, and whether that is its end."""
 
 
 @dataclass
@@ -62,8 +66,9 @@ class View:
     pick: Callable[..., Shown] | None = None
     """What a click on one of its tiles shows, under it or in the view ``into``, which is opened; gets the tile's ``index``."""
     into: str = ""
-    sight: Callable[[str], Shown | None] | None = None
-    """Weights -> what is there before any click, made when these were published."""
+    sight: Callable[..., Shown | None] | None = None
+    """A verb for what is there before any click, made when the weights were published; None: nothing, and a live view is computed
+    as soon as the weights are chosen."""
     component: Callable[..., gr.HTML] = tiles
     """(value, **settings) -> the component that shows it, where that has a script of its own."""
     group: str = "models"
@@ -71,9 +76,13 @@ class View:
     limit: int = 8
     """Places of the group."""
     scrub: str = ""
-    """Label of a slider that goes back through the steps; what is shown then has ``step``, ``steps`` and ``at(step)``."""
+    """Label of a slider that goes back through the steps; what is shown then is a :class:`~demos._kit.shown.Steps`."""
+    film: str = ""
+    """Label of a second save button, for the steps as an animation."""
+    pace: float = 0.0
+    """Seconds between two frames at least, however fast the machine is: one should see them."""
     within: str = ""
-    """Title of the view in whose tab it stands, beside that view; "": it has a tab of its own."""
+    """Title of the view in whose tab it stands, beside that view; ``CONTROLS``: under the controls; "": it has a tab of its own."""
 
     @property
     def streams(self) -> bool:
@@ -174,8 +183,17 @@ class Plan:
         return one_of(weights, [name for kind in self.kinds for name in catalog.trained(kind)], "Trained on")
 
     def reads(self, verb: Callable) -> list[str]:
-        """The fields that a verb reads."""
-        return [name for name in inspect.signature(verb).parameters if name in self.fields]
+        """The fields that a verb reads, and ``run``."""
+        return self.with_needs(name for name in inspect.signature(verb).parameters if name in (RUN, *self.fields))
+
+    def with_needs(self, names: Iterable[str]) -> list[str]:
+        """Fields, and those that these need."""
+        wanted = dict.fromkeys(names)
+        return list(wanted | dict.fromkeys(need for name in wanted if name != RUN for need in self.fields[name].needs))
+
+    def needs(self, name: str, raw: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+        """The values of the fields that a field needs."""
+        return {need: raw[need][0] for need in self.fields[name].needs}
 
     def call(self, verb: Callable, raw: Mapping[str, Sequence[Any]], event: Any = None) -> Any:
         """Call a verb; ``raw``: ``weights`` and fields -> the values of the components that each is read from."""
@@ -185,9 +203,12 @@ class Plan:
             if name == WEIGHTS:
                 found[name] = weights
             elif name in self.fields:
-                found[name] = self.fields[name].check(weights, *raw[name])
+                found[name] = self.fields[name].check(weights, *raw[name], **self.needs(name, raw))
                 if name == "seed":
                     request_log.seeded(found[name])
+            elif name == RUN:
+                kept = _finished.get(str(raw[RUN][0])) if RUN in raw else None
+                found[name] = kept[1] if kept else None
             else:
                 found[name] = getattr(event, name)
         return verb(**found)
@@ -197,8 +218,8 @@ class Plan:
         made = self.call(view_verb, raw)
         if inspect.isgenerator(made):
             final = None
-            for final in made:  # noqa: B007
-                pass
+            for frame in made:
+                final = final if frame is None else frame
             made = final
         return made
 
@@ -214,6 +235,8 @@ class _Laying:
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.parts, self.slots = plan, {}, {}
+        self.shown_when: dict[str, list[tuple[gr.Column, Sequence[str]]]] = {}
+        """Field -> what is shown only while it has one of some values."""
         kinds = plan.kinds
         header(*kinds)
         with gr.Row(elem_classes=["room"]):
@@ -222,6 +245,9 @@ class _Laying:
                 self.weights, self.parts[WEIGHTS] = weights, [weights]
                 self.at_first = weights.value or ""
                 self.place(CONTROLS)
+                beside = [view for view in plan.views if view.within == CONTROLS]
+                for view in beside:
+                    self.show(view)
                 if any(one.place == MORE for one in plan.fields.values()):
                     with gr.Accordion("More", open=False):
                         self.place(MORE)
@@ -230,9 +256,9 @@ class _Laying:
                 self.place(RESULT)
                 keep = gr.Row(elem_classes=["keep"])
         self.place(NOWHERE)
-        rows: dict[str, gr.Row] = {plan.main.title: keep}
+        rows: dict[str, gr.Row] = {view.title: keep for view in (plan.main, *beside)}
         self.tabs = None
-        if len(plan.views) > 1:
+        if len(plan.views) > 1 + len(beside):
             with gr.Tabs(elem_classes=["views"]) as self.tabs:
                 for view in plan.views[1:]:
                     if view.within:
@@ -270,13 +296,20 @@ class _Laying:
         """Build the fields that stand there."""
         for name, one in self.plan.fields.items():
             if one.place == where and name not in self.parts:
-                self.parts[name] = one.build(self.at_first)
+                if one.when is None:
+                    self.parts[name] = one.build(self.at_first)
+                    continue
+                ruler, values = one.when
+                with gr.Column(visible=self.plan.fields[ruler].start(self.at_first) in values) as column:
+                    self.parts[name] = one.build(self.at_first)
+                self.shown_when.setdefault(ruler, []).append((column, values))
 
     def show(self, view: View, tab: gr.Tab | None = None) -> None:
         """Build what a view fills."""
-        sight = view.sight(self.at_first) if view.sight and self.at_first else None
+        started = {name: [one.start(self.at_first)] for name, one in self.plan.fields.items()}
+        sight = self.sight(view, {WEIGHTS: [self.at_first]} | started) if self.at_first else None
         name = f"{self.plan.kinds[0]}-{slug(view.title) or 'main'}"
-        space = dict(min_height=160) if tab is None else {}
+        space = dict(min_height=160) if view is self.plan.main else {}
         if view.streams:
             shown = guarded_html(view.component, name, sight.html() if sight else "", **space)
         else:
@@ -291,6 +324,10 @@ class _Laying:
             slots.below = tiles("")
         self.slots[view.title] = slots
 
+    def sight(self, view: View, raw: Mapping[str, Sequence[Any]]) -> Shown | None:
+        """What is there of a view before any click."""
+        return self.plan.call(view.sight, raw) if view.sight else None
+
     def buttons(self, view: View) -> None:
         """The row of buttons of a view: what begins it, Stop, actions, saving; the main view's has the link, too."""
         slots, main = self.slots[view.title], view is self.plan.main
@@ -299,7 +336,7 @@ class _Laying:
             slots.press = gr.Button(view.button, variant="primary", size="md" if main else "sm", elem_classes=[*classes, "go"])
         if view.streams:
             stop = gr.Button("Stop", variant="stop", size="md" if main else "sm", elem_classes=["quiet"])
-            self.stop(stop, slots)
+            self.stop(stop, view)
         for action in self.plan.actions:
             if action.button and action.place in ((RESULT, view.title) if main else (view.title,)):
                 button = gr.Button(
@@ -307,7 +344,9 @@ class _Laying:
                 )
                 self.react(Change(button.click), [action], set())
         if view.keep:
-            self.save(view)
+            self.save(view, view.keep, "" if main else slug(view.title))
+        if view.film:
+            self.save(view, view.film, slug(view.title + " steps"), Steps.film)
         if main:
             link_button(self.room)
 
@@ -317,6 +356,8 @@ class _Laying:
         """The components from which a field, or the weights, is read."""
         if name == WEIGHTS:
             return self.parts[WEIGHTS]
+        if name == RUN:
+            return [self.slots[self.plan.main.title].begin]
         return [self.parts[name][0], *self.plan.fields[name].extras(self.parts[name])]
 
     def inputs(self, names: Sequence[str]) -> list[Component]:
@@ -337,14 +378,27 @@ class _Laying:
             self.begin(view)
         for name, one in self.plan.fields.items():
             actions = [action for action in self.plan.actions if action.on == name]
+            if one.in_page:
+                self.parts[name][0].change(None, self.parts[name][0], None, js=one.in_page, api_visibility="private")
             for change in one.changes(self.parts[name]):
                 self.react(change, actions, {name} if one.redo else set(), name)
         for action in self.plan.actions:
             if isinstance(action.on, tuple):
                 title, event = action.on
                 self.react(Change(getattr(self.slots[title].shown, event)), [action], set())
+        for ruler, columns in self.shown_when.items():
+            self.choose(ruler, columns)
         self.switch()
         self.restore()
+
+    def choose(self, ruler: str, columns: Sequence[tuple[gr.Column, Sequence[str]]]) -> None:
+        """Show those fields that go with the value of another one."""
+
+        def shown(value: Any) -> list[Any]:
+            return [gr.Column(visible=value in values) for _, values in columns]
+
+        part = self.parts[ruler][0]
+        part.change(error_boundary(named(shown, self.plan.main.make)), part, [column for column, _ in columns], **QUICK)
 
     def begin(self, view: View) -> None:
         """What computes a view when it is asked for by itself, and what a click on it shows."""
@@ -365,7 +419,12 @@ class _Laying:
         elif asked:
 
             def answer(*values: Any) -> list[Any]:
-                return result_of(self.plan.call(view.make, self.unpacked(names, values)))
+                try:
+                    return result_of(self.plan.call(view.make, self.unpacked(names, values)))
+                except gr.Error as error:
+                    if slots.press:
+                        raise
+                    return [gr.skip(), note_html(error.message)]  # nobody asked for it but by opening its tab
 
             asked(error_boundary(named(answer, view.make)), self.inputs(names), slots.of_result(), **waiting)
         if view.pick:
@@ -387,52 +446,85 @@ class _Laying:
 
         work = cancellable(named(shown, view.make))
 
-        def run(begun: Any, *values: Any) -> Iterator[list[Any]]:
+        nothing = [gr.skip()] * (2 + bool(view.scrub))
+
+        def frames(begun: Any, *values: Any) -> Iterator[list[Any]]:
             supersede(view, begun)
-            raw, made = self.unpacked(names, values), None
-            for made in work(begun, *values):
-                if not isinstance(made, Shown):  # it was stopped before its first frame: what the page shows stays
-                    yield [gr.skip()] * (2 + bool(view.scrub))
-                    return
-                _finished.put(begun, (raw, made))
-                yield [stamped(made.html(), begun), stamped(note_html(made.note), begun), *self.scrubber(view, made, busy=True)]
+            raw, made, due = self.unpacked(names, values), None, time.perf_counter()
+            for frame in work(begun, *values):
+                if not isinstance(frame, Shown):  # nothing new, or stopped before its first frame: the page stays as it is
+                    yield nothing
+                    continue
+                first, made = made is None, frame
+                _finished.put(begun, (raw, made, False))
+                yield [stamped(made.html(), begun), stamped(note_html(made.note), begun), *self.scrubber(view, made, first)]
+                if view.pace:
+                    due = max(due + view.pace, time.perf_counter() - view.pace)
+                    time.sleep(max(0.0, due - time.perf_counter()))
             if made is not None and not is_cancelled(begun):
-                yield [gr.skip(), stamped(note_html(made.note), begun, busy=False), *self.scrubber(view, made, busy=False)]
+                _finished.put(begun, (raw, made, True))
+                yield [gr.skip(), stamped(note_html(made.note), begun, "done"), *self.scrubber(view, made, True, True)]
+
+        def run(begun: Any, *values: Any) -> Iterator[list[Any]]:
+            try:
+                yield from frames(begun, *values)
+            except Exception:
+                yield [gr.skip(), stamped("", begun, "done"), *nothing[2:]]  # the page does not wait for it any longer
+                raise
 
         if hasattr(work, "lend"):
             run.lend = work.lend  # what computes is lent a GPU; what it shows is encoded here
         return named(run, view.make)
 
-    def scrubber(self, view: View, made: Any, busy: bool) -> list[Any]:
-        """The slider through the steps, where a view has one."""
+    def scrubber(self, view: View, made: Any, entire: bool, still: bool = False) -> list[Any]:
+        """The slider through the steps, where a view has one; unless ``entire`` its number alone, which is less for the page."""
         if not view.scrub:
             return []
-        return [gr.Slider(maximum=max(made.steps, 1), value=made.step, interactive=not busy)]
+        return [gr.Slider(maximum=max(made.steps, 1), value=made.step, interactive=still) if entire else made.step]
 
     def step_back(self, run: str, step: float) -> str:
         """A view as it was at an earlier step."""
         kept = _finished.get(run)
         if kept is None:
             raise gr.Error("The steps are no longer here; begin again.")
-        return kept[1].at(integer(step, 0, kept[1].steps, "Step"))
+        return kept[1].at(min(integer(step, 0, kept[1].steps, "Step"), kept[1].step))
+
+    def stopped(self, run: Any) -> list[Any]:
+        """End a run whose steps are kept; its view as far as it came, in words how far, and the slider through the steps."""
+        cancel(run)
+        kept = _finished.get(run) if isinstance(run, str) and run else (None, None, True)
+        if kept is None:  # before its first frame
+            return [gr.skip(), stamped(note_html(STOPPED), run, "stopped"), gr.skip()]
+        if kept[2]:
+            return [gr.skip()] * 3
+        made = kept[1]
+        words = note_html(f"Stopped after {made.step} of {made.steps} {made.unit}.")
+        return [stamped(made.html(), run, "stopped"), stamped(words, run, "stopped"),
+                gr.Slider(maximum=max(made.steps, 1), value=made.step, interactive=True)]  # fmt: skip
 
     def react(self, change: Change, actions: Sequence[Action], changed: set[str], name: str = "") -> None:
         """Have an event set fields, by its own value and by actions, and compute the views that follow."""
         plan = self.plan
-        sets = list(dict.fromkeys(key for action in actions for key in action.sets))
+        followers = [key for key, one in plan.fields.items() if {name, *changed} & set(one.needs)]
+        sets = list(dict.fromkeys([*(key for action in actions for key in action.sets), *followers]))
         touched = changed | set(sets)
         follows = [view for view in plan.views if view.live and touched & set(plan.reads(view.make))]
         shown, begun = [view for view in follows if not view.streams], [view for view in follows if view.streams]
         event = change.event
         if change.js:
             event = change.event(None, None, self.parts[name][0], js=change.js, api_visibility="private").then
-        if not actions and not change.value and not shown:
+        if change.settled is not None:
+            for view in begun:
+                change.settled(None, None, self.slots[view.title].begin, js=BEGIN_JS, api_visibility="private")
+            begun = []
+            if not sets and not shown:
+                return
+        if not sets and not actions and not change.value and not shown:
             for view in begun:
                 event(None, None, self.slots[view.title].begin, js=BEGIN_JS, api_visibility="private")
             return
-        read = list(dict.fromkeys(
-            key for verb in (*(action.do for action in actions), *(view.make for view in shown)) for key in plan.reads(verb)
-        ))  # fmt: skip
+        verbs = [*(action.do for action in actions), *(view.make for view in shown)]
+        read = plan.with_needs([*followers, *sets, *(key for verb in verbs for key in plan.reads(verb))])
         own = [self.parts[name][0]] if change.value else []
         outputs = [
             *own, *(part for key in sets for part in self.parts[key]),
@@ -454,15 +546,19 @@ class _Laying:
             for action in actions:
                 fresh |= plan.call(action.do, raw, event)
                 raw |= {key: [value, *raw[key][1:]] for key, value in fresh.items() if key in raw}
+            for key in followers:
+                fresh[key] = plan.fields[key].follow(weights, raw[key][0], **plan.needs(key, raw))
+                raw[key] = [fresh[key], *raw[key][1:]]
             for key in sets:
                 count = len(self.parts[key])
-                made += plan.fields[key].updates(weights, fresh[key]) if key in fresh else [gr.skip()] * count
+                set_to = partial(plan.fields[key].updates, weights, **plan.needs(key, raw))
+                made += set_to(fresh[key]) if key in fresh else [gr.skip()] * count
             for view in shown:
                 made += result_of(plan.call(view.make, raw))
             made += [token() for _ in begun]
             return made
 
-        first = actions[0].do if actions else shown[0].make if shown else change.value
+        first = next((verb for verb in (*verbs, change.value, *(plan.fields[key].follow for key in followers)) if verb), plan.call)
         how = QUICK if change.quick and not any(slow(view) for view in shown) else HEAVY | dict(show_progress="hidden")
         event(error_boundary(named(answer, first)), [*change.inputs, *self.inputs(read)], outputs, **how)
 
@@ -473,9 +569,9 @@ class _Laying:
         sets = {key for action in actions for key in action.sets}
         fields = [name for name, one in plan.fields.items() if name in sets or one.depends(self.at_first)]
         live = [view for view in plan.views if view.live and not view.streams]
-        read = list(dict.fromkeys(
-            key for verb in (*(action.do for action in actions), *(view.make for view in live)) for key in plan.reads(verb)
-        ))  # fmt: skip
+        sights = [view.sight for view in plan.views if view.sight]
+        verbs = [*(action.do for action in actions), *(view.make for view in live), *sights]
+        read = plan.with_needs([*fields, *(key for verb in verbs for key in plan.reads(verb))])
         slots = [self.slots[view.title] for view in plan.views]
         outputs = [part for name in fields for part in self.parts[name]]
         for one in slots:
@@ -484,17 +580,25 @@ class _Laying:
         def answer(*values: Any) -> list[Any]:
             raw = self.unpacked(read, values)
             weights = plan.known(raw[WEIGHTS][0])
-            fresh = {name: plan.fields[name].start(weights) for name in fields}
-            raw |= {key: [value, *raw[key][1:]] for key, value in fresh.items() if key in raw}
+            fresh: dict[str, Any] = {}
+            for name in sorted(fields, key=lambda name: len(plan.fields[name].needs)):  # what others need comes first
+                fresh[name] = plan.fields[name].follow(weights, raw[name][0], **plan.needs(name, raw))
+                raw[name] = [fresh[name], *raw[name][1:]]
             for action in actions:
                 fresh |= plan.call(action.do, raw)
                 raw |= {key: [value, *raw[key][1:]] for key, value in fresh.items() if key in raw}
-            made = [part for name in fields for part in plan.fields[name].updates(weights, fresh[name])]
+            made = []
+            for name in fields:
+                made += plan.fields[name].updates(weights, fresh[name], **plan.needs(name, raw))
+            brought = any(isinstance(plan.fields[name], Picture) and not fresh[name].startswith("example") for name in fields)
             for view, one in zip(plan.views, slots, strict=True):
-                sight = view.sight(weights) if view.sight else None
+                sight = self.sight(view, raw)
                 found = plan.call(view.make, raw) if view in live else sight
-                made += result_of(found) if found is not None else ["", ""]
-                made += [""] if one.begin is not None else []
+                begins = view.sight and view.live and found is None or brought and view is plan.main
+                made += result_of(found) if found is not None else [gr.skip()] * 2 if begins else ["", ""]
+                if one.begin is not None:
+                    supersede(view, "")
+                    made.append(token() if begins else "")
                 made += [gr.Slider(value=0, interactive=False)] if one.scrub is not None else []
                 made += [""] if one.below is not None else []
             return made
@@ -516,9 +620,11 @@ class _Laying:
             raw = {WEIGHTS: [weights]}
             made: list[Any] = []
             for name, one in plan.fields.items():
-                value = plain[name] if name in plain else one.start(weights)
+                value = one.restored(weights, plain[name]) if name in plain else one.start(weights)
                 raw[name] = [value, *[None] * (len(self.components(name)) - 1)]
-                made += one.updates(weights, value)
+            for name, one in plan.fields.items():
+                made += one.updates(weights, raw[name][0], **plan.needs(name, raw))
+            plan.call(plan.main.make, raw) if plan.main.streams else None  # a verb that yields checks its values and no more
             for view in live:
                 try:
                     made += result_of(plan.call(view.make, raw))
@@ -530,20 +636,26 @@ class _Laying:
 
         self.room.show, self.room.shown = named(show, plan.main.make), shown
 
-    def stop(self, button: gr.Button, slots: Slots) -> None:
+    def stop(self, button: gr.Button, view: View) -> None:
         """Have a button end the work of a view: it computes no further, and what is on its way is not shown."""
+        slots = self.slots[view.title]
+        run = slots.begin.elem_id.removesuffix("-run")
+        if slots.scrub is not None:
+            stop = f"(token) => {{ window.galleryStop?.({json.dumps(run)}); return token; }}"
+            outputs = [*slots.of_result(), slots.scrub]
+            button.click(error_boundary(self.stopped), slots.begin, outputs, js=stop, **BESIDE)
+            return
         button.click(cancel, slots.begin, None, **BESIDE)
         told = json.dumps(note_html(STOPPED))
-        run = slots.begin.elem_id.removesuffix("-run")
         button.click(None, slots.note, slots.note, js=f"(note) => window.galleryStop?.({json.dumps(run)}) ? {told} : note",
                      api_visibility="private")  # fmt: skip
 
-    def save(self, view: View) -> None:
-        """The button that saves a view."""
+    def save(self, view: View, label: str, name: str, frames: Callable[[Any], list[PIL.Image.Image]] | None = None) -> None:
+        """A button that saves a view, its ``frames`` or those that what it shows has, under a name."""
         order, names = list(self.room.controls), self.plan.reads(view.make)
         slots = self.slots[view.title]
         more = [name for name in names if name not in order]
-        extra = [part for name in names for part in self.components(name)[1:]] + [self.parts[name][0] for name in more]
+        extra = [part for name in names for part in self.components(name)[1:]] + [self.components(name)[0] for name in more]
         run = [slots.begin] if slots.begin is not None else []
 
         def make(*values: Any) -> Any:
@@ -556,10 +668,9 @@ class _Laying:
                 raw[name][0] = rest.pop(0)
             kept = _finished.get(rest[0]) if run else None
             made = kept[1] if kept and same(kept[0], raw) else self.plan.last(view.make, raw)
-            return made.frames()
+            return frames(made) if frames else made.frames()
 
-        name = "" if view is self.plan.main else slug(view.title)
-        save_button(self.room, make, [*extra, *run], label=view.keep, view=name)
+        save_button(self.room, make, [*extra, *run], label=label, view=name)
 
     # ---- verbs for callers of the API ---------------------------------------------------------------------------------
 
@@ -576,14 +687,15 @@ class _Laying:
             named_ = {verb.names.get(key, key): value for key, value in (dict(verb.defaults) | given).items()}
             weights = plan.known(named_.get(WEIGHTS, self.at_first))
             raw: dict[str, list[Any]] = {WEIGHTS: [weights]}
-            for name in (name for name in inspect.signature(verb.make).parameters if name in known):
+            for name in replace(plan, fields=known).reads(verb.make):
                 one = known[name]
                 value = named_.get(name, one.start(weights))
                 if isinstance(one, Picture):
                     example = value == "" or isinstance(value, str) and value.startswith("example ")
                     raw[name] = [value or one.default, None] if example else ["upload", sent_picture(value)]
                 else:
-                    raw[name] = [value]
+                    number = isinstance(one, Choice) and isinstance(value, int) and not isinstance(value, bool)
+                    raw[name] = [str(value) if number else value]
             return replace(plan, fields=known).last(verb.make, raw).json()
 
         annotations = {key: type(value) for key, value in verb.defaults.items()} | {"return": returns}
@@ -624,11 +736,14 @@ def supersede(view: View, begun: Any) -> None:
         _begun.put((session, id(view)), begun)
 
 
-def stamped(value: str, run: str, busy: bool = True) -> str:
-    """A value that the page shows only as long as this run is the view's latest; ``busy``: more is to come."""
+def stamped(value: str, run: str, state: str = "busy") -> str:
+    """A value that the page shows only as long as this run is the view's latest.
+
+    ``state``: ``busy``, more is to come; ``done``; or ``stopped``, shown only if no other run began meanwhile.
+    """
     if value.startswith("{"):
         return json.dumps({"run": run} | json.loads(value))
-    return f"<!--run {html.escape(str(run))} {'busy' if busy else 'done'}-->{value}"
+    return f"<!--run {html.escape(str(run))} {state}-->{value}"
 
 
 def slow(view: View) -> bool:

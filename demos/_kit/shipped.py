@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import gradio as gr
 import PIL.Image
 import torch
@@ -29,6 +31,15 @@ def sheet_tiles(name: str, count: int = 8, file: str = "samples.png", side: int 
         tiles_ = [sheet.crop((left, top, left + side, top + side)).convert("RGB") for left, top in places]
     grey = all(tile.convert("L").convert("RGB").tobytes() == tile.tobytes() for tile in tiles_)
     return [tile.convert("L") for tile in tiles_] if grey else tiles_
+
+
+def measures_of(weights: str) -> dict[str, dict]:
+    """What was measured of these weights, as on their card: key -> ``measure``, ``value``, ``error``, ``unit``; {}: nothing yet."""
+    try:
+        stored = json.loads((catalog.WEIGHTS / weights / "evaluation.json").read_text(encoding="utf-8"))
+        return {entry["key"]: entry for entry in stored["measures"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def shape_of(weights: str | None) -> tuple[int, int]:
