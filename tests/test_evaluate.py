@@ -180,6 +180,29 @@ def test_all_weights_are_checked_and_a_card_that_says_too_much_is_found(publishe
     assert "OUTSIDE" not in first and second.count("OUTSIDE") == len(stored["measures"])
 
 
+def test_choices_are_made_on_the_validation_part_and_the_card_says_which_it_was(published, shelf, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(table, "FEWEST", 5)
+    file, chosen = shelf / "dcgan-fashion" / "evaluation.json", tmp_path / "chosen.json"
+    assert evaluate.main([*published, "--split", "validation"]) == 0
+    assert not file.exists()  # that of the card has the numbers of the test part
+    assert evaluate.main([*published, "--split", "validation", "--out", str(chosen)]) == 0
+    assert evaluate.main(published) == 0
+    by, tested = (json.loads(place.read_text()) for place in (chosen, file))
+    assert (by["split"], tested["split"]) == ("validation", "test")
+    for one, other in zip(by["measures"], tested["measures"], strict=True):
+        assert "the validation part of fashion" in one["protocol"] or "the validation part;" in one["protocol"]
+        assert "validation" not in other["protocol"]
+    assert by["measures"][0]["value"] != tested["measures"][0]["value"]
+    # what was stored of one part is not held against the other
+    capsys.readouterr()
+    assert evaluate.main([*published, "--check", "--split", "validation"]) == 1
+    assert "are of the test part; leave out --split validation" in capsys.readouterr().err
+    assert "Measured on the test part; choices are made on the validation part." in cards.numbers_table("dcgan-fashion")
+    file.write_text(chosen.read_text())
+    assert evaluate.main([*published, "--check"]) == 0  # of the part that was stored
+    assert "Measured on the validation part; choices are made on it too" in cards.card("dcgan-fashion")
+
+
 def test_what_cannot_be_measured_is_one_sentence(published, capsys):
     cases = [
         (["dcgan-fashion", "--data-dir", "/nowhere"], "nowhere"),
