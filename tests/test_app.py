@@ -377,6 +377,7 @@ def test_every_tab_opens_and_a_seed_out_of_range_is_refused(visit, room, seed):
 
 def test_a_browser_that_keeps_what_was_copied_to_itself_is_told(visit):
     page = visit("?room=cyclegan")
+    show_tab(page, "Upload")
     page.get_by_label("Paste from clipboard").locator("visible=true").first.click()
     only_toast(page, "The browser does not let this page read what you copied; upload the picture as a file.")
 
@@ -1013,6 +1014,8 @@ def test_cyclegan_translates_an_example_and_the_border_is_dragged(visit, tmp_pat
 
 def hand_over(page: Page, file: Path) -> None:
     """Upload a picture."""
+    if page.get_by_role("tab", name="Upload").locator("visible=true").count():
+        show_tab(page, "Upload")
     page.locator(".image-container input[type=file]").last.set_input_files(file)
 
 
@@ -1044,7 +1047,7 @@ def test_cyclegan_refuses_what_is_no_picture_and_keeps_the_result(visit, tmp_pat
 @needs_cyclegan
 def test_cyclegan_stops_a_large_picture(visit, tmp_path):
     page = visit("?room=cyclegan")
-    page.get_by_role("button", name="Working size").locator("visible=true").click()
+    page.get_by_role("button", name="More", exact=True).locator("visible=true").click()
     page.get_by_label("1024", exact=True).locator("visible=true").check(force=True)
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     PIL.Image.fromarray(noise).resize((1024, 1024), PIL.Image.Resampling.BICUBIC).save(tmp_path / "large.png")
@@ -1076,7 +1079,7 @@ def test_cyclegan_goes_back_and_wipes_the_traces_out(visit, tmp_path):
     show_tab(page, "Hidden traces")
     press(page, "Wipe the traces out")
     expect(page.get_by_text("Noise that changes the translation by").locator("visible=true")).to_be_visible()
-    assert page.locator(".traces:visible circle").count() == 7
+    assert page.locator(".traces:visible circle").count() == 14
     photograph(page, tmp_path, "cyclegan-traces")
     show_tab(page, "Strength inside the network")
     press(page, "Blend inside")

@@ -16,7 +16,7 @@ from demos._families import completions
 from demos._families.completions import ANY, MASKS, Board, ClassChoice, MaskBoard, SentMask, SentPicture, board_of, mask
 from demos._kit.inputs import as_input
 from gen_models import catalog
-from gen_models.train import save_grid
+from gen_models.sheets import save_grid
 
 DIGITS, FACES, OWN = "ddpm-mnist", "ddpm-faces", "ddpm-mine"
 SIDE = 16

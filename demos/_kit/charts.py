@@ -31,6 +31,10 @@ def line_chart(places: Sequence[str], lines: Sequence[tuple[str, Sequence[float]
     drawn = "".join(
         f'<polyline class="set{kind}" points="{" ".join(place(index, value) for index, value in enumerate(values))}"/>'
         for kind, (_, values) in enumerate(lines)
+    ) + "".join(
+        '<circle class="set{}" cx="{}" cy="{}" r="4"/>'.format(kind, *place(index, value).split(","))
+        for kind, (_, values) in enumerate(lines)
+        for index, value in enumerate(values)
     )
     marks = "".join(
         f'<text x="{LEFT + index * step:.1f}" y="{BASE + 18}" text-anchor="middle">{escape(label)}</text>'

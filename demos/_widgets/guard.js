@@ -3,7 +3,8 @@ const latest = window.galleryRuns ??= new Map();
 window.galleryStop ??= run => {
   const on = Boolean(latest.get(run));
   latest.set(run, '');
-  document.getElementById(run)?.setAttribute('aria-busy', 'false');
+  const shown = document.getElementById(run);
+  for (const busy of shown ? [shown, ...shown.querySelectorAll('[aria-busy=true]')] : []) busy.setAttribute('aria-busy', 'false');
   return on;
 };
 let good = props.value;
