@@ -160,7 +160,6 @@ def build(path: Sequence[str] = ()) -> limits.Page:
 def lay_out_page(page: limits.Page, path: str, on_stage: bool) -> None:
     """A page with its rooms, what leads from it to others, and what its link restores."""
     names = list(page.about[path].rooms)
-    gr.Navbar(visible=False)  # Gradio's own
     with gr.Row(elem_classes=["masthead"]):
         gr.HTML(masthead(path, page.about), scale=4)
         dropped = gr.UploadButton("Open a saved picture", file_types=[".png"], size="sm", scale=0, min_width=180,
@@ -229,13 +228,10 @@ def lay_out_home(names: Sequence[str]) -> None:
 
 def masthead(path: str, found: Mapping[str, pages.Page]) -> str:
     """The bar on top of a page, with the way to the others, as HTML."""
-    here = ' aria-current="page"'
-    links = "".join(
-        f'<a href="{place}"{here if place == path else ""}>{html.escape(page.title)}</a>' for place, page in found.items() if place
-    )
-    if path:
-        return f'<nav><a class="gallery" href="./">{TITLE}</a>{links}</nav>'
-    return f'<nav><a class="gallery" href="./"{here}>{TITLE}</a>{links}</nav><h1>{TITLE}</h1><p>{SENTENCE}</p>'
+    words = {place: html.escape(page.title) for place, page in found.items()} | {"": f"<b>{TITLE.partition(' of ')[0]}</b>"}
+    current = {path: ' aria-current="page"'}
+    links = "".join(f'<a href="{place or "./"}"{current.get(place, "")}>{words[place]}</a>' for place in found)
+    return f"<nav>{links}</nav>" if path else f"<nav>{links}</nav><h1>{TITLE}</h1><p>{SENTENCE}</p>"
 
 
 def neighbours(path: str, found: Mapping[str, pages.Page]) -> str:
@@ -260,7 +256,7 @@ def keep_in_address(built: Mapping[str, Room]) -> None:
 def launch_settings(page: limits.Page | None = None) -> dict[str, Any]:
     """Arguments of ``launch``: look, limits, nothing asked of the outside world; ``page``: whose figures ``/health`` tells."""
     found = page.about if page else {}
-    absent = {*FAMILIES, *recipes.rooms()} - {*found}
+    absent = {*FAMILIES, *recipes.rooms()} - {*found, *catalog.names()}
     return dict(
         theme=theme(), css_paths=DEMOS / "_widgets" / "page.css", js=text_of("page.js"),
         show_error=False, max_file_size="8mb", state_session_capacity=200,

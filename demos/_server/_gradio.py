@@ -65,16 +65,17 @@ def begin_page(blocks: gr.Blocks, path: str, title: str) -> None:
 def own_document(document: str, title: str, head: str) -> str:
     """The HTML of a page with a title, with ``head`` in the place of Gradio's tags for previews, and without the other pages.
 
-    Gradio puts the layout of all pages into each of them. ``{root}`` in ``head`` becomes the address of the front page as Gradio
-    knows it, which looks at what a proxy says.
+    Gradio puts the layout of all pages into each of them, and a bar with their names on top. ``{root}`` in ``head`` becomes the
+    address of the front page as Gradio knows it, which looks at what a proxy says.
 
-    Without it: the page works, grows by a kilobyte with each room of the others, and its previews show Gradio's name and picture.
+    Without it: the page works, grows by a kilobyte with each room of the others, has a second bar, which ``gr.Navbar`` configures,
+    and its previews show Gradio's name and picture.
     """
     found, root = CONFIG.search(document), ""
     if found:
         config = json.loads(found[1])
         name, root = config["current_page"], config["root"]
-        config |= {"page": {name: config["page"][name]}, "title": title}
+        config |= {"page": {name: config["page"][name]}, "pages": [], "title": title}
         # what a browser takes for the end of a script begins so
         described = json.dumps(config, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
         document = document[: found.start(1)] + described + document[found.end(1) :]

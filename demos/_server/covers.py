@@ -57,9 +57,14 @@ def cover(name: str) -> bytes:
 
 @lru_cache(maxsize=64)
 def preview(rooms: tuple[str, ...]) -> bytes:
-    """The sheets of up to six rooms beside each other as PNG, ``PREVIEW`` pixels; b"" if none of them has one."""
-    sheets = [name for name, _ in map(headline, rooms) if (catalog.WEIGHTS / name / "samples.png").is_file()]
-    sheets = sheets[: 6 if len(sheets) > 5 else 4 if len(sheets) > 3 else 3]
+    """The sheets of up to six rooms beside each other as PNG, those in colour first, ``PREVIEW`` pixels; b"" if there is none."""
+    modes = {}
+    for name, _ in map(headline, rooms):
+        path = catalog.WEIGHTS / name / "samples.png"
+        if path.is_file():
+            with PIL.Image.open(path) as sheet:
+                modes[name] = sheet.mode
+    sheets = sorted(modes, key=lambda name: modes[name] == "L")[: 6 if len(modes) > 5 else 4 if len(modes) > 3 else 3]
     if not sheets:
         return b""
     down = 2 if len(sheets) > 3 else 1

@@ -200,9 +200,10 @@
     const state = Object.fromEntries(Object.keys(before).map((key, place) => [key, values[place]]));
     const changed = Object.keys(before).some(key => JSON.stringify(state[key]) !== JSON.stringify(before[key]));
     let text = changed ? JSON.stringify(state) : '';
-    // a drawing is too long for an address; the other controls are kept
-    if (text.length > LONGEST) text = JSON.stringify(state, (_, value) => value?.length > LONGEST / 8 ? undefined : value);
-    if (text.length > LONGEST || states.get(room) === text) return;
+    // a drawing is too long for an address, unless "Copy link" put it there; the other controls are kept
+    if (text && text === query('state')) states.set(room, text);
+    else if (text.length > LONGEST) text = JSON.stringify(state, (_, value) => value?.length > LONGEST / 8 ? undefined : value);
+    if (states.get(room) === text || text.length > LONGEST) return;
     states.set(room, text);
     if (room === here()) window.history.replaceState(window.history.state, '', address(room));
   };
@@ -213,6 +214,9 @@
     go(link.dataset.room);
   });
   window.addEventListener('popstate', () => go(named(), false));
+  // on a phone, the bar of pages is longer than the screen
+  const current = document.querySelector('.masthead nav [aria-current]');
+  if (current) current.parentElement.scrollLeft = current.offsetLeft - current.parentElement.clientWidth / 2;
   let dark;
   document.addEventListener('keydown', event => {
     // a clicker's keys, wherever the focus is
