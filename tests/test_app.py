@@ -437,10 +437,11 @@ def test_cards_keys_and_the_way_back_lead_from_room_to_room(visit):
     expect(header).to_have_attribute("data-room", "dcgan")
     expect(page).to_have_url(re.compile(r"/gans\?room=dcgan$"))
     after = OPEN[OPEN.index("dcgan") + 1]
-    page.keyboard.press("ArrowRight")
-    expect(header).to_have_attribute("data-room", after)
-    page.keyboard.press("ArrowLeft")
-    expect(header).to_have_attribute("data-room", "dcgan")
+    for key, wanted in (("ArrowRight", after), ("ArrowLeft", "dcgan")):
+        page.wait_for_function(READY)
+        page.keyboard.press(key)
+        expect(header).to_have_attribute("data-room", wanted)
+    page.wait_for_function(READY)
     picture = main_picture(page, "dcgan")
     expect(picture).to_be_visible()
     before = source(picture)
@@ -457,6 +458,7 @@ def test_cards_keys_and_the_way_back_lead_from_room_to_room(visit):
         expect(header).to_have_attribute("data-room", wanted)
     page.go_back()
     expect(page.locator(".home:visible")).to_be_visible()
+    visit.left()
 
 
 def test_a_browser_that_refuses_to_fill_the_screen_leaves_the_page_as_it_is(visit):
