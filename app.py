@@ -86,6 +86,7 @@ def restore(request: gr.Request, built: Mapping[str, Room], tabs: gr.Tabs | None
     except (ValueError, RecursionError):
         gr.Warning("This link is damaged; the room opens as usual.")
         return updates
+    state = room.migrate(state)
     for key, value in state.items():
         component = room.controls.get(key)
         if component is not None and _fits(component, value):

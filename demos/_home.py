@@ -17,11 +17,10 @@ from typing import Any
 import gradio as gr
 
 from demos._kit.events import HEAVY, QUICK, error_boundary
-from demos._kit.shipped import DATA_TITLES
 from demos._server import gpu
 from demos._server.covers import COVER, headline, main_verb
 from demos._widgets import script
-from gen_models import catalog, load, runtime
+from gen_models import catalog, load, runtime, sets
 
 TIMES = 3
 """Results timed for a card, after one that is not: their median stands there."""
@@ -43,7 +42,7 @@ def number_words(name: str, number: Mapping[str, Any]) -> str:
     data = name.partition("-")[2]
     value = shown(number["value"], number["error"]).split(" ± ")[0]
     real = f" (real ones: {shown(number['real'], number['real_error']).split(' ± ')[0]})" if "real" in number else ""
-    what = f"{number['measure']}, {DATA_TITLES.get(data, data)}{real}"
+    what = f"{number['measure']}, {sets.record(data).title}{real}"
     return f"<b>{html.escape(value)}{html.escape(' ' + number['unit']).rstrip()}</b> {html.escape(what)}"
 
 

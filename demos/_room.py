@@ -102,7 +102,6 @@ from demos._kit.running import (
     visitor_stays,
 )
 from demos._kit.shipped import (
-    DATA_TITLES,
     example_pictures,
     examples_html,
     kept_pictures,
@@ -115,7 +114,6 @@ from demos._kit.widgets import (
     BEGIN_JS,
     COMPARE_HTML,
     COMPARE_JS,
-    START_JS,
     TILE_JS,
     compare,
     compared,

@@ -12,10 +12,14 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from demos import _room
 from demos._families.planes import COLOURS
-from demos._families.planes import note as plane_note
-from demos._room import CheckedImage, Room, chosen, guarded, real, to_pil, whole
+from demos._kit.checks import integer, number
+from demos._kit.fields import Picks, Picture, Seed, Slider
+from demos._kit.pictures import png_uri, strip_image, to_pil
+from demos._kit.plan import Action, Api, Plan, View
+from demos._kit.shipped import example_pictures, picture_for, sheet_tiles
+from demos._kit.shown import Columns, Html, Rows, Single, Tiles
+from demos._widgets import script
 from gen_models import Draws, catalog, load, runtime
 
 MODEL, OTHER = "autoencoder", "vae"
@@ -28,26 +32,22 @@ REACH = 3.0
 """A map's edge, in standard deviations of the codes."""
 STEPS = 8
 TITLES = {MODEL: "autoencoder", OTHER: "VAE"}
+OVER = {MODEL: "Autoencoder: its codes lie where training left them", OTHER: "VAE: its codes fill a Gaussian"}
 EXPLANATION = r"""
 An **encoder** $f$ writes a picture as a code of a few numbers and a **decoder** $g$ paints the picture of a code. They are trained
-together on one wish only: what comes back should be what went in. Where the codes lie is nobody's wish, so they lie where it was
-convenient, in a cloud of strange shape with holes in it, and what the decoder paints for a code in a hole was never asked of it.
-The VAE beside it has the same networks and two wishes more: a code is a small cloud instead of a point, and all clouds together
+together for one goal only: what comes back should be what went in. Nothing says where the codes should lie, so they end up wherever
+training left them, in an oddly shaped cloud with holes in it, and the decoder never learned what to paint for a code in a hole.
+The VAE beside it has the same networks and two goals more: a code is a small cloud instead of a point, and all clouds together
 should look like one Gaussian. That closes the holes, and costs some sharpness.
 
 $$\min_{f, g} \; \sum_n d\left(x_n, \, g(f(x_n))\right) \qquad \text{hole at } z: \quad f(g(z)) \text{ is far from } z$$
 
-A place is tested by going round: paint the picture of the code, read its code again, and see how far it has moved. A picture's own
-code stays about where it is; a code in a hole comes back as another one.
+A place is tested by a round trip: decode it, encode the picture again, and see how far the code has moved. A picture's own code
+stays about where it is; a code in a hole comes back as another one.
 """
 
 
 # ---- two models of the same pictures ----------------------------------------------------------------------------------
-
-
-def known(weights: str) -> str:
-    """``weights``, checked."""
-    return chosen(weights, catalog.trained(MODEL), "Trained on")
 
 
 def vae_of(weights: str) -> str:
@@ -64,28 +64,35 @@ def vae_of(weights: str) -> str:
 
 def pair(weights: str) -> dict[str, Any]:
     """Both models: the autoencoder and the VAE."""
-    return {MODEL: load(known(weights)), OTHER: load(vae_of(weights))}
+    return {MODEL: load(weights), OTHER: load(vae_of(weights))}
 
 
-def drawn_codes(kind: str, model: Any, draws: Draws, spread: float) -> Tensor:
-    """Codes as a generator would draw them: from the Gaussian around the autoencoder's codes, from the VAE's prior."""
-    return model.latents(draws, spread) if kind == MODEL else spread * draws.normal(model.latent_dim)
+def grids(pictures: dict[str, Any]) -> Columns:
+    """Pictures of both models side by side."""
+    return Columns([Tiles(made, columns=4, words=TITLES[kind]) for kind, made in pictures.items()], list(OVER.values()))
 
 
-def both(weights: str, seed: float, spread: float) -> list[str]:
-    """Pictures of codes drawn with the same seed from both."""
-    return [_room.tiles_html(made, columns=4, words=TITLES[kind]) for kind, made in both_pictures(weights, seed, spread).items()]
-
-
-def both_pictures(weights: str, seed: float, spread: float, count: int = COUNT) -> dict[str, list[PIL.Image.Image]]:
-    """The pictures of :func:`both`."""
-    models, seed, spread = pair(weights), whole(seed, 0, _room.MAX_SEED, "Seed"), real(spread, 0, 2, "Spread")
+def both(weights: str, seed: int, spread: float) -> Columns:
+    """Pictures of codes drawn with the same seed: from the Gaussian around the autoencoder's codes, from the VAE's prior."""
     made = {}
-    for kind, model in models.items():
+    for kind, model in pair(weights).items():
+        draws = Draws(seed, COUNT, device=runtime.device())
         with runtime.forward_pass():
-            pictures = model.decode(drawn_codes(kind, model, Draws(seed, count, device=runtime.device()), spread)).cpu()
-        made[kind] = [to_pil(picture) for picture in pictures]
-    return made
+            codes = model.latents(draws, spread) if kind == MODEL else spread * draws.normal(model.latent_dim)
+            made[kind] = model.decode(codes).cpu()
+    return grids(made)
+
+
+def sight(weights: str) -> Columns:
+    """The same for seed 0, made when the weights were published."""
+    return grids({kind: sheet_tiles(f"{kind}-{weights.partition('-')[2]}", COUNT) for kind in TITLES})
+
+
+def sample(weights: str, seed: int, count: int, spread: float) -> Tiles:
+    """Samples of the autoencoder alone."""
+    model = load(weights)
+    with runtime.forward_pass():
+        return Tiles(model.decode(model.latents(Draws(seed, count, device=runtime.device()), spread)).cpu())
 
 
 # ---- the maps ---------------------------------------------------------------------------------------------------------
@@ -104,14 +111,14 @@ class Plane:
     places: Tensor
     """Where the codes lie on it, (N, 2), in standard deviations."""
     typical: float
-    """How far a real picture's code moves on the way round, the median."""
+    """How far a real picture's code moves on its round trip, the median."""
 
     def codes(self, places: Tensor) -> Tensor:
         """(N, 2) -> (N, latent_dim)."""
         return self.middle + places[:, :1] * self.across + places[:, 1:] * self.up
 
 
-def going_round(model: Any, codes: Tensor) -> tuple[Tensor, Tensor]:
+def round_trip(model: Any, codes: Tensor) -> tuple[Tensor, Tensor]:
     """The pictures of codes, and how far each code moves when its picture is encoded again."""
     with runtime.forward_pass():
         pictures = model.decode(codes)
@@ -144,7 +151,7 @@ def plane_of(model: Any, pictures: Tensor) -> Plane:
     # a direction and its opposite are the same; the one whose largest part is positive is taken
     steps = [way * way[way.abs().argmax()].sign() * deviation for way, deviation in zip(ways[:2], deviations, strict=True)]
     places = torch.stack([(codes - middle) @ step / step.square().sum() for step in steps], dim=1)
-    _, moved = going_round(model, codes)
+    _, moved = round_trip(model, codes)
     return Plane(middle, *steps, places, float(moved.median()))
 
 
@@ -157,39 +164,39 @@ def planes(weights: str, digests: tuple[str, str]) -> dict[str, Plane]:
 
 def planes_of(weights: str) -> dict[str, Plane]:
     """:func:`planes` of the present weights."""
-    names = known(weights), vae_of(weights)
+    names = weights, vae_of(weights)
     return planes(weights, tuple(catalog.config_of(name)["sha256"] for name in names))
 
 
-def maps(weights: str) -> list[str]:
-    """Both maps: decoded places, and where pictures' codes lie among the holes, with what that is in numbers; an empty spot."""
+def maps(weights: str) -> Html:
+    """Both maps: decoded places, and where pictures' codes lie among the holes, with what that is in numbers."""
     found, (_, classes) = planes_of(weights), shown_pictures(weights.partition("-")[2])
     models, names = pair(weights), next(iter((catalog.config_of(weights).get("classes") or {}).values()), [])
     axis = torch.linspace(-REACH, REACH, TILES)
     places = torch.stack([axis.repeat(TILES), axis.flip(0).repeat_interleave(TILES)], dim=1)  # up is larger
-    figures, told = [], []
+    figures, said = [], []
     for kind, plane in found.items():
-        pictures, moved = going_round(models[kind], plane.codes(places))
+        pictures, moved = round_trip(models[kind], plane.codes(places))
         holes = (moved / max(plane.typical, 1e-9)).view(TILES, TILES)
-        sheet = _room.strip_image([to_pil(picture) for picture in pictures], columns=TILES)
+        sheet = strip_image([to_pil(picture) for picture in pictures], columns=TILES)
         label = f"the {TITLES[kind]}'s map, decoded at {TILES} by {TILES} places"
         figures.append(
-            f'<figure><div class="map" data-kind="{kind}"><img src="{_room.png_uri(sheet)}" alt="{label}"><i></i></div>'
+            f'<figure><div class="map" data-kind="{kind}"><img src="{png_uri(sheet)}" alt="{label}"><i></i></div>'
             f"<figcaption>{TITLES[kind]}, decoded</figcaption>{codes_svg(plane, holes, classes, TITLES[kind])}"
             f"<figcaption>Dots: codes of {CODED} pictures. Dark: holes</figcaption></figure>"
         )
-        told.append((f"{TITLES[kind]}", float((holes > 3).float().mean())))
+        said.append((f"{TITLES[kind]}", float((holes > 3).float().mean())))
     legend = "".join(
         f'<span><i style="background:{COLOURS[index % len(COLOURS)]}"></i>{html.escape(str(name))}</span>'
         for index, name in enumerate(names)
     )
-    words = " ".join(f"On the {kind}'s map {100 * share:.0f} % of the places are holes." for kind, share in told)
-    note = f"{words} A hole: on the way round, the code moves more than three times as far as a picture's own code does."
-    return [f'<div class="maps planes">{"".join(figures)}</div><p class="legend">{legend}</p>{plane_note(note)}', ""]
+    words = " ".join(f"On the {kind}'s map {100 * share:.0f} % of the places are holes." for kind, share in said)
+    note = f"{words} A hole: on its round trip, the code moves more than three times as far as a picture's own code does."
+    return Html(f'<div class="maps planes">{"".join(figures)}</div><p class="legend">{legend}</p>', note=note)
 
 
 def codes_svg(plane: Plane, holes: Tensor, classes: tuple[int, ...], title: str) -> str:
-    """Codes as dots in their classes' colours, over squares that are the darker the further a code there moves on the way round."""
+    """Codes as dots in their classes' colours, over squares that are darker the further a code there moves on its round trip."""
     side = 1000 / TILES
     squares = [
         f'<rect x="{column * side:.1f}" y="{row * side:.1f}" width="{side + 0.5:.1f}" height="{side + 0.5:.1f}" '
@@ -209,213 +216,101 @@ def codes_svg(plane: Plane, holes: Tensor, classes: tuple[int, ...], title: str)
     return f'<svg class="codes" viewBox="0 0 1000 1000" role="img" aria-label="{label}">{"".join(squares)}{"".join(dots)}</svg>'
 
 
-def visit(event: gr.EventData, weights: str) -> str:
+def visit(x: float, y: float, weights: str) -> Tiles:
     """What both models paint at the place of the maps that was touched, and how far it is from coming back."""
-    x, y = (2 * real(part, 0, 1, "The place") - 1 for part in (event.x, event.y))
+    x, y = (2 * number(part, 0, 1, "The place") - 1 for part in (x, y))
     edge = REACH * TILES / (TILES - 1)  # the outermost tiles' middles are at the reach
     place = torch.tensor([[edge * x, -edge * y]])
     tiles, captions = [], []
     models = pair(weights)
     for kind, plane in planes_of(weights).items():
-        pictures, moved = going_round(models[kind], plane.codes(place))
+        pictures, moved = round_trip(models[kind], plane.codes(place))
         tiles.append(pictures[0])
         captions.append(f"{TITLES[kind]}: moves {float(moved) / max(plane.typical, 1e-9):.1f} times as far as a picture's code")
-    return _room.tiles_html(tiles, captions, columns=2, words="place")
+    return Tiles(tiles, captions, "place", 2)
 
 
-# ---- walks ------------------------------------------------------------------------------------------------------------
+def map_component(value: str = "", **settings: Any) -> gr.HTML:
+    """Maps on which a place is pressed and dragged; the event ``pick`` carries ``x`` and ``y``, 0 to 1 from the top left."""
+    return gr.HTML(value, js_on_load=script("maps"), elem_classes=["flush"], **settings)
 
 
-def walked(event: gr.EventData, weights: str, first: float) -> list:
-    """The straight walk from the first picture to the one that was clicked, which is then the first."""
-    pictures = _room.example_pictures(known(weights))
-    second = whole(event.index, 0, len(pictures) - 1, "Example")
-    return [walk_html(weights, whole(first, 0, len(pictures) - 1, "Example"), second), second]
+# ---- walks and a visitor's picture -----------------------------------------------------------------------------------
 
 
-def walk_from(weights: str, first: float) -> str:
-    """The walk to a picture from the one before it."""
-    here = whole(first, 0, max(len(_room.example_pictures(known(weights))) - 1, 0), "Example")
-    return walk_html(weights, max(here - 1, 0), here)
+def examples(weights: str) -> Tiles:
+    """Where a walk may go."""
+    return Tiles(example_pictures(weights), words="example", columns=2)
 
 
-def walk_html(weights: str, first: int, second: int) -> str:
-    """Both models' ways between two example pictures, with how far each code moves on the way round."""
-    pictures = _room.example_pictures(weights)
-    ends = torch.cat([_room.picture_for(weights, pictures[index], centre=False) for index in (first, second)])
+def walk_on(index: int, weights: str, stops: list[int]) -> dict[str, str]:
+    """The walk goes on from where it ended to the picture that was clicked."""
+    return {"stops": f"{stops[1]},{integer(index, 0, len(example_pictures(weights)) - 1, 'Example')}"}
+
+
+def walk(weights: str, stops: list[int]) -> Rows:
+    """Both models' straight ways between two example pictures, with how far each code moves on its round trip."""
+    pictures = example_pictures(weights)
+    first, second = (integer(stop, 0, len(pictures) - 1, "Example") for stop in stops)
+    ends = torch.cat([picture_for(weights, pictures[index], centre=False) for index in (first, second)])
     fractions = torch.linspace(0, 1, STEPS)[:, None]
     parts, found = [], planes_of(weights)
     for kind, model in pair(weights).items():
         with runtime.forward_pass():
             codes = model.encode(ends.to(model.device)).cpu()
-        made, moved = going_round(model, torch.lerp(codes[:1], codes[1:], fractions))
+        made, moved = round_trip(model, torch.lerp(codes[:1], codes[1:], fractions))
         captions = [f"{float(value):.1f}" for value in moved / max(found[kind].typical, 1e-9)]
-        parts += [
-            f"<p>The {TITLES[kind]} from picture {first} to picture {second}. Under each: how many times as far its code moves on "
-            "the way round as a picture's own code does.</p>",
-            _room.tiles_html(list(made), captions, words=f"{TITLES[kind]}, step"),
-        ]
-    return f'<div class="strip rows">{"".join(parts)}</div>'
+        words = f"The {TITLES[kind]} from picture {first} to picture {second}. Under each: how many times as far its code moves on "
+        parts.append(Tiles(made, captions, f"{TITLES[kind]}, step", title=words + "its round trip as a picture's own code does."))
+    return Rows(parts)
 
 
-# ---- a visitor's picture ----------------------------------------------------------------------------------------------
-
-
-def look_example(event: gr.EventData, weights: str) -> list[str]:
-    """An example there and back."""
-    return look(weights, _room.picture_for(weights, _room.picked_example(event, known(weights)), centre=False))
-
-
-def look_drawn(weights: str, board: dict | None) -> list[str]:
-    """A drawing there and back."""
-    known(weights)
-    return look(weights, _room.picture_for(weights, _room.drawing(board)))
-
-
-def look_uploaded(weights: str, image: PIL.Image.Image | None) -> list[str]:
-    """An uploaded picture there and back."""
-    known(weights)
-    if image is None:
-        raise gr.Error("Upload a picture first.")
-    return look(weights, _room.picture_for(weights, image))
-
-
-def look(weights: str, picture: Tensor) -> list[str]:
+def look(weights: str, picture: PIL.Image.Image) -> Rows:
     """A picture and what comes back from either model's code of it, with the mean squared differences."""
-    tiles, captions, rows = [picture[0]], ["the picture"], []
+    seen = picture_for(weights, picture)
+    tiles, captions, rows = [seen[0]], ["the picture"], []
     for kind, model in pair(weights).items():
         with runtime.forward_pass():
-            again = model.decode(model.encode(picture.to(model.device))).cpu()
+            again = model.reconstruct(seen).cpu()
         tiles.append(again[0])
         captions.append(TITLES[kind])
-        error = float((again - picture).square().mean())
+        error = float((again - seen).square().mean())
         rows.append(f"<tr><td>{TITLES[kind]}: mean squared difference</td><td>{error:.4f}</td></tr>")
-    return [_room.tiles_html(tiles, captions, columns=3, words="there and back"), f'<table class="facts">{"".join(rows)}</table>']
+    return Rows([Tiles(tiles, captions, "there and back", 3), Html(f'<table class="facts">{"".join(rows)}</table>')])
 
 
-def switch(weights: str, seed: float, spread: float) -> list:
-    """Other weights: their pictures and examples, nothing kept from before."""
-    examples = _room.examples_html(weights)
-    return [*both(weights, seed, spread), "", "", examples, examples, walk_html(weights, 0, 1), 1, "", ""]
-
-
-def restored(weights: str, seed: float, spread: float) -> list[str]:
-    """The room as a link or a saved picture describes it."""
-    return both(weights, seed, spread)
-
-
-def sheet(weights: str, seed: float, spread: float) -> list[PIL.Image.Image]:
-    """Both models' pictures side by side, to save."""
-    return [_room.side_by_side(*(_room.strip_image(made, 4, columns=4) for made in both_pictures(weights, seed, spread).values()))]
-
-
-# ---- verbs for the API ------------------------------------------------------------------------------------------------
-
-
-@guarded
-def autoencoder_sample(weights: str = "autoencoder-mnist", seed: int = 7, count: int = 16, spread: float = 1.0) -> list[str]:
-    """Decode points of a Gaussian around an autoencoder's codes. Picture i of a seed is always the same. Returns PNG data URIs."""
-    model, spread = load(known(weights)), real(spread, 0, 2, "Spread")
-    draws = Draws(whole(seed, 0, _room.MAX_SEED, "Seed"), whole(count, 1, 64, "Pictures"), device=runtime.device())
+def reconstruct(weights: str, picture: PIL.Image.Image) -> Single:
+    """A picture there and back, the middle square of it, whatever its margins."""
+    values = picture_for(weights, picture, centre=False)
     with runtime.forward_pass():
-        return [_room.png_uri(picture) for picture in model.decode(model.latents(draws, spread)).cpu()]
+        return Single(load(weights).reconstruct(values).cpu()[0], "what comes back")
 
 
-@guarded
-def autoencoder_reconstruct(weights: str = "autoencoder-mnist", picture: str = "") -> str:
-    """A picture there and back: a picture file in base64 or a data URI, made grey and 28 x 28. Returns a PNG data URI."""
-    model = load(known(weights))
-    values = _room.picture_for(weights, _room.sent_picture(picture), centre=False)
-    with runtime.forward_pass():
-        return _room.png_uri(model.reconstruct(values).cpu()[0])
-
-
-# ---- the room ---------------------------------------------------------------------------------------------------------
-
-VISIT_JS = """let down = false;
-const at = event => {
-  const map = event.target.closest('.map');
-  if (!map) return;
-  const box = map.getBoundingClientRect();
-  const part = (value, size) => Math.min(1, Math.max(0, value / size));
-  const x = part(event.clientX - box.left, box.width), y = part(event.clientY - box.top, box.height);
-  element.querySelectorAll('.map i').forEach(mark => { mark.style.left = 100 * x + '%'; mark.style.top = 100 * y + '%'; });
-  trigger('visit', {x, y});
-};
-element.addEventListener('pointerdown', event => { down = true; at(event); });
-element.addEventListener('pointermove', event => { if (down) at(event); });
-window.addEventListener('pointerup', () => { down = false; });
-window.addEventListener('pointercancel', () => { down = false; });"""
-
-
-def room() -> Room:
-    """Lay out the widgets."""
-    _room.header(MODEL)
-    with gr.Row(elem_classes=["room"]):
-        with gr.Column(scale=2, min_width=280):
-            weights = _room.weights_choice(MODEL, "mnist")
-            seed, dice = _room.seed_row(0)
-            spread = gr.Slider(0, 2, 1, step=0.05, label="Spread", info="How far from the middle of the codes")
-            gr.Markdown(
-                "Draw a code, paint its picture: that is how a VAE makes pictures. An autoencoder with the same networks paints "
-                "these from codes drawn around its own, with the same seed."
-            )
-        with gr.Column(scale=5, min_width=300):
-            with gr.Row():
-                grids = []
-                titles = {MODEL: "**Autoencoder**: nobody looked after its codes", OTHER: "**VAE**: its codes fill a Gaussian"}
-                for kind, words in titles.items():
-                    with gr.Column(min_width=260):
-                        gr.Markdown(words)
-                        name = weights.value if kind == MODEL else f"{OTHER}-{(weights.value or '').partition('-')[2]}"
-                        made = _room.sheet_tiles(name or "", COUNT)
-                        grids.append(_room.tiles(_room.tiles_html(made, columns=4, words=TITLES[kind]), elem_classes=["flush"]))
-            room_ = Room(MODEL, dict(weights=weights, seed=seed, spread=spread))
-            with gr.Row(elem_classes=["keep"]):
-                _room.save_button(room_, sheet)
-                _room.link_button(room_)
-    with gr.Tabs(elem_classes=["views"]):
-        with gr.Tab("Holes in the map"):
-            gr.Markdown("The two directions in which each model's codes vary most. Press on a map and drag: both paint that place.")
-            draw_maps = gr.Button("Draw both maps", size="sm", variant="primary", elem_classes=["quiet"])
-            with gr.Row():
-                with gr.Column(scale=4, min_width=300):
-                    charts = gr.HTML("", js_on_load=VISIT_JS, elem_classes=["flush"])
-                with gr.Column(scale=1, min_width=200):
-                    spot = _room.tiles("", elem_classes=["flush"])
-        with gr.Tab("Walk") as walk_tab:
-            gr.Markdown("The straight way from one picture's code to another's. Click a picture: the walk goes on to it.")
-            stops = _room.tiles(_room.examples_html(weights.value), elem_classes=["strip", "flush"])
-            first = gr.Number(1, visible="hidden", precision=0)
-            way = gr.HTML("", js_on_load=None, elem_classes=["flush"])
-        with gr.Tab("Your picture"), gr.Row():
-            with gr.Column(scale=2, min_width=300), gr.Tabs():
-                with gr.Tab("Examples"):
-                    gr.Markdown("Pictures that a GAN of this gallery made; click one.")
-                    examples = _room.tiles(_room.examples_html(weights.value), elem_classes=["flush"])
-                with gr.Tab("Draw"):
-                    board = _room.sketchpad()
-                    draw_button = gr.Button("There and back", variant="primary")
-                with gr.Tab("Upload"):
-                    upload = CheckedImage(label="A picture with one thing on it")
-            with gr.Column(scale=3, min_width=300):
-                seen = _room.tiles("", elem_classes=["flush"])
-                facts = gr.HTML("", js_on_load=None, elem_classes=["flush"])
-    _room.explanation(MODEL, EXPLANATION)
-
-    basic = [weights, seed, spread]
-    seed.submit(guarded(both), basic, grids, **_room.QUICK)
-    dice.click(None, None, seed, js=_room.ROLL_JS, api_visibility="private").then(guarded(both), basic, grids, **_room.QUICK)
-    spread.input(guarded(both), basic, grids, **_room.QUICK)
-    weights.input(guarded(switch), basic, [*grids, charts, spot, stops, examples, way, first, seen, facts], **_room.HEAVY)
-    draw_maps.click(guarded(maps), weights, [charts, spot], **_room.HEAVY)
-    charts.visit(guarded(visit), weights, spot, **_room.QUICK)
-    walk_tab.select(guarded(walk_from), [weights, first], way, **_room.HEAVY)
-    stops.pick(guarded(walked), [weights, first], [way, first], **_room.HEAVY)
-    examples.pick(guarded(look_example), weights, [seen, facts], **_room.QUICK)
-    draw_button.click(guarded(look_drawn), [weights, board], [seen, facts], **_room.HEAVY)
-    upload.upload(guarded(look_uploaded), [weights, upload], [seen, facts], **_room.HEAVY)
-    room_.show, room_.shown = restored, grids
-    gr.api(autoencoder_sample, api_name="autoencoder_sample", concurrency_id="models")
-    gr.api(autoencoder_reconstruct, api_name="autoencoder_reconstruct", concurrency_id="models")
-    return room_
+LOOK, WALK, MAPS = "Your picture", "Walk", "Holes in the map"
+PLAN = Plan(
+    MODEL, "mnist", explanation=EXPLANATION,
+    fields=dict(
+        seed=Seed(), spread=Slider("Spread", 1.0, "How far from the middle of the codes", low=0, high=2, step=0.05),
+        stops=Picks(default="0,1", most=8, kept=False),
+        picture=Picture("A picture with one thing on it", examples=example_pictures, draw=True, place=LOOK, kept=False,
+                        examples_words="Pictures that a GAN of this gallery made; click one."),
+    ),
+    views=[
+        View("", both, keep="Save picture", live=True, sight=sight),
+        View(MAPS, maps, "Draw both maps", component=map_component, pick=visit,
+             intro="The two directions in which each model's codes vary most. Press on a map and drag: both paint that place."),
+        View(WALK, walk, live=True,
+             intro="The straight way from one picture's code to another's. Click a picture: the walk goes on to it."),
+        View("Where to", examples, within=WALK),
+        View(LOOK, look, live=True),
+    ],
+    actions=[Action(walk_on, ["stops"], on=("Where to", "pick"))],
+    api=[
+        Api("autoencoder_sample", sample, dict(weights="autoencoder-mnist", seed=7, count=16, spread=1.0),
+            words="Decode points of a Gaussian around an autoencoder's codes. Picture i of a seed is always the same. Returns PNG "
+            "data URIs.", fields={"count": Slider("Pictures", low=1, high=64, step=1)}),
+        Api("autoencoder_reconstruct", reconstruct, dict(weights="autoencoder-mnist", picture=""), words="A picture there and "
+            "back: a picture file in base64 or a data URI, made grey and 28 x 28. Returns a PNG data URI."),
+    ],
+)  # fmt: skip
+room = PLAN.lay_out

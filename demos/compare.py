@@ -26,7 +26,7 @@ from torch import Tensor
 
 from demos import _room
 from demos._room import CheckedImage, Room, chosen, guarded, real, to_pil, whole
-from gen_models import Draws, catalog, load, runtime
+from gen_models import Draws, catalog, load, runtime, sets
 from gen_models.base import GenerativeModel
 
 NAME, TITLE = "compare", "Compare"
@@ -111,9 +111,7 @@ def entrants(data: str, what: str) -> list[str]:
 def data_sets() -> list[str]:
     """The data sets of which two or more trained models make pictures, those with the most models first."""
     counts = Counter(map(data_of, able(VERBS[SAMPLE])))
-    known = list(_room.DATA_TITLES)
-    place = {data: known.index(data) if data in known else len(known) for data in counts}
-    return sorted((data for data in counts if counts[data] > 1), key=lambda data: (-counts[data], place[data], data))
+    return sorted((data for data in counts if counts[data] > 1), key=lambda data: (-counts[data], data))
 
 
 def is_open() -> bool:
@@ -305,7 +303,7 @@ class Task:
 
     def words(self) -> str:
         """The task in a line, for the saved picture."""
-        parts = [_room.DATA_TITLES.get(self.data, self.data), self.what.lower()]
+        parts = [sets.record(self.data).title, self.what.lower()]
         parts += [f"seed {self.seed}"] if self.what != RECONSTRUCT else []
         return " · ".join(parts)
 
@@ -766,7 +764,7 @@ def measured() -> str:
         ]
         head = "| model | Frechet distance | real pictures against real ones | remark |\n| --- | --- | --- | --- |"
         protocol = next((number.protocol for number in numbers.values() if number.protocol and not number.remark), "")
-        parts += [f"**{_room.DATA_TITLES.get(data, data)}**", "\n".join([head, *rows]), protocol]
+        parts += [f"**{sets.record(data).title}**", "\n".join([head, *rows]), protocol]
     return "\n\n".join(parts)
 
 
@@ -850,15 +848,15 @@ def room() -> Room:
     gr.HTML(
         f'<header class="room-header" data-room="{NAME}"><div><h2>{TITLE}</h2><p>{html.escape(SUMMARY)}</p></div></header>'
     )
-    sets = data_sets()
-    rows, words = first_sight(sets[0])
+    known = data_sets()
+    rows, words = first_sight(known[0])
     with gr.Row(elem_classes=["room", "in-order"]):
         with gr.Column(scale=3, min_width=280):
-            data = gr.Radio([(_room.DATA_TITLES.get(name, name), name) for name in sets], value=sets[0], label="Data",
+            data = gr.Radio([(sets.record(name).title, name) for name in known], value=known[0], label="Data",
                             elem_classes=["chips"])  # fmt: skip
             what = gr.Radio(list(VERBS), value=SAMPLE, label="Task", elem_classes=["chips"])
             with gr.Column(visible=False) as pictured:
-                examples = _room.tiles(examples_html(sets[0]), elem_classes=["strip"])
+                examples = _room.tiles(examples_html(known[0]), elem_classes=["strip"])
                 spot = gr.HTML("", js_on_load=SPOT_JS)
                 with gr.Accordion("Upload a picture", open=False):
                     upload = CheckedImage(label="Any picture; it is kept small enough for a link", height=180)

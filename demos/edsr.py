@@ -20,7 +20,7 @@ from torch import Tensor
 
 from demos import _room
 from demos._room import CheckedImage, Room, as_tensor, chosen, guarded, note_html, real, shape_of, token, told_size, whole
-from gen_models import Draws, catalog, load, runtime
+from gen_models import Draws, catalog, load, runtime, sets
 from gen_models.degradation import BICUBIC, Damage, degrade, enlarge
 from gen_models.faces import FEW, FEWEST, MANY, SEAM, Face, find, paste, restore, scale_for
 from gen_models.publish import PARTNERS, SAMPLES
@@ -30,6 +30,8 @@ MODEL = MODELS[0]
 FINDER = "finder-faces2photos"
 FACES = {4: "faces", 8: "faces8"}
 """How many times a model of faces enlarges -> what its weights are called after the dash."""
+TITLES = {"snapshots": "Snapshots with noise and JPEG"}
+"""What the page calls weights that are not named after their data set."""
 ENLARGE, COMPARE = MODES = ("Enlarge", "Shrink and compare")
 SHRINKING = ("Bicubic", "Realistic")
 OFF, ON = ENSEMBLE = ("Off", "On")
@@ -835,7 +837,7 @@ def weights_choice() -> gr.Radio:
     """Which weights enlarge what is no face."""
     names = generals()
     data = [name.partition("-")[2] for name in names]
-    choices = [(_room.DATA_TITLES.get(word, word), name) for word, name in zip(data, names, strict=True)]
+    choices = [(TITLES.get(word) or sets.record(word).title, name) for word, name in zip(data, names, strict=True)]
     return gr.Radio(choices, value=names[0] if names else None, label="Trained on", elem_classes=["chips"])
 
 

@@ -18,16 +18,14 @@ from torch import Tensor
 
 from demos import _room
 from demos._room import CheckedImage, Room, as_tensor, chosen, guarded, is_empty, note_html, shape_of, to_pil, whole
-from gen_models import Draws, catalog, load, runtime
-from gen_models.data import FACADE_LABELS
+from gen_models import Draws, catalog, load, runtime, sets
 from gen_models.edges import framed, line_drawing
 from gen_models.publish import INPUTS, PARTNERS, RESULT
+from gen_models.sets.facades import LABELS as FACADE_LABELS
 
 MODEL = "pix2pix"
 LABELS, LINES, COLOURS = "labels", "lines", "colours"
 """What one draws: areas in the colours of labels, pencil lines, anything."""
-DRAWN = {"facades": LABELS, "edges2shoes": LINES, "edges2bags": LINES}
-"""Data set -> what one draws for it; for any other set of pairs, anything."""
 PALETTE = np.array([[int(colour[i : i + 2], 16) for i in (0, 2, 4)] for colour in FACADE_LABELS.values()], np.uint8)
 TOLERANCE = 16
 """A colour is outside the palette if one of its channels is further than this from every label's."""
@@ -66,7 +64,7 @@ def known(weights: str) -> str:
 def kind_of(weights: str | None) -> str:
     """What one draws for these weights."""
     try:
-        return DRAWN.get(catalog.config_of(weights or "")["data"], COLOURS if shape_of(weights)[0] == 3 else LINES)
+        return sets.record(catalog.config_of(weights or "")["data"]).drawing or (COLOURS if shape_of(weights)[0] == 3 else LINES)
     except (catalog.WeightsError, KeyError):
         return LABELS
 

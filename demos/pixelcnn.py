@@ -22,6 +22,7 @@ from torch import Tensor
 from demos import _room
 from demos._room import CheckedImage, Room, chosen, guarded, note_html, real, to_pil, token, whole
 from gen_models import Draws, catalog, load, runtime
+from gen_models.sets import record
 
 MODEL = "pixelcnn"
 KINDS = {"pixelcnn": "plain", "gated_pixelcnn": "gated"}
@@ -40,7 +41,8 @@ ORDERED, WEIGHTED = MODES = ("In reading order", "Weighted proposals")
 ANY = "any"
 TINT = (163, 161, 236)
 """Unknown pixels in saved pictures."""
-SETS = {"mnist": "digits", "fashion": "clothes"}
+SETS = {name: record(name).pictures for name in ("mnist", record("mnist").opposite)}
+"""Those whose likelihoods are compared, and what they show."""
 COMPLETING = dict(
     concurrency_id="completions", concurrency_limit=16, trigger_mode="multiple", show_progress="hidden", api_visibility="private"
 )

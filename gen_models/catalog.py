@@ -37,6 +37,8 @@ from gen_models.hub import WeightsError, sha256
 PACKAGE = Path(__file__).parent
 WEIGHTS = Path(os.environ.get("GALLERY_WEIGHTS", PACKAGE.parent / "weights"))
 TABLE = PACKAGE / "weights.json"
+APART = {"sets"}
+"""Folders of the package that are no families."""
 REFERENCE = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*@[0-9a-f]{40}", re.ASCII)
 """A commit on the Hub."""
 BUDGET = int(float(os.environ.get("GALLERY_MEMORY_MB", "512")) * 2**20)
@@ -46,7 +48,8 @@ BUDGET = int(float(os.environ.get("GALLERY_MEMORY_MB", "512")) * 2**20)
 @cache
 def names() -> dict[str, str]:
     """Model name -> family, from the files ``gen_models/<family>/<model>.py``."""
-    return {file.stem: file.parent.name for file in sorted(PACKAGE.glob("*/[!_]*.py"))}
+    files = sorted(PACKAGE.glob("*/[!_]*.py"))
+    return {file.stem: file.parent.name for file in files if file.parent.name not in APART}
 
 
 def family_of(name: str) -> str:
@@ -238,6 +241,7 @@ def read(folder: Path, name: str | None = None) -> Model:
         if misfit is not None:
             raise misfit
         model.load_state_dict({key: _in_use(value) for key, value in stored.items()}, strict=True, assign=True)
+        _fill_the_rest(model, config)
     except Exception as error:
         reason = " ".join(str(error).split())
         reason = f"{reason[:200]} ..." if len(reason) > 200 else reason or type(error).__name__
@@ -311,6 +315,17 @@ def _outline(config: dict[str, Any]) -> Model:
     """A model whose tensors have shapes and no memory."""
     with _Outlines():
         return model_class(config["model"])(**config["arguments"]).without_scaffold()
+
+
+def _fill_the_rest(model: Model, config: dict[str, Any]) -> None:
+    """Give an outline the buffers that no file holds, such as the masks of a network: what the constructor computes them to be."""
+    empty = [name for name, buffer in model.named_buffers(remove_duplicate=False) if buffer.is_meta]
+    if empty:
+        with torch.random.fork_rng(devices=[]):  # loading draws nothing from the global generator
+            built = model_class(config["model"])(**config["arguments"]).without_scaffold()
+        for name in empty:
+            owner, _, own = name.rpartition(".")
+            setattr(model.get_submodule(owner), own, _in_use(built.get_buffer(name)))
 
 
 class _Outlines(TorchFunctionMode):

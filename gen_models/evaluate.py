@@ -16,7 +16,7 @@ translator is held against its own input, a restorer against the picture that wa
 | ``nll``, ``bits``, ``elbo`` | negative log-likelihood, the same per dimension, lower bound | Burda 2015, arXiv 1509.00519 |
 | ``density``, ``density-one`` | log-density of a few coordinates of the pictures, the same under one Gaussian | |
 | ``reconstruction`` | squared difference of a picture and what comes back from its code | |
-| ``nll-other`` | ``nll`` of pictures of another kind (fashion for mnist and the reverse) | Nalisnick 2019, arXiv 1810.09136 |
+| ``nll-other`` | ``nll`` of the set of pictures of another kind (``opposite``) | Nalisnick 2019, arXiv 1810.09136 |
 | ``accuracy-<task>`` | hits of a classifier | |
 | ``l1``, ``ssim``, ``psnr`` | a translation against the true picture | Isola 2017, 1611.07004; Wang 2004 |
 | ``kernel-gain`` | how much closer to the target a translation is than its input | |
@@ -60,8 +60,9 @@ from tqdm import tqdm
 
 from gen_models import catalog, runtime
 from gen_models.base import Draws, GenerativeModel, Model, Restorer, Translator
-from gen_models.data import DataError, DataSet, benchmark, load_data
+from gen_models.data import DataError, DataSet, benchmarks, load_data
 from gen_models.degradation import enlarge
+from gen_models.sets import record
 
 EVALUATION = "evaluation.json"
 CHUNK = 250
@@ -81,8 +82,6 @@ BAR = 3.0
 STEPS, ETAS = (10, 20, 50, 100), (0, 1)
 """Ways to sample that are compared, of a model that samples in any number of steps with or without fresh noise."""
 SPLITS_OF_STEPS = 6
-OTHERS = {"mnist": "fashion", "fashion": "mnist"}
-"""Pictures of the same shape and of another kind."""
 UNREPORTED = "not comparable: no paper's number for these pictures under this protocol"
 FOREIGN_FEATURES = "not comparable: papers use Inception features, these come from a small network trained here"
 
@@ -311,8 +310,8 @@ def measure(
     for effort, numbers in zip(efforts, lists, strict=True):
         if hasattr(model, "log_likelihood"):
             numbers += likelihood_measures(model, test, effort, name)
-            if "samples" not in inspect.signature(model.log_likelihood).parameters and data in OTHERS:
-                other = _part(OTHERS[data], "test", size, data_dir, channels)
+            if "samples" not in inspect.signature(model.log_likelihood).parameters and record(data).opposite:
+                other = _part(record(data).opposite, "test", size, data_dir, channels)
                 numbers.append(other_measure(model, other, effort, name))
         if hasattr(model, "log_density"):
             numbers += density_measures(model, test, effort, name)
@@ -1074,8 +1073,6 @@ def label_measures(counts: Tensor, protocol: str, real: Tensor | None = None) ->
 
 # ---- restorations -------------------------------------------------------------------------------------------------------
 
-BENCHMARKS = {"photos": ("set5", "set14")}
-"""Pictures that papers use for what a data set stands for."""
 FIDELITIES = {
     "psnr-y": ("Peak signal-to-noise ratio of the brightness", "dB"), "ssim-y": ("Structural similarity of the brightness", ""),
     "psnr-rgb": ("Peak signal-to-noise ratio of the colours", "dB"), "ssim-rgb": ("Structural similarity of the colours", ""),
@@ -1110,7 +1107,7 @@ class Restorations:
     def of(cls, model: Restorer, test: DataSet, data_dir: str | None, effort: Effort, name: str) -> Restorations:
         """Shrink and restore the test part and the benchmarks, and compute everything that ``effort`` and smaller ones need."""
         sets = {"": list(_drawn(test.images, effort.samples))}
-        sets |= {title: list(benchmark(title, data_dir).values()) for title in BENCHMARKS.get(test.name, ())}
+        sets |= {title: list(pictures.values()) for title, pictures in benchmarks(test.name, data_dir).items()}
         start = model.config.get("start")
         earlier = catalog.load(start) if start in catalog.trained() else None
         earlier = earlier if earlier is not None and earlier.scale == model.scale else None

@@ -26,6 +26,7 @@ from gen_models import catalog, hub, runtime
 from gen_models.base import Draws, Model, Restorer, Translator
 from gen_models.data import DataError, load_data
 from gen_models.evaluate import EVALUATION, samples_pictures, shown
+from gen_models.sets import Record, record
 
 OWNER = "deep-generative-gallery"
 """Organisation on the Hub."""
@@ -35,74 +36,6 @@ INPUTS, PARTNERS, RESULT, BACK = "inputs.webp", "partners.webp", "result.webp", 
 translation, of kind B where the model has a way back. Of a restorer: pictures shrunk, the true ones, and the first restored."""
 EXAMPLES = 8
 """Pictures in each of the first two, side by side."""
-DATA: dict[str, dict[str, str]] = {
-    "mnist": {
-        "title": "MNIST", "hub": "ylecun/mnist", "license": "license: mit",
-        "what": "handwritten digits, 28 x 28 grey (Yann LeCun, Corinna Cortes, Christopher Burges)", "terms": "CC BY-SA 3.0",
-    },
-    "fashion": {
-        "title": "Fashion-MNIST", "hub": "zalando-datasets/fashion_mnist", "license": "license: mit",
-        "what": "photographs of clothes, 28 x 28 grey (Xiao, Rasul, Vollgraf 2017, https://arxiv.org/abs/1708.07747)",
-        "terms": "MIT, Copyright 2017 Zalando SE",
-    },
-    "faces": {
-        # weights cannot be freer than the photos they were made from
-        "title": "faces", "hub": "UTKFace", "license": "license: other\nlicense_name: non-commercial-research",
-        "what": "UTKFace, aligned and cropped, here {size} x {size} colour (Zhang, Song, Qi, CVPR 2017, https://susanqq.github.io/UTKFace/)",
-        "terms": "non-commercial research only; the photos belong to their owners",
-    },
-    "photos": {
-        "title": "photographs, paintings and textures", "hub": "", "license": "license: other\nlicense_name: research-only",
-        "what": "landscapes and paintings by Monet of monet2photo (Zhu et al. 2017) and ten kinds of the Describable Textures "
-                "Dataset (Cimpoi et al. 2014), 256 x 256; to train on also four of these halved, or 16 of Oxford 102 Flowers "
-                "(Nilsback, Zisserman 2008), in one picture",
-        "terms": "the paintings are in the public domain; the photographs belong to their photographers, for research and teaching "
-                 "only; Set5 and Set14, by which it is judged, are no part of it",
-    },
-    "facades": {
-        "title": "facades", "hub": "", "license": "license: other\nlicense_name: research-only",
-        "what": "photographs of house fronts with their label maps, 256 x 256: CMP Facade Database in the version of Pix2Pix "
-                "(Tylecek, Sara 2013, https://cmp.felk.cvut.cz/~tylecr1/facade/)",
-        "terms": "academic data set, cite its authors; no licence is stated where the copy comes from",
-    },
-    "edges2shoes": {
-        "title": "shoes", "hub": "", "license": "license: other\nlicense_name: research-only",
-        "what": "shop photographs of shoes, sandals and slippers on white, 128 x 128, from Fashion Product Images (P. Aggarwal), "
-                "with line drawings made from them",
-        "terms": "not stated; retailers' photographs, for research and teaching only",
-    },
-    "edges2bags": {
-        "title": "bags", "hub": "", "license": "license: other\nlicense_name: research-only",
-        "what": "shop photographs of bags and wallets on white, 128 x 128, from Fashion Product Images (P. Aggarwal), with line "
-                "drawings made from them",
-        "terms": "not stated; retailers' photographs, for research and teaching only",
-    },
-    "monet2photo": {
-        "title": "Monet's paintings and landscape photographs", "hub": "",
-        "license": "license: other\nlicense_name: research-only",
-        "what": "a part of the unpaired set of CycleGAN (Zhu et al. 2017), 256 x 256",
-        "terms": "the paintings are in the public domain; the photographs (Flickr) belong to their photographers, for research and "
-                 "teaching only",
-    },
-    "faces2portraits": {
-        "title": "faces and game portraits", "hub": "", "license": "license: other\nlicense_name: research-only",
-        "what": "face2genshin: photographs of faces and portraits in the style of a game, from the web, unpaired, 128 x 128",
-        "terms": "not stated; photographs of unknown people and art whose characters are HoYoverse's, for research only, not to be "
-                 "spread widely",
-    },
-    "paired": {
-        "title": "a folder of pairs", "hub": "", "license": "license: other\nlicense_name: as-the-pictures",
-        "what": "the user's own pictures", "terms": "the user's own",
-    },
-    "unpaired": {
-        "title": "two folders of pictures", "hub": "", "license": "license: other\nlicense_name: as-the-pictures",
-        "what": "the user's own pictures", "terms": "the user's own",
-    },
-    "folder": {
-        "title": "a folder of pictures", "hub": "", "license": "license: other\nlicense_name: as-the-pictures",
-        "what": "the user's own pictures", "terms": "the user's own",
-    },
-}  # fmt: skip
 
 
 class PublishError(RuntimeError):
@@ -305,11 +238,11 @@ def hub_card(name: str) -> str:
 
     made = ModelCard(card(name))
     config = catalog.config_of(name)
-    data = DATA.get(config["data"], DATA["folder"])
+    data = record(config["data"])
     made.data.model_name = name
     made.data.eval_results = [
         EvalResult(
-            task_type=made.data.pipeline_tag, dataset_type=data["hub"] or config["data"], dataset_name=data["title"],
+            task_type=made.data.pipeline_tag, dataset_type=data.hub or config["data"], dataset_name=data.card_title,
             metric_type=entry["key"], metric_name=entry["measure"], metric_value=entry["value"],
             metric_args={"error": entry["error"], "unit": entry["unit"], "better": entry["better"], "protocol": entry["protocol"]},
         )
@@ -327,10 +260,10 @@ def card(name: str) -> str:
     """
     config = catalog.config_of(name)
     kind = catalog.model_class(config["model"])
-    data = DATA.get(config["data"], DATA["folder"])
+    data = record(config["data"])
     parts = [
         _front_matter(config, kind, data),
-        f"# {kind.title} on {data['title']}" + (f", {config['arguments']['scale']} times" if issubclass(kind, Restorer) else ""),
+        f"# {kind.title} on {data.card_title}" + (f", {config['arguments']['scale']} times" if issubclass(kind, Restorer) else ""),
         kind.summary,
         f"{kind.authors}, {kind.year}: {kind.paper}",
         _usage(name, config, kind),
@@ -342,7 +275,7 @@ def card(name: str) -> str:
         parts.append(f"![{title}]({SAMPLES})\n\nNot picked: the first pictures held back from training; {kind.sheet}.")
     parts += [
         "## Measured", numbers_table(name), "## Training", _training(name, config, kind),
-        "## Data", f"{data['title'][0].upper()}{data['title'][1:]}: {_what(config, data)}. Terms: {data['terms']}.",
+        "## Data", f"{data.card_title[0].upper()}{data.card_title[1:]}: {_what(config, data)}. Terms: {data.terms}.",
     ]  # fmt: skip
     for heading, sentences in (("What differs from the paper", kind.differences), ("Where it fails", getattr(kind, "limits", ()))):
         if sentences:
@@ -350,9 +283,9 @@ def card(name: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _what(config: dict[str, Any], data: dict[str, str]) -> str:
+def _what(config: dict[str, Any], data: Record) -> str:
     """What a data set is, in the size that the model knows."""
-    return data["what"].format(size=config["arguments"].get("size"))
+    return data.what.format(size=config["arguments"].get("size"))
 
 
 def numbers_table(name: str) -> str:
@@ -403,18 +336,18 @@ def _table_lines(measures: list[dict[str, Any]]) -> list[str]:
     return [*lines, "", "How each was measured:", "", *notes]
 
 
-def _front_matter(config: dict[str, Any], kind: type[Model], data: dict[str, str]) -> str:
+def _front_matter(config: dict[str, Any], kind: type[Model], data: Record) -> str:
     if samples_pictures(kind):
         task = "unconditional-image-generation"
     else:
         tasks = {"translate": "image-to-image", "enlarge": "image-to-image", "segment": "image-segmentation"}
         task = next((task for verb, task in tasks.items() if hasattr(kind, verb)), "image-feature-extraction")
     lines = [
-        "---", data["license"], "library_name: pytorch", f"pipeline_tag: {task}", "tags:", f"- {config['model']}",
+        "---", data.license, "library_name: pytorch", f"pipeline_tag: {task}", "tags:", f"- {config['model']}",
         f"- {catalog.names()[config['model']]}", "- deep-generative-gallery",
     ]  # fmt: skip
-    if data["hub"]:
-        lines += ["datasets:", f"- {data['hub']}"]
+    if data.hub:
+        lines += ["datasets:", f"- {data.hub}"]
     return "\n".join([*lines, "---"])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
 import re
 import shutil
 
@@ -12,9 +11,10 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from conftest import refusal
 
-from demos import _room, autoencoder
+from demos import autoencoder
+from demos._kit.pictures import png_uri
+from demos._kit.shipped import example_pictures, picture_for
 from gen_models import Draws, catalog, load
 
 WEIGHTS = "autoencoder-mnist"
@@ -49,16 +49,14 @@ def stocked(shelf, monkeypatch):
 
 
 def test_both_grids_are_the_models_own_draws(stocked):
-    found = autoencoder.both_pictures(WEIGHTS, 3, 1.0)
+    found = autoencoder.both(WEIGHTS, 3, 1.0).parts
     with torch.no_grad():
-        wanted = {"autoencoder": load(WEIGHTS).sample(Draws(3, 16)), "vae": load("vae-mnist").sample(Draws(3, 16))}
-    for kind, pictures in wanted.items():
-        for image, picture in zip(found[kind], pictures, strict=True):
-            assert np.abs(np.asarray(image, int) - np.asarray(_room.to_pil(picture), int)).max() <= 1
-    still = autoencoder.both_pictures(WEIGHTS, 3, 0.0)
-    assert len({image.tobytes() for image in still["autoencoder"]}) == 1
-    tiles = autoencoder.both(WEIGHTS, 3, 1.0)
-    assert 'aria-label="autoencoder 15"' in tiles[0] and 'aria-label="VAE 15"' in tiles[1]
+        wanted = [load(WEIGHTS).sample(Draws(3, 16)), load("vae-mnist").sample(Draws(3, 16))]
+    for tiles, pictures in zip(found, wanted, strict=True):
+        assert (tiles.pictures - pictures).abs().max() < 1e-5
+    still = autoencoder.both(WEIGHTS, 3, 0.0).parts[0].pictures
+    assert (still - still[:1]).abs().max() < 1e-5
+    assert autoencoder.both(WEIGHTS, 4, 1.0).frames()[0].size == (2 * 4 * 28 * 4 + 16, 4 * 28 * 4)
 
 
 def test_a_plane_has_the_directions_of_most_variance():
@@ -81,24 +79,24 @@ def test_a_plane_has_the_directions_of_most_variance():
     assert plane.across.abs().argmax() == 1 and plane.across.max() > 0
     assert plane.places.std(dim=0).tolist() == pytest.approx([1, 1], rel=1e-3)
     assert torch.allclose(plane.codes(torch.tensor([[1.0, 0.0]])), (plane.middle + plane.across)[None])
-    halved, moved = autoencoder.going_round(Plain(), torch.tensor([[2.0, 0.0, 0.0, 0.0]]))
+    halved, moved = autoencoder.round_trip(Plain(), torch.tensor([[2.0, 0.0, 0.0, 0.0]]))
     assert halved.max() == 1 and moved.tolist() == [1.0]
     assert plane.typical == pytest.approx(float(0.5 * pictures.flatten(1).norm(dim=1).median()), rel=1e-4)
 
 
 def test_the_maps_show_every_tile_and_every_picture(stocked):
-    page, spot = autoencoder.maps(WEIGHTS)
-    assert page.count("<img") == 2 and page.count("<rect") == 2 * 81 and spot == ""
-    assert 30 < page.count("<circle") <= 60
-    assert re.search(r"On the autoencoder's map \d+ % of the places are holes. On the VAE's map \d+ %", html.unescape(page))
-    assert page == autoencoder.maps(WEIGHTS)[0]
+    made = autoencoder.maps(WEIGHTS)
+    page = made.html()
+    assert page.count("<img") == 2 and page.count("<rect") == 2 * 81 and 30 < page.count("<circle") <= 60
+    assert re.search(r"On the autoencoder's map \d+ % of the places are holes. On the VAE's map \d+ %", html.unescape(made.note))
     assert not re.search(r"nan|inf[^o]", page.replace("data:image", ""))
-    place = autoencoder.visit(gr.EventData(None, {"x": 0.5, "y": 0.5}), WEIGHTS)
-    assert place.count("<img") == 2 and "times as far" in place
     models, planes = autoencoder.pair(WEIGHTS), autoencoder.planes_of(WEIGHTS)
     with torch.no_grad():
         middle = models["vae"].decode(planes["vae"].middle[None])[0]
-    assert _room.png_uri(middle) in place
+    assert png_uri(middle) in autoencoder.visit(0.5, 0.5, WEIGHTS).html()
+    for value in (-0.1, 1.1, None, "x"):
+        with pytest.raises(gr.Error, match="The place must be a number"):
+            autoencoder.visit(value, 0.5, WEIGHTS)
 
 
 def test_dark_squares_are_where_a_code_does_not_come_back():
@@ -112,37 +110,29 @@ def test_dark_squares_are_where_a_code_does_not_come_back():
 
 
 def test_a_walk_goes_on_from_where_it_was(stocked):
-    page, first = autoencoder.walked(gr.EventData(None, {"index": 5}), WEIGHTS, 2)
-    assert first == 5 and page == autoencoder.walk_html(WEIGHTS, 2, 5)
-    assert page.count("<img") == 16 and "from picture 2 to picture 5" in page
-    assert autoencoder.walk_from(WEIGHTS, 1) == autoencoder.walk_html(WEIGHTS, 0, 1)
+    assert autoencoder.walk_on(5, WEIGHTS, [0, 2]) == {"stops": "2,5"}
+    walk = autoencoder.walk(WEIGHTS, [2, 5])
+    assert [len(tiles.pictures) for tiles in walk.parts] == [8, 8] and "from picture 2 to picture 5" in walk.html()
+    with pytest.raises(gr.Error, match="Example must be a number"):
+        autoencoder.walk_on(8, WEIGHTS, [0, 2])
 
 
 def test_a_picture_goes_there_and_back(stocked):
-    tiles, table = autoencoder.look_example(gr.EventData(None, {"index": 1}), WEIGHTS)
-    assert tiles.count("<img") == 3 and table.count("<tr>") == 2
-    board = PIL.Image.new("RGB", (280, 280))
-    board.paste("white", (120, 40, 160, 240))
-    picture = _room.picture_for(WEIGHTS, board)
+    picture = example_pictures(WEIGHTS)[1].convert("RGB")
+    tiles, table = autoencoder.look(WEIGHTS, picture).parts
+    seen = picture_for(WEIGHTS, picture)
     with torch.no_grad():
-        again = load(WEIGHTS).reconstruct(picture)
-    tiles, table = autoencoder.look_drawn(WEIGHTS, {"composite": board})
-    assert _room.png_uri(again[0]) in tiles and f"{float((again - picture).square().mean()):.4f}" in table
-    assert autoencoder.look_uploaded(WEIGHTS, board) == [tiles, table]
-
-
-def test_the_room_is_switched_restored_and_saved(stocked):
-    assert len(autoencoder.switch("autoencoder-fashion", 0, 1.0)) == 10
-    assert autoencoder.restored(WEIGHTS, 4, 1.0) == autoencoder.both(WEIGHTS, 4, 1.0)
-    assert autoencoder.sheet(WEIGHTS, 4, 1.0)[0].size == (2 * 4 * 28 * 4 + 16, 4 * 28 * 4)
+        again = load(WEIGHTS).reconstruct(seen)
+    assert png_uri(again[0]) in tiles.html() and f"{float((again - seen).square().mean()):.4f}" in table.html()
+    assert autoencoder.reconstruct(WEIGHTS, picture).json() == png_uri(again[0])
 
 
 def test_without_a_vae_one_sentence_says_so(stocked):
     shutil.rmtree(stocked / "vae-mnist")
-    assert "There is no VAE" in refusal(autoencoder.both, WEIGHTS, 0, 1.0)
-    assert "There is no VAE" in refusal(autoencoder.maps, WEIGHTS)
-    assert "There is no VAE" in refusal(autoencoder.walk_from, WEIGHTS, 1)
-    assert len(autoencoder.autoencoder_sample(WEIGHTS, 0, 2)) == 2  # it does without
+    for verb, values in ((autoencoder.both, (0, 1.0)), (autoencoder.maps, ()), (autoencoder.walk, ([0, 1],))):
+        with pytest.raises(gr.Error, match="There is no VAE"):
+            verb(WEIGHTS, *values)
+    assert len(autoencoder.sample(WEIGHTS, 0, 2, 1.0).json()) == 2  # it does without
 
 
 def test_without_a_gan_and_a_classifier_the_maps_are_of_the_vaes_own(stocked):
@@ -152,35 +142,3 @@ def test_without_a_gan_and_a_classifier_the_maps_are_of_the_vaes_own(stocked):
     with torch.no_grad():
         wanted = load("vae-mnist").sample(Draws(0, 30))
     assert torch.allclose(pictures, wanted, atol=1e-5) and set(classes) == {0}
-
-
-@pytest.mark.parametrize(
-    "verb, values, said",
-    [
-        (autoencoder.both, ("nobody", 0, 1.0), "Trained on"), (autoencoder.both, (WEIGHTS, -1, 1.0), "Seed"),
-        (autoencoder.both, (WEIGHTS, 0, 2.1), "Spread"), (autoencoder.both, (WEIGHTS, 0, math.nan), "Spread"),
-        (autoencoder.maps, (None,), "Trained on"), (autoencoder.walk_from, (WEIGHTS, 8), "Example"),
-        (autoencoder.walk_from, (WEIGHTS, "x"), "Example"), (autoencoder.look_drawn, (WEIGHTS, None), "Draw or upload"),
-        (autoencoder.look_uploaded, (WEIGHTS, None), "Upload a picture first"), (autoencoder.switch, ("x", 0, 1.0), "Trained on"),
-        (autoencoder.autoencoder_sample, (WEIGHTS, 0, 65), "Pictures"),
-        (autoencoder.autoencoder_sample, (WEIGHTS, 0, 3, 9), "Spread"),
-        (autoencoder.autoencoder_reconstruct, (WEIGHTS, "!"), "The picture must be a picture file"),
-    ],
-    ids=lambda part: getattr(part, "__name__", ""),
-)  # fmt: skip
-def test_what_makes_no_sense_is_told(stocked, verb, values, said):
-    assert said in refusal(verb, *values)
-
-
-def test_a_touch_of_nothing_is_told(stocked):
-    for value in (-0.1, 1.1, None, "x", math.nan):
-        assert "The place must be a number" in refusal(autoencoder.visit, gr.EventData(None, {"x": value, "y": 0.5}), WEIGHTS)
-    for value in (-1, 8, None, "x", math.nan):
-        assert "Example must be a number" in refusal(autoencoder.walked, gr.EventData(None, {"index": value}), WEIGHTS, 0)
-        assert "Example must be a number" in refusal(autoencoder.look_example, gr.EventData(None, {"index": value}), WEIGHTS)
-
-
-def test_the_verbs_answer(stocked):
-    assert len(set(autoencoder.autoencoder_sample(WEIGHTS, 7, 3))) == 3
-    picture = _room.png_uri(_room.sheet_tiles("dcgan-mnist", 1)[0])
-    assert autoencoder.autoencoder_reconstruct(WEIGHTS, picture).startswith("data:image/png;base64,")

@@ -9,9 +9,9 @@ import pytest
 import torch
 from conftest import FITTED, RESTORERS, SAMPLERS, TRAINED, TRANSLATORS, build, training_batch
 
-from gen_models import catalog
+from gen_models import catalog, sets
 from gen_models.base import Draws, GenerativeModel, Model, Recipe, Restorer, Translator
-from gen_models.data import _READERS, SPLITS
+from gen_models.data import SPLITS
 
 
 def as_bytes(images: torch.Tensor) -> torch.Tensor:
@@ -68,7 +68,7 @@ def test_recipes_and_tiny_arguments_build_the_model(model_name):
         channels, height, width = model.image_shape
         assert channels in (1, 3)
         assert height == width
-    assert {recipe.data or key for key, recipe in kind.recipes.items()} <= {*_READERS, "folder", "paired", "unpaired"}
+    assert {recipe.data or key for key, recipe in kind.recipes.items()} <= set(sets.names())
     for recipe in recipes:
         assert isinstance(recipe, Recipe)
         assert recipe.steps > 0

@@ -9,9 +9,10 @@ import pytest
 import torch
 from conftest import build
 
-from gen_models import catalog, data, evaluate, publish, train
+from gen_models import catalog, evaluate, publish, train
 from gen_models.base import Draws, Recipe
 from gen_models.data import DataSet, split_of
+from gen_models.sets import faces, photos
 
 
 def gaussian(count: int, mean: float = 0.0, spread: float = 1.0, seed: int = 0, size: int = 4) -> torch.Tensor:
@@ -257,7 +258,8 @@ def restorers(shelf, data_folder, monkeypatch):
     """Untrained tiny restorers, and the feature network of faces."""
     monkeypatch.setattr(evaluate, "FEWEST", 20)
     monkeypatch.setattr(evaluate, "frechet_error", lambda real, fake: 0.1)
-    monkeypatch.setattr(data, "split_of", lambda content: split_of(content, test=50))  # thirty faces
+    for module in (faces, photos):
+        monkeypatch.setattr(module, "split_of", lambda content: split_of(content, test=50))  # thirty faces
     evaluate._part.cache_clear()
     for name, arguments in (
         ("features-faces", {"size": 16, "channels": 3, "width": 4, "classes": [10, 2, 5]}), ("edsr-photos", {"size": 32}),

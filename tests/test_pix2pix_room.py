@@ -23,8 +23,8 @@ from conftest import blocks, refusal
 from demos import _room, pix2pix
 from demos.pix2pix import COLOURS, EMPTY, LABELS, LINES, OFF, ON, PALETTE, Drawing, pack, unpack
 from gen_models import Draws, catalog, load, publish, runtime
-from gen_models.data import FACADE_LABELS
 from gen_models.evaluation.segmenter import FACADES
+from gen_models.sets.facades import LABELS as FACADE_LABELS
 
 PLANS, SHOES, OWN, GREY = "pix2pix-facades", "pix2pix-edges2shoes", "pix2pix-mine", "pix2pix-grey"
 SIDES = {PLANS: 64, SHOES: 32, OWN: 48, GREY: 32}

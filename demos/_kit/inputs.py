@@ -61,6 +61,17 @@ class CheckedImage(gr.Image):
         return read_picture(path)
 
 
+class CheckedNumber(gr.Number):
+    """A number field whose bounds are checked by the room, in the room's words; the stock component names no field."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:  # type: ignore[override]
+        """What came, whole if it is a number and the field holds whole ones."""
+        plain = isinstance(payload, int | float) and not isinstance(payload, bool) and payload == payload and abs(payload) < 2**53
+        return round(payload) if plain and self.precision == 0 else payload
+
+
 def read_picture(file: Path | io.BytesIO) -> PIL.Image.Image:
     """A picture file as upright RGB on white; of an animation, the first frame.
 

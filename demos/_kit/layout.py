@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 import gradio as gr
 
 from demos._kit.events import QUICK, error_boundary
+from demos._kit.inputs import CheckedNumber
 from demos._kit.recipes import MAX_SEED
-from demos._kit.shipped import DATA_TITLES
-from gen_models import catalog
+from gen_models import catalog, sets
 
 
 def header(*models: str) -> None:
@@ -37,7 +37,7 @@ def weights_choice(models: str | Mapping[str, str], first: str) -> gr.Radio:
     for kind, word in kinds.items():
         for name in catalog.trained(kind):
             data = name.partition("-")[2]
-            choices.append((" · ".join(filter(None, (DATA_TITLES.get(data, data), word))), name))
+            choices.append((" · ".join(filter(None, (sets.record(data).title, word))), name))
     choices.sort(key=lambda choice: choice[1].partition("-")[2] != first)
     names = [name for _, name in choices]
     preferred = next((name for name in names if name.partition("-")[2] == first), names[0] if names else None)
@@ -47,7 +47,7 @@ def weights_choice(models: str | Mapping[str, str], first: str) -> gr.Radio:
 def seed_row(value: int = 7) -> tuple[gr.Number, gr.Button]:
     """A seed field and the dice beside it."""
     with gr.Row(elem_classes=["seed-row"]):
-        seed = gr.Number(value, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, min_width=90, scale=3)
+        seed = CheckedNumber(value, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, min_width=90, scale=3)
         dice = gr.Button("New seed", min_width=100, scale=1, size="md", elem_classes=["dice"])
     return seed, dice
 

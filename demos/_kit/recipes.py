@@ -52,6 +52,8 @@ class Room:
     shown: Sequence[Component] = ()
     digest: Callable[[Mapping[str, Any]], str] = weights_digest
     """Takes the controls by key and returns the hash of the weights that they use."""
+    migrate: Callable[[dict[str, Any]], dict[str, Any]] = lambda controls: controls
+    """Controls of an older link or saved picture, by key -> today's."""
 
 
 def recipe_of(

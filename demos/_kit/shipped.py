@@ -11,13 +11,7 @@ from demos._kit.checks import integer
 from demos._kit.inputs import as_input
 from demos._kit.markup import tiles_html
 from demos._kit.pictures import is_empty
-from gen_models import catalog
-
-DATA_TITLES = {
-    "mnist": "Digits", "fashion": "Fashion", "faces": "Faces", "facades": "Facades", "edges2shoes": "Shoes", "edges2bags": "Bags",
-    "monet2photo": "Monet and photographs", "faces2portraits": "Faces and portraits",
-    "photos": "Clean photos", "snapshots": "Snapshots with noise and JPEG",
-}  # fmt: skip
+from gen_models import catalog, sets
 
 
 def sheet_tiles(name: str, count: int = 8, file: str = "samples.png", side: int | None = None) -> list[PIL.Image.Image]:
@@ -63,11 +57,14 @@ def kept_pictures(name: str | None, file: str, row: int) -> list[PIL.Image.Image
 
 
 def picture_for(weights: str, image: PIL.Image.Image, centre: bool = True) -> Tensor:
-    """A visitor's picture as a model's weights know theirs, (1, C, H, W) in [0, 1]; ``centre`` as for :func:`as_input`."""
+    """A visitor's picture as a model's weights know theirs, (1, C, H, W) in [0, 1]; ``centre`` as for :func:`as_input`.
+
+    One of the weights' own size is taken as it is.
+    """
     config = catalog.config_of(weights)
     channels, size = config["arguments"]["channels"], config["arguments"]["size"]
-    fill = 20 / 28 if config["data"] == "mnist" else 1.0  # digits have a margin, clothes fill their frame
-    return torch.from_numpy(as_input(image, size, channels, centre=centre and channels == 1, fill=fill))[None]
+    centre = centre and channels == 1 and image.size != (size, size)
+    return torch.from_numpy(as_input(image, size, channels, centre=centre, fill=sets.record(config["data"]).fill))[None]
 
 
 def example_pictures(weights: str | None, count: int = 8) -> list[PIL.Image.Image]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -28,12 +28,25 @@ COMPARE_HTML = text_of("before_after.html")
 COMPARE_JS = script("before_after", LARGE=LARGE)
 
 
-START_JS = script("starter")
+def starter(run: str = "") -> gr.HTML:
+    """Nothing to see; a new text in it triggers ``submit``, so that what an event changed in the page is there when work begins.
+
+    ``run``: the id of the view that the work fills; the text is the token of its latest run, and what older runs send is dropped.
+    """
+    name = f"{run}-run" if run else None
+    return gr.HTML("", html_template="", js_on_load=script("starter", RUN=run), visible="hidden", elem_id=name)
 
 
-def starter() -> gr.HTML:
-    """Nothing to see; a new text in it triggers ``submit``, so that what an event changed in the page is there when work begins."""
-    return gr.HTML("", html_template="", js_on_load=START_JS, visible="hidden")
+def guarded_html(component: Callable[..., gr.HTML], run: str, value: str = "", **settings: Any) -> gr.HTML:
+    """A component with the id ``run`` that shows nothing of an older run than its view's latest."""
+    made = component(value, elem_id=run, **settings)
+    made.js_on_load = script("guard", RUN=run) + "\n" + (made.js_on_load or "")
+    return made
+
+
+def note_line(run: str, value: str = "") -> gr.HTML:
+    """The line under a view, which knows whether the view's latest run is still at work."""
+    return gr.HTML(value, js_on_load=script("guard", RUN=run), elem_classes=["flush"])
 
 
 BEGIN_JS = "() => String(Math.random())"

@@ -124,6 +124,13 @@ def _counted(account: Account, spent: runtime.Spent) -> Iterator[None]:
             account.total += time.perf_counter() - start
 
 
+def seeded(seed: int) -> None:
+    """Write the seed of the present request into its line."""
+    account = _account.get()
+    if account is not None:
+        account.seed = str(seed)
+
+
 def _queued() -> float:
     """Seconds that the present event waited in the queue; 0 for those that bypass it."""
     blocks, event = LocalContext.blocks.get(None), LocalContext.event_id.get(None)

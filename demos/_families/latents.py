@@ -1,0 +1,234 @@
+"""What rooms of models with latents share: latents as text behind sliders, a map of two of them, a walk between two places.
+
+A model of these rooms has ``decode`` and a buffer ``latent_kl``, the mean KL of each latent on validation pictures in nats.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from functools import lru_cache
+from typing import Any
+
+import gradio as gr
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from demos._kit.checks import integer, number
+from demos._kit.fields import Sliders, Text
+from demos._kit.pictures import png_uri, strip_image, to_pil
+from demos._kit.shown import Film, Html, Single, Tiles
+from demos._widgets import script
+from gen_models import Draws, catalog, load, runtime
+
+VISIBLE, COUNT = 5, 16
+"""Sliders that are seen at once, and all of them."""
+LIMIT = 4.0
+"""Latents are kept within this many standard deviations of the prior."""
+SIDE = 11
+"""Tiles of the map's side."""
+FRAMES = 24
+
+
+@lru_cache(maxsize=16)
+def latent_kl(weights: str) -> Tensor:
+    """Mean KL of every latent on validation pictures, (latent_dim,) nats; read from the file, without the model."""
+    try:
+        with safe_open(catalog.folder_of(weights) / "model.safetensors", "pt") as file:
+            return file.get_tensor("latent_kl").float()
+    except (OSError, SafetensorError) as error:
+        cure = f"restore weights/{weights} or train again"
+        raise catalog.WeightsError(f"the weights {weights} are missing or damaged; {cure}") from error
+
+
+def order(weights: str) -> list[int]:
+    """The latents of a model, the one with the largest KL first."""
+    return latent_kl(weights).argsort(descending=True).tolist()
+
+
+def of_seed(weights: str, seed: int) -> Tensor:
+    """Latents from the prior, (latent_dim,)."""
+    return Draws(seed, 1).normal(len(latent_kl(weights)))[0].clamp(-LIMIT, LIMIT)
+
+
+def to_text(z: Tensor) -> str:
+    """(latent_dim,) -> the numbers as text, for links and saved pictures."""
+    return ",".join([f"{value:.3f}" for value in z.tolist()])
+
+
+def from_text(weights: str, text: str) -> Tensor:
+    """The latents (latent_dim,) that :func:`to_text` wrote; zeros, the middle of the prior, for an empty text.
+
+    Raises:
+        gr.Error: if they are no numbers.
+    """
+    size = len(latent_kl(weights))
+    if not text:
+        return torch.zeros(size)
+    try:
+        z = torch.tensor([float(part) for part in text[:4000].split(",")])
+    except ValueError:
+        z = torch.full((size,), math.nan)
+    if len(z) != size:
+        return torch.zeros(size)  # of another data set: start in the middle
+    if not torch.isfinite(z).all():
+        raise gr.Error("The latents must be numbers, separated by commas.")
+    return z.clamp(-LIMIT, LIMIT)
+
+
+def slider_settings(weights: str, text: str) -> list[dict[str, Any]]:
+    """Value, label and visibility of every slider; those of latents that carry nothing are hidden."""
+    try:
+        z, places, kl = from_text(weights, text), order(weights), latent_kl(weights)
+    except (catalog.WeightsError, KeyError):  # the page opens all the same, and the first click says what is wrong
+        z, places, kl = torch.zeros(0), [], torch.zeros(0)
+    found = []
+    for rank in range(COUNT):
+        if rank < len(places) and kl[places[rank]] > 0.02:
+            latent = places[rank]
+            label = f"Latent {latent} · {float(kl[latent]):.1f} nats"
+            found.append(dict(value=round(float(z[latent]), 2), label=label, visible=True))
+        else:
+            found.append(dict(value=0, label=f"Latent of rank {rank + 1}", visible=not places))
+    return found
+
+
+def moved(weights: str, text: str, rank: int, value: Any) -> str:
+    """The text after the slider of a rank moved."""
+    z, places = from_text(weights, text), order(weights)
+    if rank < len(places):
+        z[places[rank]] = number(value, -LIMIT, LIMIT, "A latent")
+    return to_text(z)
+
+
+def at_first(weights: str) -> str:
+    """The latents of sample 0 of seed 0, which the sheet of samples begins with."""
+    try:
+        return to_text(of_seed(weights, 0))
+    except (catalog.WeightsError, KeyError):
+        return ""
+
+
+def sliders() -> Sliders:
+    """The latents of the place where the room is."""
+    return Sliders(
+        "The latents", count=COUNT, visible=VISIBLE, rest="More latents", low=-LIMIT, high=LIMIT, begin=at_first, read=from_text,
+        shown=slider_settings, moved=moved,
+    )  # fmt: skip
+
+
+def end(letter: str) -> Text:
+    """The latents of one end of a walk; None: nothing is kept there yet."""
+    return Text(f"Place {letter}", read=lambda weights, text: from_text(weights, text) if text else None)
+
+
+def decoded(weights: str, z: Tensor) -> Tensor:
+    """(B, latent_dim) -> (B, C, H, W) in [0, 1]; concurrent requests share a pass."""
+    model = load(weights)
+    return runtime.together((weights, "decode"), z, lambda rows: model.decode(rows).cpu())
+
+
+# ---- verbs ------------------------------------------------------------------------------------------------------------
+
+
+def place(weights: str, z: Tensor) -> Single:
+    """The decoder's picture of latents, to the digits that a link or a saved picture keeps, so that these restore the very same."""
+    kept = (z * 1000).round() / 1000
+    return Single(decoded(weights, kept[None])[0], "the decoder's picture of these latents")
+
+
+def from_prior(weights: str, seed: int) -> dict[str, str]:
+    """A place drawn from the prior."""
+    return {"z": to_text(of_seed(weights, seed))}
+
+
+def begin_anew(weights: str, seed: int) -> dict[str, str]:
+    """Other weights: a place from the prior, and no ends of a walk."""
+    return from_prior(weights, seed) | {"a": "", "b": ""}
+
+
+def middle(weights: str) -> dict[str, str]:
+    """The middle of the prior: every latent zero."""
+    return {"z": to_text(torch.zeros(len(latent_kl(weights))))}
+
+
+def keep_a(z: Tensor) -> dict[str, str]:
+    """This place is where the walk begins."""
+    return {"a": to_text(z)}
+
+
+def keep_b(z: Tensor) -> dict[str, str]:
+    """This place is where the walk ends."""
+    return {"b": to_text(z)}
+
+
+def ends(weights: str, a: Tensor | None, b: Tensor | None) -> Tiles | Html:
+    """The two ends of the walk, as far as they are kept."""
+    kept = {letter: z for letter, z in (("A", a), ("B", b)) if z is not None}
+    if not kept:
+        return Html('<p class="note">Nothing is kept yet.</p>')
+    return Tiles(decoded(weights, torch.stack(list(kept.values()))), list(kept), columns=2)
+
+
+def walk(weights: str, a: Tensor | None, b: Tensor | None) -> Film:
+    """The straight way from A to B."""
+    if a is None or b is None:
+        raise gr.Error("Keep a picture as A and another as B first.")
+    fractions = torch.linspace(0, 1, FRAMES)[:, None]
+    return Film(decoded(weights, torch.lerp(a[None], b[None], fractions)), "the walk from A to B and back")
+
+
+def pad(value: str = "", **settings: Any) -> gr.HTML:
+    """A component on which a place is pressed and dragged; its event ``move`` carries ``x`` and ``y``, 0 to 1 from the top left."""
+    return gr.HTML(value, js_on_load=script("pad"), **settings)
+
+
+def axes(weights: str, across: int, down: int) -> tuple[int, int]:
+    """The latents at two ranks, 1 being the most telling.
+
+    Raises:
+        gr.Error: if there are not so many.
+    """
+    places = order(weights)
+    first, second = (places[integer(rank, 1, min(COUNT, len(places)), "Rank") - 1] for rank in (across, down))
+    return first, second
+
+
+def tile_map(weights: str, z: Tensor, across: int, down: int) -> Html:
+    """Decoded tiles over two latents with a knob at the present place."""
+    first, second = axes(weights, across, down)
+    axis = torch.linspace(-3, 3, SIDE)
+    grid = z.repeat(SIDE * SIDE, 1)
+    grid[:, first] = axis.repeat(SIDE)
+    grid[:, second] = axis.flip(0).repeat_interleave(SIDE)  # up is larger
+    sheet = strip_image([to_pil(picture) for picture in decoded(weights, grid)], columns=SIDE)
+    left, top = 100 * (float(z[first]) + 3) / 6, 100 * (3 - float(z[second])) / 6
+    left, top = (min(max(part, 0.0), 100.0) for part in (left, top))
+    label = html.escape(f"map of latent {first} (across) and latent {second} (up)")
+    return Html(
+        f'<div class="pad" role="img" aria-label="{label}"><img src="{png_uri(sheet)}" alt="{label}">'
+        f'<i style="left:{left:.1f}%;top:{top:.1f}%"></i></div>', [sheet],
+    )  # fmt: skip
+
+
+def move(x: float, y: float, weights: str, z: Tensor, across: int, down: int) -> dict[str, str]:
+    """The place where the map was touched."""
+    first, second = axes(weights, across, down)
+    z[first] = 6 * number(x, 0, 1, "The place") - 3
+    z[second] = 3 - 6 * number(y, 0, 1, "The place")
+    return {"z": to_text(z)}
+
+
+def bars(weights: str) -> Html:
+    """The KL of every latent, largest first."""
+    kl = latent_kl(weights)
+    top = float(kl.max()) or 1.0
+    rows = [
+        f'<div class="row"><span>latent {k}</span><div class="track"><div class="fill" style="left:0;width:'
+        f'{100 * float(kl[k]) / top:.1f}%"></div></div><span>{float(kl[k]):.2f} nats</span></div>'
+        for k in order(weights)
+    ]
+    carrying = int((kl > 0.1).sum())
+    words = f"<p>{carrying} of {len(kl)} latents carry more than 0.1 nats; together they carry {float(kl.sum()):.1f}.</p>"
+    return Html(f'{words}<div class="bars">{"".join(rows)}</div>')

@@ -1,0 +1,680 @@
+"""A room by declaration: fields, views and actions; from these follow its layout, its events, Stop, links, saving and API verbs.
+
+A *verb* is a plain function. The names of its parameters say what it reads: ``weights`` is the name of the chosen weights, a
+field's name gives that field's checked value, and any other name is a part of the event that called it (``index`` of a tile that
+was clicked, ``x`` and ``y`` of a place). It returns a :class:`~demos._kit.shown.Shown` value, or yields several while it works.
+"""
+
+from __future__ import annotations
+
+import html
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import gradio as gr
+from gradio.components.base import Component
+from gradio.context import LocalContext
+
+from demos._kit.checks import integer, one_of
+from demos._kit.events import BESIDE, HEAVY, QUICK, error_boundary
+from demos._kit.fields import CONTROLS, MORE, NOWHERE, RESULT, Change, Choice, Field, Picture
+from demos._kit.inputs import sent_picture
+from demos._kit.layout import explanation, header, weights_choice
+from demos._kit.markup import note_html
+from demos._kit.recipes import Room, link_button, save_button
+from demos._kit.running import Cache, cancel, cancellable, is_cancelled, token
+from demos._kit.shown import Bars, Shown, Single, Tiles
+from demos._kit.widgets import BEGIN_JS, guarded_html, note_line, starter, tiles
+from demos._server import request_log
+from gen_models import catalog
+
+WEIGHTS = "weights"
+STOPPED = "Stopped: what was not reached yet is as it was."
+_begun: Cache[str] = Cache(1000)
+"""Page and view -> the token of its latest run."""
+_finished: Cache[tuple[dict[str, Any], Shown]] = Cache(64)
+"""Token of a run -> the raw values that it read, and the last that it showed."""
+
+
+@dataclass
+class View:
+    """One thing that a room shows, by one verb; the first one of a room stands beside its controls, the others in tabs below.
+
+    A verb that yields streams: it gets a Stop, and what is late never replaces what is newer.
+    """
+
+    title: str
+    make: Callable[..., Any]
+    button: str = ""
+    """Computed when it is pressed; without one, when the tab opens."""
+    intro: str = ""
+    """Markdown above it."""
+    keep: str = ""
+    """Label of its save button; "": it is not saved."""
+    live: bool = False
+    """Computed again whenever a field changes that it reads."""
+    pick: Callable[..., Shown] | None = None
+    """What a click on one of its tiles shows, under it or in the view ``into``, which is opened; gets the tile's ``index``."""
+    into: str = ""
+    sight: Callable[[str], Shown | None] | None = None
+    """Weights -> what is there before any click, made when these were published."""
+    component: Callable[..., gr.HTML] = tiles
+    """(value, **settings) -> the component that shows it, where that has a script of its own."""
+    group: str = "models"
+    """Handlers of one group share its places in the queue."""
+    limit: int = 8
+    """Places of the group."""
+    scrub: str = ""
+    """Label of a slider that goes back through the steps; what is shown then has ``step``, ``steps`` and ``at(step)``."""
+    within: str = ""
+    """Title of the view in whose tab it stands, beside that view; "": it has a tab of its own."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether its verb yields."""
+        return inspect.isgeneratorfunction(inspect.unwrap(self.make))
+
+
+@dataclass
+class Action:
+    """Something a visitor does that sets fields; views that read them follow.
+
+    ``do`` is a verb that returns the new values of the fields ``sets`` by name, those left out staying as they are. It is done at a
+    press of ``button``, which stands at ``place``; or ``on`` a change of a field of that name; or ``on`` an event of a view's
+    component, (title, event).
+    """
+
+    do: Callable[..., Mapping[str, Any]]
+    sets: Sequence[str]
+    button: str = ""
+    place: str = RESULT
+    on: str | tuple[str, str] = ""
+    primary: bool = False
+
+
+@dataclass
+class Api:
+    """A verb for callers of the API: ``defaults`` name its parameters, in order; those that are missing have the fields' own.
+
+    ``returns``: the type of the answer, where it does not follow from what is shown.
+    """
+
+    name: str
+    make: Callable[..., Any]
+    defaults: Mapping[str, Any]
+    returns: Any = None
+    words: str = ""
+    """Its documentation; the verb's own if there is none."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Parameter -> the field that it gives, where that has another name."""
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    """Parameters that are no fields of the room."""
+
+
+@dataclass
+class Slots:
+    """The components of a view once it is laid out."""
+
+    shown: gr.HTML
+    note: gr.HTML
+    begin: gr.HTML | None = None
+    scrub: gr.Slider | None = None
+    below: gr.HTML | None = None
+    tab: gr.Tab | None = None
+    press: gr.Button | None = None
+
+    def of_result(self) -> list[Component]:
+        """What a result fills."""
+        return [self.shown, self.note]
+
+
+@dataclass
+class Plan:
+    """A room. ``models``: the model whose weights are offered, or several with the word that tells each from the others.
+
+    ``first``: the data set of the weights at first. ``views``: the main one first. ``lay_out`` builds the room within a page.
+    """
+
+    models: str | dict[str, str]
+    first: str
+    fields: dict[str, Field]
+    views: Sequence[View]
+    explanation: str
+    actions: Sequence[Action] = ()
+    api: Sequence[Api] = ()
+    order: Sequence[str] = ()
+    """Keys of a recipe in their order; by default the weights, then the fields as they stand."""
+    migrate: Callable[[dict[str, Any]], dict[str, Any]] = lambda controls: controls
+    """Controls of an older link or saved picture -> today's."""
+
+    # ---- calling verbs with checked values ----------------------------------------------------------------------------
+
+    @property
+    def kinds(self) -> list[str]:
+        """The models, the one that the room is called by first."""
+        return [self.models] if isinstance(self.models, str) else list(self.models)
+
+    @property
+    def main(self) -> View:
+        """The view beside the controls."""
+        return self.views[0]
+
+    def known(self, weights: Any) -> str:
+        """``weights``, checked.
+
+        Raises:
+            gr.Error: if there are none of that name.
+        """
+        return one_of(weights, [name for kind in self.kinds for name in catalog.trained(kind)], "Trained on")
+
+    def reads(self, verb: Callable) -> list[str]:
+        """The fields that a verb reads."""
+        return self.with_needs(name for name in inspect.signature(verb).parameters if name in self.fields)
+
+    def with_needs(self, names: Iterable[str]) -> list[str]:
+        """Fields, and those that these need."""
+        wanted = dict.fromkeys(names)
+        return list(wanted | dict.fromkeys(need for name in wanted for need in self.fields[name].needs))
+
+    def needs(self, name: str, raw: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+        """The values of the fields that a field needs."""
+        return {need: raw[need][0] for need in self.fields[name].needs}
+
+    def call(self, verb: Callable, raw: Mapping[str, Sequence[Any]], event: Any = None) -> Any:
+        """Call a verb; ``raw``: ``weights`` and fields -> the values of the components that each is read from."""
+        weights = self.known(raw[WEIGHTS][0])
+        found: dict[str, Any] = {}
+        for name in inspect.signature(verb).parameters:
+            if name == WEIGHTS:
+                found[name] = weights
+            elif name in self.fields:
+                found[name] = self.fields[name].check(weights, *raw[name], **self.needs(name, raw))
+                if name == "seed":
+                    request_log.seeded(found[name])
+            else:
+                found[name] = getattr(event, name)
+        return verb(**found)
+
+    def last(self, view_verb: Callable, raw: Mapping[str, Sequence[Any]]) -> Shown:
+        """What a verb shows in the end."""
+        made = self.call(view_verb, raw)
+        if inspect.isgenerator(made):
+            final = None
+            for final in made:  # noqa: B007
+                pass
+            made = final
+        return made
+
+    # ---- laying out ---------------------------------------------------------------------------------------------------
+
+    def lay_out(self) -> Room:
+        """Build the room's components and events in the page that is being built."""
+        return _Laying(self).room
+
+
+class _Laying:
+    """One laying out of a plan; what it holds are the components."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.parts, self.slots = plan, {}, {}
+        kinds = plan.kinds
+        header(*kinds)
+        with gr.Row(elem_classes=["room"]):
+            with gr.Column(scale=3, min_width=280):
+                weights = weights_choice(plan.models, plan.first)
+                self.weights, self.parts[WEIGHTS] = weights, [weights]
+                self.at_first = weights.value or ""
+                self.place(CONTROLS)
+                if any(one.place == MORE for one in plan.fields.values()):
+                    with gr.Accordion("More", open=False):
+                        self.place(MORE)
+            with gr.Column(scale=5, min_width=300):
+                self.show(plan.main)
+                self.place(RESULT)
+                keep = gr.Row(elem_classes=["keep"])
+        self.place(NOWHERE)
+        rows: dict[str, gr.Row] = {plan.main.title: keep}
+        self.tabs = None
+        if len(plan.views) > 1:
+            with gr.Tabs(elem_classes=["views"]) as self.tabs:
+                for view in plan.views[1:]:
+                    if view.within:
+                        continue
+                    beside = [one for one in plan.views if one.within == view.title]
+                    with gr.Tab(view.title, id=view.title) as tab:
+                        if view.intro:
+                            gr.Markdown(view.intro)
+                        own = any(one.place == view.title for one in plan.fields.values())
+                        with gr.Row() if own or beside else nullcontext():
+                            if own:
+                                with gr.Column(scale=2, min_width=260):
+                                    self.place(view.title)
+                                    rows[view.title] = gr.Row(elem_classes=["keep"])
+                            for one in (view, *beside):
+                                with gr.Column(scale=1 if one.within else 3, min_width=150) if own or beside else nullcontext():
+                                    if one.title not in rows:
+                                        rows[one.title] = gr.Row(elem_classes=["keep"])
+                                    self.show(one, tab)
+        missing = [name for name in plan.fields if name not in self.parts]
+        if missing:
+            raise ValueError(f"no view has the title at which these fields stand: {missing}")
+        order = plan.order or [WEIGHTS, *(name for name, one in plan.fields.items() if one.kept)]
+        self.room = Room(kinds[0], {name: self.parts[name][0] for name in order})
+        self.room.migrate = plan.migrate
+        for view in plan.views:
+            with rows[view.title]:
+                self.buttons(view)
+        explanation(kinds, plan.explanation)
+        self.wire()
+        for verb in plan.api:
+            gr.api(self.api(verb), api_name=verb.name, concurrency_id="models")
+
+    def place(self, where: str) -> None:
+        """Build the fields that stand there."""
+        for name, one in self.plan.fields.items():
+            if one.place == where and name not in self.parts:
+                self.parts[name] = one.build(self.at_first)
+
+    def show(self, view: View, tab: gr.Tab | None = None) -> None:
+        """Build what a view fills."""
+        sight = view.sight(self.at_first) if view.sight and self.at_first else None
+        name = f"{self.plan.kinds[0]}-{slug(view.title) or 'main'}"
+        space = dict(min_height=160) if tab is None else {}
+        if view.streams:
+            shown = guarded_html(view.component, name, sight.html() if sight else "", **space)
+        else:
+            shown = view.component(sight.html() if sight else "", **space)
+        note = note_line(name, note_html(sight.note) if sight and sight.note else "")
+        slots = Slots(shown, note, tab=tab)
+        if view.scrub:
+            slots.scrub = gr.Slider(0, 1, 0, step=1, label=view.scrub, interactive=False)
+        if view.streams:
+            slots.begin = starter(name)
+        if view.pick and not view.into:
+            slots.below = tiles("")
+        self.slots[view.title] = slots
+
+    def buttons(self, view: View) -> None:
+        """The row of buttons of a view: what begins it, Stop, actions, saving; the main view's has the link, too."""
+        slots, main = self.slots[view.title], view is self.plan.main
+        if view.button:
+            classes = [] if main else ["quiet"]
+            slots.press = gr.Button(view.button, variant="primary", size="md" if main else "sm", elem_classes=[*classes, "go"])
+        if view.streams:
+            stop = gr.Button("Stop", variant="stop", size="md" if main else "sm", elem_classes=["quiet"])
+            self.stop(stop, slots)
+        for action in self.plan.actions:
+            if action.button and action.place in ((RESULT, view.title) if main else (view.title,)):
+                button = gr.Button(
+                    action.button, size="sm", variant="primary" if action.primary else "secondary", elem_classes=["quiet"]
+                )
+                self.react(Change(button.click), [action], set())
+        if view.keep:
+            self.save(view)
+        if main:
+            link_button(self.room)
+
+    # ---- events -------------------------------------------------------------------------------------------------------
+
+    def components(self, name: str) -> list[Component]:
+        """The components from which a field, or the weights, is read."""
+        if name == WEIGHTS:
+            return self.parts[WEIGHTS]
+        return [self.parts[name][0], *self.plan.fields[name].extras(self.parts[name])]
+
+    def inputs(self, names: Sequence[str]) -> list[Component]:
+        """The components from which fields are read, after the weights."""
+        return [part for name in (WEIGHTS, *names) for part in self.components(name)]
+
+    def unpacked(self, names: Sequence[str], values: Sequence[Any]) -> dict[str, list[Any]]:
+        """The values of :meth:`inputs` by field."""
+        rest, found = list(values), {}
+        for name in (WEIGHTS, *names):
+            count = len(self.components(name))
+            found[name], rest = rest[:count], rest[count:]
+        return found
+
+    def wire(self) -> None:
+        """All events but those of buttons that set fields."""
+        for view in self.plan.views:
+            self.begin(view)
+        for name, one in self.plan.fields.items():
+            actions = [action for action in self.plan.actions if action.on == name]
+            if one.in_page:
+                self.parts[name][0].change(None, self.parts[name][0], None, js=one.in_page, api_visibility="private")
+            for change in one.changes(self.parts[name]):
+                self.react(change, actions, {name} if one.redo else set(), name)
+        for action in self.plan.actions:
+            if isinstance(action.on, tuple):
+                title, event = action.on
+                self.react(Change(getattr(self.slots[title].shown, event)), [action], set())
+        self.switch()
+        self.restore()
+
+    def begin(self, view: View) -> None:
+        """What computes a view when it is asked for by itself, and what a click on it shows."""
+        slots, names = self.slots[view.title], self.plan.reads(view.make)
+        waiting = HEAVY if view.group == "models" else HEAVY | dict(concurrency_id=view.group, concurrency_limit=view.limit)
+        asked = slots.press.click if slots.press else slots.tab.select if slots.tab is not None else None
+        if view.streams:
+            run = error_boundary(self.streamed(view, names))
+            outputs = [*slots.of_result(), *([slots.scrub] if slots.scrub else [])]
+            slots.begin.submit(
+                run, [slots.begin, *self.inputs(names)], outputs, show_progress="hidden", trigger_mode="multiple",
+                **waiting,
+            )  # fmt: skip
+            if asked:
+                asked(None, None, slots.begin, js=BEGIN_JS, api_visibility="private")
+            if slots.scrub:
+                slots.scrub.input(error_boundary(self.step_back), [slots.begin, slots.scrub], slots.shown, **QUICK)
+        elif asked:
+
+            def answer(*values: Any) -> list[Any]:
+                try:
+                    return result_of(self.plan.call(view.make, self.unpacked(names, values)))
+                except gr.Error as error:
+                    if slots.press:
+                        raise
+                    return [gr.skip(), note_html(error.message)]  # nobody asked for it but by opening its tab
+
+            asked(error_boundary(named(answer, view.make)), self.inputs(names), slots.of_result(), **waiting)
+        if view.pick:
+            read = self.plan.reads(view.pick)
+            target = self.slots[view.into] if view.into else None
+
+            def picked(event: gr.EventData, *values: Any) -> list[Any]:
+                made = self.plan.call(view.pick, self.unpacked(read, values), event)
+                return [*result_of(made), gr.Tabs(selected=view.into)] if target else made.html()
+
+            outputs = [*target.of_result(), self.tabs] if target else slots.below
+            slots.shown.pick(error_boundary(named(picked, view.pick)), self.inputs(read), outputs, **HEAVY)
+
+    def streamed(self, view: View, names: Sequence[str]) -> Callable[..., Iterator[list[Any]]]:
+        """The handler of a view that streams; its first value is the token of the run."""
+
+        def shown(*values: Any) -> Iterator[Shown]:
+            yield from self.plan.call(view.make, self.unpacked(names, values))
+
+        work = cancellable(named(shown, view.make))
+
+        def run(begun: Any, *values: Any) -> Iterator[list[Any]]:
+            supersede(view, begun)
+            raw, made = self.unpacked(names, values), None
+            for made in work(begun, *values):
+                if not isinstance(made, Shown):  # it was stopped before its first frame: what the page shows stays
+                    yield [gr.skip()] * (2 + bool(view.scrub))
+                    return
+                _finished.put(begun, (raw, made))
+                yield [stamped(made.html(), begun), stamped(note_html(made.note), begun), *self.scrubber(view, made, busy=True)]
+            if made is not None and not is_cancelled(begun):
+                yield [gr.skip(), stamped(note_html(made.note), begun, busy=False), *self.scrubber(view, made, busy=False)]
+
+        if hasattr(work, "lend"):
+            run.lend = work.lend  # what computes is lent a GPU; what it shows is encoded here
+        return named(run, view.make)
+
+    def scrubber(self, view: View, made: Any, busy: bool) -> list[Any]:
+        """The slider through the steps, where a view has one."""
+        if not view.scrub:
+            return []
+        return [gr.Slider(maximum=max(made.steps, 1), value=made.step, interactive=not busy)]
+
+    def step_back(self, run: str, step: float) -> str:
+        """A view as it was at an earlier step."""
+        kept = _finished.get(run)
+        if kept is None:
+            raise gr.Error("The steps are no longer here; begin again.")
+        return kept[1].at(integer(step, 0, kept[1].steps, "Step"))
+
+    def react(self, change: Change, actions: Sequence[Action], changed: set[str], name: str = "") -> None:
+        """Have an event set fields, by its own value and by actions, and compute the views that follow."""
+        plan = self.plan
+        followers = [key for key, one in plan.fields.items() if {name, *changed} & set(one.needs)]
+        sets = list(dict.fromkeys([*(key for action in actions for key in action.sets), *followers]))
+        touched = changed | set(sets)
+        follows = [view for view in plan.views if view.live and touched & set(plan.reads(view.make))]
+        shown, begun = [view for view in follows if not view.streams], [view for view in follows if view.streams]
+        event = change.event
+        if change.js:
+            event = change.event(None, None, self.parts[name][0], js=change.js, api_visibility="private").then
+        if not sets and not actions and not change.value and not shown:
+            for view in begun:
+                event(None, None, self.slots[view.title].begin, js=BEGIN_JS, api_visibility="private")
+            return
+        verbs = [*(action.do for action in actions), *(view.make for view in shown)]
+        read = plan.with_needs([*followers, *sets, *(key for verb in verbs for key in plan.reads(verb))])
+        own = [self.parts[name][0]] if change.value else []
+        outputs = [
+            *own, *(part for key in sets for part in self.parts[key]),
+            *(part for view in shown for part in self.slots[view.title].of_result()),
+            *(self.slots[view.title].begin for view in begun),
+        ]  # fmt: skip
+        takes_event = change.value is not None and "event" in inspect.signature(change.value).parameters
+
+        def answer(event: gr.EventData, *values: Any) -> list[Any]:
+            given, rest = values[: len(change.inputs)], values[len(change.inputs) :]
+            raw, made = self.unpacked(read, rest), []
+            weights = plan.known(raw[WEIGHTS][0])
+            if change.value:
+                value = change.value(weights, *given, **({"event": event} if takes_event else {}))
+                made.append(value)
+                if name in raw:
+                    raw[name] = [value, *raw[name][1:]]
+            fresh: dict[str, Any] = {}
+            for action in actions:
+                fresh |= plan.call(action.do, raw, event)
+                raw |= {key: [value, *raw[key][1:]] for key, value in fresh.items() if key in raw}
+            for key in followers:
+                fresh[key] = plan.fields[key].follow(weights, raw[key][0], **plan.needs(key, raw))
+                raw[key] = [fresh[key], *raw[key][1:]]
+            for key in sets:
+                count = len(self.parts[key])
+                set_to = partial(plan.fields[key].updates, weights, **plan.needs(key, raw))
+                made += set_to(fresh[key]) if key in fresh else [gr.skip()] * count
+            for view in shown:
+                made += result_of(plan.call(view.make, raw))
+            made += [token() for _ in begun]
+            return made
+
+        first = next((verb for verb in (*verbs, change.value, *(plan.fields[key].follow for key in followers)) if verb), plan.call)
+        how = QUICK if change.quick and not any(slow(view) for view in shown) else HEAVY | dict(show_progress="hidden")
+        event(error_boundary(named(answer, first)), [*change.inputs, *self.inputs(read)], outputs, **how)
+
+    def switch(self) -> None:
+        """What a change of the weights does: fields that depend on them begin anew, live views follow, the others are emptied."""
+        plan = self.plan
+        actions = [action for action in plan.actions if action.on == WEIGHTS]
+        sets = {key for action in actions for key in action.sets}
+        fields = [name for name, one in plan.fields.items() if name in sets or one.depends(self.at_first)]
+        live = [view for view in plan.views if view.live and not view.streams]
+        verbs = [*(action.do for action in actions), *(view.make for view in live)]
+        read = plan.with_needs([*fields, *(key for verb in verbs for key in plan.reads(verb))])
+        slots = [self.slots[view.title] for view in plan.views]
+        outputs = [part for name in fields for part in self.parts[name]]
+        for one in slots:
+            outputs += [part for part in (one.shown, one.note, one.begin, one.scrub, one.below) if part is not None]
+
+        def answer(*values: Any) -> list[Any]:
+            raw = self.unpacked(read, values)
+            weights = plan.known(raw[WEIGHTS][0])
+            fresh: dict[str, Any] = {}
+            for name in sorted(fields, key=lambda name: len(plan.fields[name].needs)):  # what others need comes first
+                fresh[name] = plan.fields[name].follow(weights, raw[name][0], **plan.needs(name, raw))
+                raw[name] = [fresh[name], *raw[name][1:]]
+            for action in actions:
+                fresh |= plan.call(action.do, raw)
+                raw |= {key: [value, *raw[key][1:]] for key, value in fresh.items() if key in raw}
+            made = []
+            for name in fields:
+                made += plan.fields[name].updates(weights, fresh[name], **plan.needs(name, raw))
+            brought = any(isinstance(plan.fields[name], Picture) and not fresh[name].startswith("example") for name in fields)
+            for view, one in zip(plan.views, slots, strict=True):
+                sight = view.sight(weights) if view.sight else None
+                found = plan.call(view.make, raw) if view in live else sight
+                made += result_of(found) if found is not None else ["", ""]
+                made += [token() if brought and view is plan.main else ""] if one.begin is not None else []
+                made += [gr.Slider(value=0, interactive=False)] if one.scrub is not None else []
+                made += [""] if one.below is not None else []
+            return made
+
+        self.weights.input(error_boundary(named(answer, plan.main.make)), self.inputs(read), outputs, **HEAVY)
+
+    def restore(self) -> None:
+        """How a link or a saved picture shows the room again."""
+        plan, order = self.plan, list(self.room.controls)
+        live = [view for view in plan.views if view.live and not view.streams]
+        main = self.slots[plan.main.title]
+        shown = [part for name in plan.fields for part in self.parts[name]]
+        shown += [part for view in live for part in self.slots[view.title].of_result()]
+        shown += [main.begin] if main.begin is not None else []
+
+        def show(*values: Any) -> list[Any]:
+            plain = dict(zip(order, values, strict=True))
+            weights = plan.known(plain[WEIGHTS])
+            raw = {WEIGHTS: [weights]}
+            made: list[Any] = []
+            for name, one in plan.fields.items():
+                value = one.restored(weights, plain[name]) if name in plain else one.start(weights)
+                raw[name] = [value, *[None] * (len(self.components(name)) - 1)]
+            for name, one in plan.fields.items():
+                made += one.updates(weights, raw[name][0], **plan.needs(name, raw))
+            plan.call(plan.main.make, raw) if plan.main.streams else None  # a verb that yields checks its values and no more
+            for view in live:
+                try:
+                    made += result_of(plan.call(view.make, raw))
+                except gr.Error:
+                    if view is plan.main:
+                        raise
+                    made += ["", ""]  # what it needs, such as an upload, is in no link
+            return [*made, token()] if main.begin is not None else made
+
+        self.room.show, self.room.shown = named(show, plan.main.make), shown
+
+    def stop(self, button: gr.Button, slots: Slots) -> None:
+        """Have a button end the work of a view: it computes no further, and what is on its way is not shown."""
+        button.click(cancel, slots.begin, None, **BESIDE)
+        told = json.dumps(note_html(STOPPED))
+        run = slots.begin.elem_id.removesuffix("-run")
+        button.click(None, slots.note, slots.note, js=f"(note) => window.galleryStop?.({json.dumps(run)}) ? {told} : note",
+                     api_visibility="private")  # fmt: skip
+
+    def save(self, view: View) -> None:
+        """The button that saves a view."""
+        order, names = list(self.room.controls), self.plan.reads(view.make)
+        slots = self.slots[view.title]
+        more = [name for name in names if name not in order]
+        extra = [part for name in names for part in self.components(name)[1:]] + [self.parts[name][0] for name in more]
+        run = [slots.begin] if slots.begin is not None else []
+
+        def make(*values: Any) -> Any:
+            plain, rest = dict(zip(order, values, strict=False)), list(values[len(order) :])
+            raw = {WEIGHTS: [plain[WEIGHTS]]}
+            for name in names:
+                count = len(self.components(name)) - 1
+                raw[name], rest = [plain.get(name), *rest[:count]], rest[count:]
+            for name in more:
+                raw[name][0] = rest.pop(0)
+            kept = _finished.get(rest[0]) if run else None
+            made = kept[1] if kept and same(kept[0], raw) else self.plan.last(view.make, raw)
+            return made.frames()
+
+        name = "" if view is self.plan.main else slug(view.title)
+        save_button(self.room, make, [*extra, *run], label=view.keep, view=name)
+
+    # ---- verbs for callers of the API ---------------------------------------------------------------------------------
+
+    def api(self, verb: Api) -> Callable:
+        """A function with the signature that a caller sees."""
+        plan = self.plan
+        returns = verb.returns or {Tiles: list[str], Single: str, Bars: dict[str, float]}.get(
+            inspect.signature(verb.make).return_annotation, Any
+        )
+
+        known = plan.fields | dict(verb.fields)
+
+        def answer(**given: Any) -> Any:
+            named_ = {verb.names.get(key, key): value for key, value in (dict(verb.defaults) | given).items()}
+            weights = plan.known(named_.get(WEIGHTS, self.at_first))
+            raw: dict[str, list[Any]] = {WEIGHTS: [weights]}
+            for name in replace(plan, fields=known).reads(verb.make):
+                one = known[name]
+                value = named_.get(name, one.start(weights))
+                if isinstance(one, Picture):
+                    example = value == "" or isinstance(value, str) and value.startswith("example ")
+                    raw[name] = [value or one.default, None] if example else ["upload", sent_picture(value)]
+                else:
+                    number = isinstance(one, Choice) and isinstance(value, int) and not isinstance(value, bool)
+                    raw[name] = [str(value) if number else value]
+            return replace(plan, fields=known).last(verb.make, raw).json()
+
+        annotations = {key: type(value) for key, value in verb.defaults.items()} | {"return": returns}
+        parameters = [
+            inspect.Parameter(key, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=value, annotation=type(value))
+            for key, value in verb.defaults.items()
+        ]
+        signature = inspect.Signature(parameters, return_annotation=returns)
+
+        def call(*values: Any, **given: Any) -> Any:
+            return answer(**signature.bind(*values, **given).arguments)
+
+        call.__signature__, call.__annotations__ = signature, annotations
+        call.__doc__ = verb.words or verb.make.__doc__
+        call.__name__ = call.__qualname__ = verb.name
+        call.__module__ = verb.make.__module__
+        return error_boundary(call)
+
+
+def result_of(made: Shown) -> list[Any]:
+    """What a view's component and the line under it become."""
+    return [made.html(), note_html(made.note) if made.note else ""]
+
+
+def slug(title: str) -> str:
+    """A title as a part of a name: small letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def supersede(view: View, begun: Any) -> None:
+    """A run of a view begins: the one that the same page began before ends."""
+    request = LocalContext.request.get(None)
+    session = getattr(request, "session_hash", None)
+    if session:
+        before = _begun.get((session, id(view)))
+        if before != begun:
+            cancel(before)
+        _begun.put((session, id(view)), begun)
+
+
+def stamped(value: str, run: str, busy: bool = True) -> str:
+    """A value that the page shows only as long as this run is the view's latest; ``busy``: more is to come."""
+    if value.startswith("{"):
+        return json.dumps({"run": run} | json.loads(value))
+    return f"<!--run {html.escape(str(run))} {'busy' if busy else 'done'}-->{value}"
+
+
+def slow(view: View) -> bool:
+    """Whether a view waits its turn in the queue even while a slider is dragged."""
+    return view.group != "models"
+
+
+def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two sets of raw values are equal; pictures are told apart by identity."""
+    plain = str | int | float | bool | None
+    return one.keys() == other.keys() and all(
+        a is b or (isinstance(a, plain) and isinstance(b, plain) and a == b)
+        for key in one for a, b in zip(one[key], other[key], strict=True)
+    )  # fmt: skip
+
+
+def named(handler: Callable, verb: Callable) -> Callable:
+    """The handler under the name of the verb for which it stands, for logs and messages."""
+    verb = verb.func if isinstance(verb, partial) else verb
+    handler.__name__ = handler.__qualname__ = verb.__name__
+    handler.__module__ = verb.__module__
+    return handler

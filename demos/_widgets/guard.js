@@ -1,0 +1,22 @@
+// a frame names the run that it is of; that of an older run than the view's latest came late and is not shown
+const latest = window.galleryRuns ??= new Map();
+window.galleryStop ??= run => {
+  const on = Boolean(latest.get(run));
+  latest.set(run, '');
+  document.getElementById(run)?.setAttribute('aria-busy', 'false');
+  return on;
+};
+let good = props.value;
+const guard = () => {
+  const sent = props.value || '';
+  const stamp = /^<!--run (\S+) (busy|done)-->/.exec(sent) ?? /^\{"run": "([^"]*)"/.exec(sent);
+  if (stamp && latest.get(RUN) !== stamp[1]) {
+    if (props.value !== good) props.value = good;
+    return;
+  }
+  good = props.value;
+  if (stamp?.[2] !== 'done') return;
+  latest.set(RUN, '');
+  document.getElementById(RUN)?.setAttribute('aria-busy', 'false');
+};
+watch('value', guard);

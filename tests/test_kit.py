@@ -1,0 +1,272 @@
+"""What every room with a plan owes its visitors: fields refuse by name, views show, save and are restored, events fit."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import itertools
+import math
+import re
+from typing import Any
+
+import gradio as gr
+import PIL.Image
+import pytest
+import torch
+from conftest import ROOT
+
+from demos._kit import plan as kit
+from demos._kit.fields import Check, Choice, Field, Picks, Picture, Seed, Slider, Sliders, Text
+from demos._kit.plan import Action, Api, Plan, View
+from demos._kit.shown import BeforeAfter, Columns, Film, Shown, Single, Tiles
+from gen_models import catalog
+
+MODULES = [importlib.import_module(f"demos.{file.stem}") for file in sorted((ROOT / "demos").glob("[!_]*.py"))]
+PLANS = {module.__name__.rpartition(".")[2]: module.PLAN for module in MODULES if hasattr(module, "PLAN")}
+FIELDS = [(room, name) for room, plan in PLANS.items() for name in plan.fields]
+VIEWS = [(room, view.title) for room, plan in PLANS.items() for view in plan.views]
+STREAMED = 2
+"""Frames of a view that streams that are looked at."""
+NO_NUMBERS = [math.nan, math.inf, "seven", "7", "", True, [7], {}, None, 10**400, 1j]
+NO_NAMES = [None, "", "nobody", "../weights", True, 3, ["mnist"], {}]
+
+
+def wrong(field: Field) -> list[Any]:
+    """Values that this field refuses, whatever the weights."""
+    if isinstance(field, Slider):
+        low, high = field.bounds or (field.low, field.high)
+        return [*NO_NUMBERS, low - 1, high + 1]
+    if isinstance(field, Seed):
+        return [*NO_NUMBERS, -1, 2**31]
+    if isinstance(field, Choice):
+        return NO_NAMES
+    if isinstance(field, Check):
+        return [None, 1, "yes"]
+    if isinstance(field, Picks):
+        return [None, "", "1,2,x", "-1," * 9, f"{field.most}," * field.default.count(",") + f"{field.most}", 7]
+    if isinstance(field, Picture):
+        return [None, "", "example 999", "example -1", "../a.png", "drawing" if field.draw else "upload", "upload", 7]
+    return [7, 1.5, True, ["x"], {}, "x" * 100_000]
+
+
+def start(plan: Plan, weights: str) -> dict[str, list[Any]]:
+    """What the room's components hold at first."""
+    found = {name: [field.start(weights)] for name, field in plan.fields.items()}
+    return {"weights": [weights]} | found
+
+
+def offered(plan: Plan) -> list[str]:
+    """The weights of the room that are here, those of its first data set first."""
+    names = [name for kind in plan.kinds for name in catalog.trained(kind)]
+    return sorted(names, key=lambda name: name.partition("-")[2] != plan.first)
+
+
+def refused(function: Any, *values: Any) -> str:
+    """The one sentence of a refusal."""
+    with pytest.raises(gr.Error) as caught:
+        function(*values)
+    assert re.fullmatch(r"[^\n]{1,300}[.!?]", caught.value.message), caught.value.message
+    return caught.value.message
+
+
+def test_there_are_rooms_with_a_plan():
+    assert {"dcgan"} <= set(PLANS)
+
+
+@pytest.mark.parametrize("room, name", FIELDS)
+def test_a_field_refuses_what_it_cannot_be_in_one_sentence(room, name):
+    plan = PLANS[room]
+    weights, field = offered(plan)[0], plan.fields[name]
+    assert field.check(weights, field.start(weights)) is not None or isinstance(field, Text)
+    for value in wrong(field):
+        sentence = refused(field.check, weights, value)
+        assert "Something went wrong" not in sentence
+        if field.label and isinstance(field, Slider | Seed | Choice | Check):
+            assert field.label in sentence, (value, sentence)
+
+
+@pytest.mark.parametrize("room", PLANS)
+def test_a_room_refuses_weights_that_it_does_not_have(room):
+    for value in [*NO_NAMES, "dcgan", "nobody-mnist"]:
+        assert refused(PLANS[room].known, value).startswith("Trained on must be one of")
+
+
+@pytest.mark.parametrize("room, title", VIEWS)
+def test_a_view_shows_itself_at_the_start_of_the_room(room, title, monkeypatch):
+    monkeypatch.delenv("GALLERY_DATA", raising=False)
+    plan = PLANS[room]
+    view = next(view for view in plan.views if view.title == title)
+    for weights in offered(plan)[:2]:
+        try:
+            made = plan.call(view.make, start(plan, weights))
+            frames = list(itertools.islice(made, STREAMED)) if inspect.isgenerator(made) else [made]
+        except gr.Error as error:  # some views need something first: a picture, a data folder
+            assert re.fullmatch(r"[^\n]{1,300}[.!?]", error.message)
+            continue
+        assert frames and all(isinstance(frame, Shown) for frame in frames)
+        for frame in frames:
+            assert isinstance(frame.html(), str) and frame.html() and isinstance(frame.note, str)
+        if view.keep:
+            pictures = frames[-1].frames()
+            assert pictures and all(isinstance(picture, PIL.Image.Image) for picture in pictures)
+        if view.sight:
+            assert view.sight(weights) is None or view.sight(weights).html()
+
+
+@pytest.mark.parametrize("room", PLANS)
+def test_a_room_is_laid_out_and_restores_itself(room):
+    plan = PLANS[room]
+    with gr.Blocks() as page:
+        laid = plan.lay_out()
+    values = [component.value for component in laid.controls.values()]
+    found = laid.show(*values)
+    assert len(found) == len(laid.shown)
+    assert "weights" in laid.controls and laid.controls["weights"].value == offered(plan)[0]
+    for event in page.fns.values():
+        assert event.api_visibility != "public" or event.api_name in [verb.name for verb in plan.api]
+
+
+@pytest.mark.parametrize("room", PLANS)
+def test_a_room_whose_weights_are_gone_is_laid_out_all_the_same(room, shelf):
+    with gr.Blocks():
+        laid = PLANS[room].lay_out()
+    assert laid.controls["weights"].value is None
+
+
+@pytest.mark.parametrize("room", PLANS)
+def test_every_name_that_a_verb_reads_is_there(room):
+    plan = PLANS[room]
+    known = {"weights", *plan.fields}
+    for view in plan.views:
+        assert set(inspect.signature(view.make).parameters) <= known, view.title
+    for verb in plan.api:
+        assert set(inspect.signature(verb.make).parameters) <= {*known, *verb.fields}, verb.name
+        assert {verb.names.get(name, name) for name in verb.defaults} <= {*known, *verb.fields}, verb.name
+    for action in plan.actions:
+        assert set(action.sets) <= set(plan.fields)
+        assert action.button or isinstance(action.on, tuple) or action.on in known
+    titles = [view.title for view in plan.views]
+    assert len(set(titles)) == len(titles)
+    assert all(view.into in ("", *titles) for view in plan.views)
+
+
+# ---- the kit itself, by a room of numbers ---------------------------------------------------------------------------------------
+
+
+def toy(**changes: Any) -> Plan:
+    """A small room on DCGAN's weights that computes nothing."""
+    def double(number: int, seed: int) -> Tiles:
+        """Shows twice the number."""
+        return Tiles([torch.full((1, 4, 4), 0.5)], [f"{2 * number} of {seed}"])
+
+    def count(number: int):
+        """Streams."""
+        for step in range(number):
+            yield Tiles([torch.zeros(1, 4, 4)], [f"step {step}"], note=f"{step}.")
+
+    def up(number: int) -> dict[str, int]:
+        """One more."""
+        return {"number": number + 1}
+
+    settings = dict(
+        fields=dict(seed=Seed(), number=Slider("Number", 2, low=0, high=9, step=1)),
+        views=[View("", double, "Double", live=True, keep="Save"), View("Count", count, "Count")],
+        actions=[Action(up, ["number"], button="One more")], api=[Api("toy_double", double, dict(number=3))],
+        models="dcgan", first="fashion", explanation="",
+    )  # fmt: skip
+    return Plan(**(settings | changes))
+
+
+def events(plan: Plan) -> tuple[Any, gr.Blocks]:
+    with gr.Blocks() as page:
+        laid = plan.lay_out()
+    return laid, page
+
+
+def handlers(page: gr.Blocks, kind: str, name: str) -> list[Any]:
+    """Events of a kind whose handler has this name."""
+    return [event for event in page.fns.values() if event.fn and event.fn.__name__ == name
+            and any(target[1] == kind for target in event.targets)]  # fmt: skip
+
+
+NO_EVENT = gr.EventData(None, {})
+
+
+def test_a_slider_computes_the_views_that_read_it():
+    laid, page = events(toy())
+    event = handlers(page, "input", "double")[0]
+    assert event.queue is False
+    values = {"seed": 5, "number": 4, "weights": "dcgan-fashion"}
+    given = [values[next(key for key, part in laid.controls.items() if part is component)] for component in event.inputs]
+    shown, note = event.fn(NO_EVENT, *given)
+    assert "8 of 5" in shown and note == ""
+
+
+def test_an_action_sets_its_field_and_the_views_follow():
+    laid, page = events(toy())
+    (event,) = handlers(page, "click", "up")
+    assert laid.controls["number"] in event.outputs
+    given = [{laid.controls["number"]: 4, laid.controls["seed"]: 0}.get(part, "dcgan-fashion") for part in event.inputs]
+    number, shown, _ = event.fn(NO_EVENT, *given)
+    assert number == 5 and "10 of 0" in shown
+
+
+def test_a_stream_carries_its_run_and_ends_when_it_is_cancelled():
+    _, page = events(toy())
+    (event,) = handlers(page, "submit", "count")
+    frames = list(event.fn("run1", "dcgan-fashion", 3))
+    assert [frame[0][:20] for frame in frames[:3]] == ["<!--run run1 busy-->"] * 3
+    assert frames[-1][1].startswith("<!--run run1 done-->") and "2." in frames[-1][1]
+    going = event.fn("run2", "dcgan-fashion", 9)
+    next(going)
+    kit.cancel("run2")
+    assert list(going) == []
+
+
+def test_a_verb_of_the_api_has_the_fields_defaults_and_refuses_by_name():
+    _, page = events(toy())
+    verb = next(event.fn for event in page.fns.values() if event.api_name == "toy_double")
+    assert list(inspect.signature(verb).parameters) == ["number"] and verb.__doc__ == "Shows twice the number."
+    (uri,) = verb(4)
+    assert uri.startswith("data:image/png;base64,")
+    assert refused(verb, "four") == "Number must be a number from 0 to 9."
+
+
+def test_a_field_that_stands_nowhere_is_found():
+    with pytest.raises(ValueError, match="number"), gr.Blocks():
+        toy(fields=dict(seed=Seed(), number=Slider("Number", 2, low=0, high=9, step=1, place="Nowhere"))).lay_out()
+
+
+def test_sliders_behind_a_text_move_it_and_are_set_by_it():
+    field = Sliders(
+        count=3, visible=2, begin=lambda weights: "0,0,0",
+        shown=lambda weights, text: [dict(label=f"n{k}", value=float(part)) for k, part in enumerate(text.split(","))],
+        moved=lambda weights, text, rank, value: ",".join(str(value) if k == rank else p for k, p in enumerate(text.split(","))),
+    )  # fmt: skip
+    with gr.Blocks():
+        parts = field.build("dcgan-fashion")
+    assert len(parts) == 4 and [part.label for part in parts[1:]] == ["n0", "n1", "n2"]
+    move = field.changes(parts)[1]
+    assert move.inputs == [parts[0], parts[2]] and move.value("dcgan-fashion", "0,0,0", 2) == "0,2,0"
+    assert [update.value for update in field.updates("dcgan-fashion", "1,2,3")[1:]] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "shown, frames",
+    [
+        (Tiles([torch.zeros(1, 4, 4)] * 3), 1), (Single(torch.zeros(3, 8, 8), "a picture"), 1),
+        (Film([torch.zeros(1, 4, 4)] * 5, "a film"), 8),
+        (BeforeAfter(PIL.Image.new("RGB", (9, 9)), PIL.Image.new("RGB", (9, 9)), ("a", "b"), strength=0.5), 1),
+        (Columns([Tiles([torch.zeros(1, 4, 4)]), Tiles([torch.zeros(1, 4, 4)])], ["one", "other"]), 1),
+    ],
+    ids=lambda part: type(part).__name__,
+)  # fmt: skip
+def test_a_shown_value_knows_its_html_its_frames_and_its_json(shown, frames):
+    assert shown.html() and len(shown.frames()) == frames
+    if not isinstance(shown, Film):
+        assert shown.json()
+
+
+@pytest.mark.parametrize("value, stamp", [("<p>x</p>", "<!--run t busy--><p>x</p>"), ('{"a": 1}', '{"run": "t", "a": 1}')])
+def test_a_frame_names_its_run(value, stamp):
+    assert kit.stamped(value, "t") == stamp
