@@ -21,10 +21,14 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000")
 # NumPy's products are small here: a second thread gains nothing and spins for a tenth of a second after the last of them
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Gradio tries its ports at this host, too, and knows IPv4 alone
+HOST = os.environ.pop("GRADIO_SERVER_NAME", "127.0.0.1")
 # what the imports make stays; the collector would walk through it again and again, and find nothing to free
 gc.disable()
 
+import demos  # noqa: E402, F401, I001  # what stands in the way of importing Gradio is cleared away first
 import gradio as gr  # noqa: E402
+from gradio.http_server import INITIAL_PORT_VALUE, TRY_NUM_PORTS  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 from starlette.middleware.gzip import GZipMiddleware  # noqa: E402
 from starlette.routing import Route  # noqa: E402
@@ -34,7 +38,7 @@ from demos._kit import recipes  # noqa: E402
 from demos._kit.checks import is_number  # noqa: E402
 from demos._kit.events import QUICK, error_boundary, wait_in_page  # noqa: E402
 from demos._kit.recipes import Room, read_recipe  # noqa: E402
-from demos._server import covers, gpu, light, limits, memory, request_log, talk  # noqa: E402
+from demos._server import address, covers, ending, gpu, light, limits, memory, request_log, talk, uploads  # noqa: E402
 from demos._widgets import text_of  # noqa: E402
 from gen_models import catalog, hub  # noqa: E402
 
@@ -233,8 +237,9 @@ def main() -> None:
 
     from gen_models import _start, runtime
 
+    runtime.print_anywhere()
     options = argparse.ArgumentParser("python app.py", description=TITLE)
-    options.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+    options.add_argument("--host", default=HOST)
     options.add_argument("--port", type=int, default=None, help="default: the first free port from 7860")
     options.add_argument("--talk", action="store_true", help="for the stage: large type, picture first, models warmed, no network")
     options.add_argument("--path", metavar="ROOM,ROOM", help="with --talk: the rooms that a clicker leads through; default: all")
@@ -245,19 +250,26 @@ def main() -> None:
         path = talk.path_of(given.path, {"": list(shared())} | rooms()) if given.talk else []
     except talk.PathError as error:
         options.error(str(error))
+    try:
+        host = address.host_name(given.host)
+        port = address.free_port(host, given.port, INITIAL_PORT_VALUE, TRY_NUM_PORTS)
+    except address.AddressError as error:
+        raise SystemExit(f"error: {error}") from error
     if given.talk:
         os.environ.update(_start.OFFLINE)
+    address.bypass_proxies([*address.LOOPBACK, host])
     torch.set_num_threads(runtime.cores())
     memory.keep_small()
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("gallery").setLevel(logging.INFO)
-    for words in talk.warmed(path):
-        print(words, flush=True)
-    gc.disable()
-    page = build(path)
-    gc.freeze()  # the page is there until the end: no collection need look at it
-    gc.enable()
-    page.launch(server_name=given.host, server_port=given.port, **launch_settings(page))
+    with ending.ends_process(), uploads.own_folder():
+        for words in talk.warmed(path):
+            print(words, flush=True)
+        gc.disable()
+        page = build(path)
+        gc.freeze()  # the page is there until the end: no collection need look at it
+        gc.enable()
+        page.launch(server_name=f"[{host}]" if ":" in host else host, server_port=port, **launch_settings(page))
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def about(name: str) -> dict[str, Any]:
     """The plain class attributes of a model (title, year, authors, paper, summary), read without importing its file."""
     family = family_of(name)
     facts: dict[str, Any] = {"differences": ()}
-    for node in ast.walk(ast.parse((PACKAGE / family / f"{name}.py").read_text())):
+    for node in ast.walk(ast.parse((PACKAGE / family / f"{name}.py").read_text(encoding="utf-8"))):
         if not isinstance(node, ast.ClassDef):
             continue
         attributes = {}
@@ -131,7 +131,7 @@ def _methods(module: str, kind: str) -> set[str]:
 
 
 def _tree(module: str) -> ast.Module:
-    return ast.parse((PACKAGE.parent / f"{module.replace('.', '/')}.py").read_text())
+    return ast.parse((PACKAGE.parent / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -158,7 +158,7 @@ def trained(model: str | None = None) -> list[str]:
 @lru_cache(maxsize=1)
 def table() -> dict[str, dict[str, Any]]:
     """Name -> repository, commit (None: not on the Hub), file, sha256, bytes, digest of the configuration; all that is shipped."""
-    return json.loads(TABLE.read_text()) if TABLE.is_file() else {}
+    return hub.read_json(TABLE) if TABLE.is_file() else {}
 
 
 def config_of(name: str) -> dict[str, Any]:
@@ -274,7 +274,7 @@ def save(model: Model, folder: Path, config: dict[str, Any]) -> str:
         parts[written].write_bytes(packed(state, metadata={"format": "pt"}))  # save_file's can be read by their owner only
         digest = sha256(parts[written])
         complete = {**config, "arguments": model.config, "sha256": digest, "bytes": parts[written].stat().st_size}
-        parts[folder / "config.json"].write_text(json.dumps(complete, indent=2) + "\n")
+        parts[folder / "config.json"].write_text(json.dumps(complete, indent=2) + "\n", encoding="utf-8")
         for file, part in parts.items():  # on a full disk, what was there before stays
             os.replace(part, file)
     finally:
@@ -383,9 +383,7 @@ def _read_config(name: str, folder: Path, written: str) -> dict[str, Any]:
     """``config.json``; ``written``: its digest in the table, if it stands there."""
     cure = f"restore the folder weights/{name}"
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        if not isinstance(config, dict):
-            raise ValueError("not an object")
+        config = hub.read_json(folder / "config.json")
     except (OSError, ValueError) as error:
         raise WeightsError(f"the weights {name} have no readable config.json; {cure}") from error
     for key in ("model", "arguments"):

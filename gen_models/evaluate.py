@@ -58,7 +58,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from gen_models import catalog, runtime
+from gen_models import catalog, hub, runtime
 from gen_models.base import Draws, GenerativeModel, Model, Restorer, Translator
 from gen_models.data import DataError, DataSet, benchmark, load_data
 from gen_models.degradation import enlarge
@@ -135,6 +135,7 @@ class Measure:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status: 1 if anything could not be measured or, with ``--check``, differs."""
+    runtime.print_anywhere()
     make = parser()
     given = make.parse_args(arguments)
     wanted = given.names or (sorted(catalog.table()) if given.all else [])
@@ -179,7 +180,7 @@ def evaluate(name: str, given: argparse.Namespace) -> bool:
     if given.weights:
         folder = catalog.weights_folder(given.weights)
         model = catalog.read(folder)  # by its own checksum: the published weights may be others
-        config = json.loads((folder / "config.json").read_text())
+        config = hub.read_json(folder / "config.json")
         if config["model"] != catalog.split_name(name)[0]:
             raise catalog.WeightsError(f"{folder} holds weights of {config['model']}, not {name}")
     else:
@@ -1397,7 +1398,7 @@ def _with_paper(number: Measure, reported: dict[str, str], data: str) -> Measure
 
 def _stored(file: Path, config: dict[str, Any]) -> dict[str, Any]:
     try:
-        stored = json.loads(file.read_text())
+        stored = hub.read_json(file)
     except (OSError, ValueError) as error:
         raise catalog.WeightsError(f"there are no numbers to compare with in {file}; measure first, without --check") from error
     if stored.get("sha256") != config["sha256"]:

@@ -18,6 +18,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 CONFIG = "config.json"
+MAX_JSON = 10_000_000
+"""Bytes of a JSON file that is read."""
 
 
 class WeightsError(RuntimeError):
@@ -115,13 +117,33 @@ def cached(pinned: Pinned) -> Path | None:
 def fault(folder: Path, pinned: Pinned) -> str:
     """The name of the file that is not the one written down; empty: both are."""
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = read_json(folder / CONFIG)
         written = pinned.sha256 or config["sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         return CONFIG
     if pinned.config and digest(config) != pinned.config:
         return CONFIG
     return "" if sha256(folder / pinned.file) == written else pinned.file
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A file that holds one JSON object; a byte order mark, as editors on Windows write it, may stand in front.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it holds something else, nested too deeply, or more than ``MAX_JSON`` bytes.
+    """
+    with file.open("rb") as stream:
+        content = stream.read(MAX_JSON + 1)
+    if len(content) > MAX_JSON:
+        raise ValueError(f"{file.name} has more than {MAX_JSON:,} bytes")
+    try:
+        found = json.loads(content.decode("utf-8-sig"))
+    except RecursionError as error:
+        raise ValueError(f"{file.name} is nested too deeply") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{file.name} holds no JSON object")
+    return found
 
 
 def digest(config: dict[str, Any]) -> str:

@@ -111,6 +111,7 @@ class PublishError(RuntimeError):
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
+    runtime.print_anywhere()
     make = parser()
     given = make.parse_args(arguments)
     wanted = given.names or (catalog.trained() if given.all else [])
@@ -154,7 +155,7 @@ def adopt(name: str, source: Path) -> None:
     """
     source = catalog.weights_folder(source)
     catalog.read(source)  # by its own checksum: the table still holds that of the weights before
-    config = json.loads((source / "config.json").read_text())
+    config = hub.read_json(source / "config.json")
     if config["model"] != catalog.split_name(name)[0]:
         raise catalog.WeightsError(f"{source} holds weights of {config['model']}, not {name}")
     target = catalog.WEIGHTS / name
@@ -364,7 +365,7 @@ def numbers_table(name: str) -> str:
     catalog.split_name(name)
     cure = f"measure with `python -m gen_models.evaluate {name}`."
     try:
-        stored = json.loads((catalog.WEIGHTS / name / EVALUATION).read_text(encoding="utf-8"))
+        stored = hub.read_json(catalog.WEIGHTS / name / EVALUATION)
         current = catalog.config_of(name)["sha256"] == stored["sha256"]
         lines = _table_lines(stored["measures"])
     except FileNotFoundError:
@@ -377,7 +378,7 @@ def numbers_table(name: str) -> str:
 def _measures(name: str) -> list[dict[str, Any]]:
     """What was measured of the present weights; [] if nothing was."""
     try:
-        stored = json.loads((catalog.WEIGHTS / name / EVALUATION).read_text(encoding="utf-8"))
+        stored = hub.read_json(catalog.WEIGHTS / name / EVALUATION)
         return stored["measures"] if stored["sha256"] == catalog.config_of(name)["sha256"] else []
     except (OSError, ValueError, KeyError):
         return []
@@ -484,11 +485,11 @@ def _training(name: str, config: dict[str, Any], kind: type[Model]) -> str:
 def _enter(name: str, folder: Path, commit: str | None = None) -> None:
     """Write checksums and size into the table; a commit stays pinned as long as the files are those it was pinned for."""
     file = folder / "model.safetensors"
-    table = json.loads(catalog.TABLE.read_text()) if catalog.TABLE.is_file() else {}
+    table = hub.read_json(catalog.TABLE) if catalog.TABLE.is_file() else {}
     old = table.get(name, {})
     written = {
         "sha256": catalog.sha256(file), "bytes": file.stat().st_size,
-        "config": hub.digest(json.loads((folder / "config.json").read_text(encoding="utf-8"))),
+        "config": hub.digest(hub.read_json(folder / "config.json")),
     }  # fmt: skip
     if commit is None and all(old.get(key, value) == value for key, value in written.items()):
         commit = old.get("commit")

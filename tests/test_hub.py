@@ -38,7 +38,7 @@ def write_down(commit: str, files: dict[str, bytes]) -> None:
     config = json.loads(files["config.json"])
     entry = {"repository": REPOSITORY, "commit": commit, "file": "model.safetensors", "sha256": config["sha256"],
              "bytes": config["bytes"], "config": hub.digest(config)}  # fmt: skip
-    catalog.TABLE.write_text(json.dumps({NAME: entry}))
+    catalog.TABLE.write_text(json.dumps({NAME: entry}), encoding="utf-8")
     catalog.table.cache_clear()
     catalog._loaded.clear()
 
@@ -175,7 +175,7 @@ def test_the_three_kinds_of_not_found_are_told_apart(small_hub, uploaded):
         ),
     ]
     for change, sentence in cases:
-        catalog.TABLE.write_text(json.dumps({NAME: entry | change}))
+        catalog.TABLE.write_text(json.dumps({NAME: entry | change}), encoding="utf-8")
         catalog.table.cache_clear()
         with pytest.raises(WeightsError, match=f"^the weights {NAME} are missing: {sentence}$"):
             catalog.load(NAME)
@@ -260,7 +260,7 @@ def test_nothing_is_fetched_at_import_or_while_the_page_is_built(small_hub, uplo
 
     entry = catalog.table()[NAME]
     names = [f"{room.stem}-mine" for room in app.DEMOS.glob("[!_]*.py") if room.stem in catalog.names()]
-    catalog.TABLE.write_text(json.dumps(dict.fromkeys([NAME, *names], entry)))
+    catalog.TABLE.write_text(json.dumps(dict.fromkeys([NAME, *names], entry)), encoding="utf-8")
     catalog.table.cache_clear()
     assert {name.partition("-")[0] for name in names} <= {room for rooms in app.rooms().values() for room in rooms}
     app.build()

@@ -24,7 +24,7 @@ README = ROOT / "README.md"
 def imported(file: Path) -> set[str]:
     """Every module a file imports, wherever in it; ``from gen_models import catalog`` is ``gen_models.catalog``."""
     found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -98,7 +98,7 @@ def test_the_damages_need_only_draws():
 def test_no_one_imports_the_trainer(file):
     if file.name not in ("train.py", "evaluate.py", "publish.py"):  # these two draw its sheets
         assert "gen_models.train" not in imported(file)
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module == "gen_models.train":
             assert {alias.name for alias in node.names} <= {"SHEET", "middle", "save_grid", "sheet"}
 
@@ -116,7 +116,7 @@ def test_importing_the_package_loads_no_model_and_no_torchvision():
 def test_families_are_packages():
     for family in {file.parent for file in MODELS}:
         assert (family / "__init__.py").is_file()
-        assert (family / "__init__.py").read_text().strip() == ""
+        assert (family / "__init__.py").read_text(encoding="utf-8").strip() == ""
 
 
 def test_no_folder_of_one_machine_is_written_down():
@@ -134,8 +134,46 @@ def test_no_folder_of_one_machine_is_written_down():
     assert found == []
 
 
+def without_encoding(tree: ast.AST) -> list[int]:
+    """The lines that read or write text in whatever encoding the machine prefers."""
+    found = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or any(keyword.arg in ("encoding", None) for keyword in node.keywords):
+            continue
+        method = isinstance(node.func, ast.Attribute)
+        name = node.func.attr if method else getattr(node.func, "id", "")
+        modes = node.args[not method :][:1] + [keyword.value for keyword in node.keywords if keyword.arg == "mode"]
+        words = [mode.value for mode in modes if isinstance(mode, ast.Constant) and isinstance(mode.value, str)]
+        plain = not node.args and not node.keywords if method else len(node.args) == 1 and not modes
+        text = plain or any(re.fullmatch(r"[rwax]t?\+?", word) for word in words)
+        if name == "read_text" and method and plain or name == "write_text" and len(node.args) == 1 or name == "open" and text:
+            found.append(node.lineno)
+    return found
+
+
+@pytest.mark.parametrize(
+    "line, seen",
+    [
+        ("path.read_text()", True), ('path.read_text(encoding="utf-8")', False), ("path.write_text(words)", True),
+        ('path.open("a")', True), ('path.open("rb")', False), ("path.open()", True), ("open(path)", True),
+        ('open(path, "w")', True), ('open(path, mode="w+")', True), ('open(path, "xb")', False), ("Image.open(path)", False),
+        ("planes.read_text(pasted)", False), ("read_text(pasted)", False),
+    ],
+)  # fmt: skip
+def test_the_reader_of_encodings_sees_them(line, seen):
+    assert bool(without_encoding(ast.parse(line))) == seen
+
+
+@pytest.mark.parametrize("folder", ["gen_models", "demos", "tests", "benchmarks", "app.py"])
+def test_every_text_file_is_read_and_written_as_utf_8(folder):
+    files = [ROOT / folder] if folder.endswith(".py") else sorted((ROOT / folder).rglob("*.py"))
+    assert files
+    found = {label(file): without_encoding(ast.parse(file.read_text(encoding="utf-8"))) for file in files}
+    assert not {name: lines for name, lines in found.items() if lines}
+
+
 def test_the_readme_lists_every_model_once():
-    rows = [line for line in README.read_text().splitlines() if line.startswith("|")]
+    rows = [line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     cells = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", cell).strip(" *`") for row in rows for cell in row.split("|")]
     titles = [catalog.model_class(name).title for name in NAMES]
     assert len(set(titles)) == len(titles)

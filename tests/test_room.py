@@ -490,7 +490,7 @@ def test_every_verb_of_the_rooms_is_tried():
     tried = {verb.__name__ for verb, _ in VERBS} | {"nearest"}
     for file in Path(__file__).parent.glob("test_*_room.py"):  # rooms with a file of their own
         name = file.stem.removeprefix("test_").removesuffix("_room")
-        tried |= set(re.findall(rf"\b{name}\.(\w+)", file.read_text()))
+        tried |= set(re.findall(rf"\b{name}\.(\w+)", file.read_text(encoding="utf-8")))
     with gr.Blocks() as page:
         for name in (*app.shared(), *(name for members in app.rooms(closed=True).values() for name in members)):
             importlib.import_module(f"demos.{name}").room()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Container
 from functools import lru_cache
 from typing import Any
@@ -14,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gen_models import catalog
+from gen_models import catalog, hub
 from gen_models.base import Draws, GenerativeModel, Model, Restorer, Translator
 
 COVER = (384, 256)
@@ -27,7 +26,7 @@ def headline(model: str) -> tuple[str, dict[str, Any]]:
     at_hand = catalog.trained(model)
     name = f"{model}-{data}" if f"{model}-{data}" in at_hand else next(iter(at_hand), "")
     try:
-        numbers = json.loads((catalog.WEIGHTS / name / "evaluation.json").read_text(encoding="utf-8"))["measures"]
+        numbers = hub.read_json(catalog.WEIGHTS / name / "evaluation.json")["measures"]
     except (OSError, ValueError, KeyError):
         return name, {}
     return name, next((number for number in numbers if number["key"] == key), numbers[0] if numbers else {})
