@@ -143,7 +143,8 @@ READ = {
     "gif": (lambda: frames("GIF"), {(0, 0): RED, (39, 19): RED}),
     "webp": (lambda: frames("WEBP", lossless=True), {(0, 0): RED, (39, 19): RED}),
     "apng": (lambda: frames("PNG"), {(0, 0): RED, (39, 19): RED}),
-    "largest": (lambda: flat_png(5000), {(4999, 4999): (64, 128, 192)}),
+    "avif": (lambda: file_of(halves(), "AVIF", quality=100), {(5, 5): RED, (35, 5): BLUE}),
+    "largest": (lambda: flat_png(5000), {(1413, 1413): (64, 128, 192)}),
 }
 REFUSED = {
     "corrupt": (broken, DAMAGED),
@@ -155,7 +156,6 @@ REFUSED = {
     "144-megapixels": (lambda: raw_png(12000, 12000, 1, 0, bytes(1500)), LARGE),
     "900-megapixels": (lambda: raw_png(30000, 30000, 1, 0, bytes(3750)), LARGE),
     "svg": (lambda: SVG, UNREADABLE),
-    "avif": (lambda: file_of(halves(), "AVIF"), UNREADABLE),
     "ico": (lambda: file_of(halves(), "ICO"), UNREADABLE),
 }
 
