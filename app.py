@@ -35,6 +35,7 @@ from starlette.routing import Route  # noqa: E402
 
 from demos import _home  # noqa: E402
 from demos._kit import recipes  # noqa: E402
+from demos._kit.boundary import laid_out  # noqa: E402
 from demos._kit.checks import is_number  # noqa: E402
 from demos._kit.events import QUICK, error_boundary, wait_in_page  # noqa: E402
 from demos._kit.recipes import Room, read_recipe  # noqa: E402
@@ -163,12 +164,14 @@ def build(path: Sequence[str] = ()) -> limits.Page:
                 _home.home(shown, FAMILIES, {name: (hall.TITLE, hall.SUMMARY) for name, hall in halls.items()})
             for name, hall in halls.items():
                 with gr.Tab(hall.TITLE, id=name):
-                    built[name] = hall.room()
+                    if room := laid_out(hall.room, name):
+                        built[name] = room
             for family, members in shown.items():
                 with gr.Tab(FAMILIES[family], id=family), gr.Tabs() as families[family]:
                     for name in members:
                         with gr.Tab(catalog.about(name)["title"], id=name):
-                            built[name] = importlib.import_module(f"demos.{name}").room()
+                            if room := laid_out(importlib.import_module(f"demos.{name}").room, name):
+                                built[name] = room
         outputs = list(families.values())
         for room in built.values():
             outputs += dict.fromkeys([*room.controls.values(), *room.shown])
@@ -262,6 +265,10 @@ def main() -> None:
     memory.keep_small()
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("gallery").setLevel(logging.INFO)
+    missing = catalog.pointers()
+    if missing:
+        where = f"{len(missing)} files under {catalog.WEIGHTS.name}/"
+        print(f"note: {where} were not fetched from Git LFS; run: git lfs pull", flush=True)
     with ending.ends_process(), uploads.own_folder():
         for words in talk.warmed(path):
             print(words, flush=True)

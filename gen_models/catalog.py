@@ -360,6 +360,24 @@ def _half(value: torch.Tensor) -> torch.Tensor:
     return half if torch.isfinite(half).all() else value
 
 
+POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def is_pointer(file: Path) -> bool:
+    """Whether a file is what Git LFS leaves in its place until it is fetched."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(len(POINTER)) == POINTER
+    except OSError:
+        return False
+
+
+def pointers() -> list[Path]:
+    """The files beside weights that Git LFS did not fetch."""
+    found = sorted(WEIGHTS.glob("*-*/*")) if WEIGHTS.is_dir() else []
+    return [file for file in found if is_pointer(file)]
+
+
 def _is_safetensors(file: Path) -> bool:
     try:
         with safe_open(file, "pt"):
@@ -372,6 +390,8 @@ def _what_it_is(file: Path) -> str:
     """What stands in place of published weights, told from the first bytes; nothing is unpickled."""
     with file.open("rb") as stream:
         head = stream.read(8)
+    if is_pointer(file):
+        return "a pointer of Git LFS, whose content was not fetched (git lfs pull)"
     if _is_safetensors(file):
         return "not the file that was published"
     if head.startswith(b"PK\x03\x04") or (head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5")):

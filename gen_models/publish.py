@@ -370,7 +370,7 @@ def numbers_table(name: str) -> str:
         lines = _table_lines(stored["measures"])
     except FileNotFoundError:
         return f"Not measured yet; {cure}"
-    except (OSError, ValueError, KeyError, catalog.WeightsError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, catalog.WeightsError):
         return f"The numbers cannot be read; {cure}"
     return "\n".join(lines) if current else f"The numbers at hand are of earlier weights; {cure}"
 

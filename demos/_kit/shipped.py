@@ -11,6 +11,7 @@ from demos._kit.checks import integer
 from demos._kit.inputs import as_input
 from demos._kit.markup import tiles_html
 from demos._kit.pictures import is_empty
+from demos._server.covers import sheet_of
 from gen_models import catalog
 
 DATA_TITLES = {
@@ -25,14 +26,13 @@ def sheet_tiles(name: str, count: int = 8, file: str = "samples.png", side: int 
 
     ``side``: that of each picture; None: eight stand in a row.
     """
-    path = catalog.WEIGHTS / name / file
-    if not path.is_file():
+    sheet = sheet_of(catalog.WEIGHTS / name / file)
+    side = side or (0 if sheet is None else sheet.width // 8)
+    if not side or sheet is None:
         return []
-    with PIL.Image.open(path) as sheet:
-        side = side or sheet.width // 8
-        across, down = sheet.width // side, sheet.height // side
-        places = [(index % across * side, index // across * side) for index in range(min(count, across * down))]
-        tiles_ = [sheet.crop((left, top, left + side, top + side)).convert("RGB") for left, top in places]
+    across, down = sheet.width // side, sheet.height // side
+    places = [(index % across * side, index // across * side) for index in range(min(count, across * down))]
+    tiles_ = [sheet.crop((left, top, left + side, top + side)).convert("RGB") for left, top in places]
     grey = all(tile.convert("L").convert("RGB").tobytes() == tile.tobytes() for tile in tiles_)
     return [tile.convert("L") for tile in tiles_] if grey else tiles_
 

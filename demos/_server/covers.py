@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import logging
+import math
 from collections.abc import Callable, Container
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import PIL.Image
@@ -16,6 +19,8 @@ from starlette.responses import Response
 from gen_models import catalog, hub
 from gen_models.base import Draws, GenerativeModel, Model, Restorer, Translator
 
+log = logging.getLogger("gallery")
+
 COVER = (384, 256)
 """Pixels of a card's picture."""
 
@@ -26,23 +31,48 @@ def headline(model: str) -> tuple[str, dict[str, Any]]:
     at_hand = catalog.trained(model)
     name = f"{model}-{data}" if f"{model}-{data}" in at_hand else next(iter(at_hand), "")
     try:
-        numbers = hub.read_json(catalog.WEIGHTS / name / "evaluation.json")["measures"]
-    except (OSError, ValueError, KeyError):
+        numbers = [number for number in hub.read_json(catalog.WEIGHTS / name / "evaluation.json")["measures"] if _is_number(number)]
+    except (OSError, ValueError, KeyError, TypeError):
         return name, {}
     return name, next((number for number in numbers if number["key"] == key), numbers[0] if numbers else {})
+
+
+def _is_number(number: Any) -> bool:
+    """Whether an entry of ``evaluation.json`` has what is shown of it."""
+    if not isinstance(number, dict):
+        return False
+    values = [number.get(key) for key in ("value", "error", *(("real", "real_error") if "real" in number else ()))]
+    words = [number.get(key) for key in ("key", "measure", "unit")]
+    return all(isinstance(word, str) for word in words) and all(
+        isinstance(value, int | float) and math.isfinite(value) for value in values
+    )
+
+
+def sheet_of(path: Path) -> PIL.Image.Image | None:
+    """The pictures on a sheet beside weights, decoded; None if there is no sheet or it cannot be read, which the log says."""
+    if not path.is_file():
+        return None
+    try:
+        with PIL.Image.open(path) as sheet:
+            sheet.load()
+            return sheet
+    except Exception as error:  # whatever a decoder raises
+        reason = "it was not fetched from Git LFS" if catalog.is_pointer(path) else type(error).__name__
+        log.warning("%s/%s cannot be read: %s", path.parent.name, path.name, reason)
+        return None
 
 
 @lru_cache(maxsize=256)
 def cover(name: str) -> bytes:
     """A part of ``weights/<name>/samples.png`` as WebP, ``COVER`` pixels, pixels crisp where they are few; b"" if there is none."""
     path = catalog.WEIGHTS / name / "samples.png"
-    if not path.is_file():
+    sheet = sheet_of(path)
+    side = 0 if sheet is None else sheet.width // 8
+    if not side:
         return b""
-    with PIL.Image.open(path) as sheet:
-        side = sheet.width // 8
-        across = 3 if side >= 64 else 6
-        width, height = across * side, min(sheet.height, across * side * COVER[1] // COVER[0])
-        part = sheet.convert("RGB").crop((0, 0, width, height))
+    across = 3 if side >= 64 else 6
+    width, height = across * side, min(sheet.height, across * side * COVER[1] // COVER[0])
+    part = sheet.crop((0, 0, width, height)).convert("RGB")
     part = part.resize(COVER, PIL.Image.Resampling.NEAREST if side < 64 else PIL.Image.Resampling.LANCZOS)
     return as_webp(part)
 
