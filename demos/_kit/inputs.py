@@ -16,6 +16,7 @@ import numpy as np
 import PIL.features
 import PIL.Image
 from gradio.components.base import server
+from gradio.utils import get_upload_folder
 
 from demos._server import memory
 from gen_models.data import square
@@ -157,17 +158,42 @@ def is_heic(start: bytes) -> bool:
     return start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
-def sent_picture(text: Any, limit: int = 4_000_000) -> PIL.Image.Image:
-    """A picture that came as text, a data URI or plain base64 of a picture file of up to ``limit`` letters, as upright RGB.
+def sent_picture(sent: Any, limit: int = 4_000_000) -> PIL.Image.Image:
+    """A caller's picture as upright RGB: an upload, as ``gradio_client.handle_file`` sends it, a data URI, or plain base64.
+
+    ``sent``: the text, of which ``limit`` letters are read, or a dictionary with the ``path`` of the upload.
 
     Raises:
         gr.Error: with one sentence for the page.
     """
+    if isinstance(sent, dict) and sent.get("path"):
+        return read_picture(uploaded(sent["path"]))
+    text = sent.get("url") if isinstance(sent, dict) else sent
     try:
         content = base64.b64decode(str(text)[:limit].rpartition(",")[2], validate=True)
     except (ValueError, binascii.Error) as error:
-        raise gr.Error("The picture must be a picture file in base64.") from error
+        raise gr.Error("The picture must be a picture file in base64, or an uploaded one.") from error
     return read_picture(io.BytesIO(content))
+
+
+def uploaded(path: Any) -> Path:
+    """The file of an upload.
+
+    Raises:
+        gr.Error: if it is no upload, or is not here any more.
+    """
+    folder = Path(get_upload_folder()).resolve()
+    try:
+        file = Path(path).resolve()
+        inside = file.is_relative_to(folder) and file != folder
+        there = inside and file.is_file()
+    except (TypeError, ValueError, OSError) as error:
+        raise gr.Error("Please upload the picture as a file.") from error
+    if not inside:
+        raise gr.Error("Please upload the picture as a file.")
+    if not there:
+        raise gr.Error("This file is no longer here; upload it again.")
+    return file
 
 
 def _too_large() -> gr.Error:
