@@ -39,7 +39,7 @@ from demos._kit.boundary import laid_out  # noqa: E402
 from demos._kit.checks import is_number  # noqa: E402
 from demos._kit.events import QUICK, error_boundary, wait_in_page  # noqa: E402
 from demos._kit.recipes import Room, read_recipe  # noqa: E402
-from demos._server import address, covers, ending, gpu, light, limits, memory, request_log, talk, uploads  # noqa: E402
+from demos._server import address, connections, covers, ending, gpu, headers, light, limits, memory, request_log, talk, uploads  # noqa: E402
 from demos._widgets import text_of  # noqa: E402
 from gen_models import catalog, hub  # noqa: E402
 
@@ -196,15 +196,19 @@ def build(path: Sequence[str] = ()) -> limits.Page:
     return page
 
 
-def launch_settings(page: limits.Page | None = None) -> dict[str, Any]:
-    """Arguments of ``launch``: look, limits, nothing asked of the outside world; ``page``: whose figures ``/health`` tells."""
+def launch_settings(page: limits.Page | None = None, hosts: Sequence[str] = ()) -> dict[str, Any]:
+    """Arguments of ``launch``: look, limits, nothing asked of the outside world; ``page``: whose figures ``/health`` tells.
+
+    ``hosts``: the names that the page answers to, and whose pages may show it in a frame; none: it answers to any.
+    """
     return dict(
         theme=theme(), css_paths=DEMOS / "_widgets" / "page.css", js=text_of("page.js"),
         show_error=False, max_file_size="8mb", state_session_capacity=200,
         ssr_mode=False, strict_cors=True, enable_monitoring=False, run_history=False, share=False,
         footer_links=["api"], app_kwargs={
             "middleware": [
-                Middleware(GZipMiddleware, minimum_size=4000), Middleware(light.Packed), Middleware(limits.Bounds, page=page)
+                Middleware(GZipMiddleware, minimum_size=4000), Middleware(light.Packed), Middleware(limits.Bounds, page=page),
+                Middleware(headers.Guarded, hosts=hosts),
             ],
             "exception_handlers": limits.HANDLERS,
             "routes": [
@@ -246,6 +250,9 @@ def main() -> None:
     options.add_argument("--port", type=int, default=None, help="default: the first free port from 7860")
     options.add_argument("--talk", action="store_true", help="for the stage: large type, picture first, models warmed, no network")
     options.add_argument("--path", metavar="ROOM,ROOM", help="with --talk: the rooms that a clicker leads through; default: all")
+    options.add_argument("--proxy", metavar="ADDRESS,ADDRESS", help="proxies that are believed when they say whom they ask for")
+    options.add_argument("--allow-host", metavar="HOST", action="append", default=[],
+                         help="answer to this name alone, and to this machine; may be given several times")  # fmt: skip
     given = options.parse_args()
     if given.path is not None and not given.talk:
         options.error("a path is for a talk: add --talk")
@@ -256,11 +263,14 @@ def main() -> None:
     try:
         host = address.host_name(given.host)
         port = address.free_port(host, given.port, INITIAL_PORT_VALUE, TRY_NUM_PORTS)
+        os.environ["FORWARDED_ALLOW_IPS"] = address.trusted_proxies(given.proxy)
+        hosts = [address.host_name(name) for name in given.allow_host]
     except address.AddressError as error:
         raise SystemExit(f"error: {error}") from error
     if given.talk:
         os.environ.update(_start.OFFLINE)
     address.bypass_proxies([*address.LOOPBACK, host])
+    connections.install()
     torch.set_num_threads(runtime.cores())
     memory.keep_small()
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
@@ -276,7 +286,7 @@ def main() -> None:
         page = build(path)
         gc.freeze()  # the page is there until the end: no collection need look at it
         gc.enable()
-        page.launch(server_name=f"[{host}]" if ":" in host else host, server_port=port, **launch_settings(page))
+        page.launch(server_name=f"[{host}]" if ":" in host else host, server_port=port, **launch_settings(page, hosts))
 
 
 if __name__ == "__main__":

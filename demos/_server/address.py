@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import importlib.util
+import ipaddress
 import os
 import socket
 import sys
@@ -69,6 +70,29 @@ def _bind(family: int, place: tuple) -> None:
         if os.name == "posix":  # elsewhere it would let a second program take the port
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(place)
+
+
+PRIVATE = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,::1,fc00::/7"
+
+
+def trusted_proxies(given: str | None) -> str:
+    """The proxies whose ``X-Forwarded-For`` is believed, as uvicorn takes them: addresses and networks, joined by commas.
+
+    ``given``: what the user says; None: nothing. Then it is FORWARDED_ALLOW_IPS, or on a Space, which cannot be reached but through
+    the Hub's own proxies, every private network, or else none: anybody may write such a header.
+
+    Raises:
+        AddressError: if one of them is neither.
+    """
+    named = os.environ.get("FORWARDED_ALLOW_IPS", PRIVATE if os.environ.get("SPACE_ID") else "") if given is None else given
+    proxies = [name.strip() for name in named.split(",") if name.strip()]
+    for name in proxies:
+        try:
+            if name != "*":
+                ipaddress.ip_network(name, strict=False)
+        except ValueError as error:
+            raise AddressError(f"the proxy {name!r} is neither an address nor a network such as 10.0.0.0/8") from error
+    return "*" if "*" in proxies else ",".join(proxies)
 
 
 def bypass_proxies(hosts: Iterable[str] = LOOPBACK) -> None:
