@@ -63,7 +63,7 @@ def family_of(name: str) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`` (did you mean ...?)`` with the known name most like ``name``, or nothing if none is."""
-    found = difflib.get_close_matches(name.lower(), list(known), 1)
+    found = difflib.get_close_matches(name.lower(), [other for other in known if other != name], 1)
     return f" (did you mean {found[0]}?)" if found else ""
 
 

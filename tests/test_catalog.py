@@ -284,6 +284,11 @@ def test_an_unreadable_config_is_refused(saved, text):
             read("dcgan-mine")
 
 
+@pytest.mark.parametrize("name, words", [("dcgan", ""), ("dcgam", " (did you mean dcgan?)"), ("DCGAN", " (did you mean dcgan?)")])
+def test_nobody_is_asked_whether_they_meant_what_they_said(name, words):
+    assert catalog.nearest(name, ["dcgan", "pixelcnn"]) == words
+
+
 def test_a_config_may_begin_with_a_byte_order_mark(saved):
     config = (saved / "config.json").read_text(encoding="utf-8")
     (saved / "config.json").write_text(config, encoding="utf-8-sig")

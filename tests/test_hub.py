@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
 import os
 import pickle
@@ -113,10 +114,15 @@ def test_what_is_not_on_the_hub_or_no_source_is_one_sentence(shelf):
         ("short", "could not be fetched from the Hub .Consistency check failed"),
         ("cut", "could not be fetched from the Hub"),
         ("503", "could not be fetched from the Hub .*503"),
+        ("endless", "could not be fetched from the Hub .more than the [0-9,]+ bytes that it announced"),
+        ("drip", "could not be fetched from the Hub .it came too slowly"),
+        ("elsewhere", "are missing: the repository someone/dcgan-fashion answers with another commit than [0-9a-f]{40}; try"),
     ],
 )
 def test_a_bad_file_is_refused_and_not_kept_and_the_next_try_is_clean(small_hub, uploaded, monkeypatch, fault, sentence):
     monkeypatch.setattr(file_download.time, "sleep", lambda seconds: None)  # between the client's tries
+    if fault == "drip":
+        monkeypatch.setattr(hub, "PATIENCE", -1)
     small_hub.fault = fault
     for _ in range(2):
         with pytest.raises(WeightsError, match=sentence) as caught:
@@ -124,6 +130,7 @@ def test_a_bad_file_is_refused_and_not_kept_and_the_next_try_is_clean(small_hub,
         assert "\n" not in str(caught.value) and f"try again, or restore the folder weights/{NAME}" in str(caught.value)
         assert kept() == [] and not catalog._loaded and not hub._downloads
     small_hub.fault = ""
+    monkeypatch.setattr(hub, "PATIENCE", 60)
     assert catalog.load(NAME).sample(Draws(0, 1)).shape == (1, 1, 16, 16)
 
 
@@ -268,3 +275,29 @@ def test_nothing_is_fetched_at_import_or_while_the_page_is_built(small_hub, uplo
     with pytest.raises(WeightsError, match="are not here yet; the first who uses them in the page fetches them"):
         catalog.load(NAME)
     assert small_hub.log == []
+
+
+def test_an_event_waits_for_weights_only_so_long_and_only_for_who_is_there(monkeypatch):
+    """The others in the queue wait for it; the download goes on."""
+    import gradio as gr
+    from gradio.context import LocalContext
+
+    from demos._kit import events
+
+    download = hub.Download(hub.Pinned(NAME, REPOSITORY, 40 * "a"))
+    monkeypatch.setattr(hub, "_fetch", lambda download: threading.Event().wait(5))
+    monkeypatch.setattr(events.gr, "Progress", lambda: lambda *values, **named: None)
+    monkeypatch.setattr(events.gr, "Info", lambda *values, **named: None)
+
+    def wait() -> None:
+        LocalContext.blocks.set(object())
+        LocalContext.event_id.set("event")
+        with pytest.raises(gr.Error, match="The weights dcgan-fashion are being fetched from the Hub; try again in a moment."):
+            events.wait_in_page(download)
+        assert not download.finished.is_set()
+
+    monkeypatch.setattr(events, "PATIENCE", 0.5)
+    contextvars.Context().run(wait)
+    monkeypatch.setattr(events, "PATIENCE", 60)
+    monkeypatch.setattr(events, "visitor_stays", lambda: lambda: False)
+    contextvars.Context().run(wait)

@@ -285,6 +285,13 @@ def test_invented_sessions_push_out_nobody_elses(hall, way):
     assert "mine" in hall.page.state_holder and hall.health()["sessions"] == 4
 
 
+@pytest.mark.parametrize("folder", ["static", "assets", "svelte", "part", "cover", "gradio_api/file=", "prepared", "nothing"])
+@pytest.mark.parametrize("length", [300, 5000])
+def test_an_endless_name_is_that_of_no_page(hall, folder, length):
+    answer = hall.client.get(f"/{folder}/{length * 'a'}")
+    assert answer.status_code in (403, 404) and "Something went wrong" not in answer.text
+
+
 # ---- hosts -------------------------------------------------------------------------------------------------------------
 
 

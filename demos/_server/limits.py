@@ -8,6 +8,7 @@ that bypass the queue, results that nobody fetches, and the number of uploads ar
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -403,6 +404,8 @@ class Bounds:
                 await refuse(400, error.message)
             elif isinstance(error, FnIndexInferError) or isinstance(error, KeyError) and VERBS.match(path):
                 await refuse(404, NO_SUCH)
+            elif isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+                await refuse(404, "There is no such page here.")
             elif isinstance(error, KeyError) and path == "/gradio_api/cancel":
                 # the work ended by itself just now, between the route's look and its grasp; the visitor has what was wanted
                 await JSONResponse({"success": True})(scope, receive, send)
