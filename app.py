@@ -286,7 +286,10 @@ def main() -> None:
         page = build(path)
         gc.freeze()  # the page is there until the end: no collection need look at it
         gc.enable()
-        page.launch(server_name=f"[{host}]" if ":" in host else host, server_port=port, **launch_settings(page, hosts))
+        try:
+            page.launch(server_name=f"[{host}]" if ":" in host else host, server_port=port, **launch_settings(page, hosts))
+        except OSError as error:  # somebody took the port meanwhile
+            raise SystemExit(f"error: the page cannot listen at port {port} of {host}: {error}") from error
 
 
 if __name__ == "__main__":
