@@ -109,7 +109,7 @@ WATCH = """() => {
 
 def strokes(page: Page, count: int) -> list[float]:
     """Milliseconds from the end of each of some strokes to its picture."""
-    box = page.locator(".painting canvas:visible").bounding_box()
+    box = page.locator(".board canvas:visible").bounding_box()
     found = []
     for number in range(count):
         page.evaluate(WATCH)
@@ -131,7 +131,7 @@ def in_the_browser(quick: bool) -> list[Bar]:
         for name in catalog.trained("pix2pix"):
             page = browser.new_page(viewport={"width": 1280, "height": 1000})
             page.goto(f"{address}/{way_to('pix2pix', dict(weights=name))}")
-            page.locator(".painting canvas[data-kind]:visible").scroll_into_view_if_needed()
+            page.locator(".board canvas[data-mode]:visible").scroll_into_view_if_needed()
             page.wait_for_timeout(1000)
             strokes(page, 2)  # the first one loads the model
             times = strokes(page, 5 if quick else 20)

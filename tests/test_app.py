@@ -840,7 +840,7 @@ needs_pix2pix = pytest.mark.skipif(not catalog.trained("pix2pix"), reason="no we
 
 def painting(page: Page) -> np.ndarray:
     """What is on the painting board, (H, W, 3)."""
-    values, width = page.locator(".painting canvas:visible").evaluate(
+    values, width = page.locator(".board canvas:visible").evaluate(
         "canvas => [Array.from(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data), canvas.width]"
     )
     return np.array(values, np.uint8).reshape(-1, width, 4)[..., :3]
@@ -848,7 +848,7 @@ def painting(page: Page) -> np.ndarray:
 
 def drawn_on(page: Page) -> Locator:
     """The board, once its picture is there; scrolled into sight."""
-    board = page.locator(".painting canvas[data-kind]:visible")
+    board = page.locator(".board canvas[data-mode]:visible")
     expect(board).to_be_visible()
     board.scroll_into_view_if_needed()
     return board
@@ -862,12 +862,12 @@ def colours_of(picture: np.ndarray) -> set[str]:
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_pix2pix_paints_moves_undoes_and_shows_the_result(visit, tmp_path, size):
     page = visit(way_to("pix2pix"), size)
-    labels = drawn_on(page).get_attribute("data-kind") == "labels"
+    labels = drawn_on(page).get_attribute("data-mode") == "labels"
     picture, start = main_picture(page, "pix2pix"), painting(page)
     made = source(picture)
     if labels:
         press(page, "balcony")
-    stroke(page, ".painting canvas", (0.2, 0.2), (0.5, 0.4))
+    stroke(page, ".board canvas", (0.2, 0.2), (0.5, 0.4))
     made = changed(picture, made)
     drawn = painting(page)
     side = len(drawn)
@@ -876,7 +876,7 @@ def test_pix2pix_paints_moves_undoes_and_shows_the_result(visit, tmp_path, size)
     if labels:
         place = slice(int(0.22 * side), int(0.38 * side)), slice(int(0.22 * side), int(0.48 * side))
         assert (drawn[place] == (0xC0, 0xFF, 0x3F)).all()
-        stroke(page, ".painting canvas", (0.3, 0.3), (0.5, 0.6))  # grasped, it moves
+        stroke(page, ".board canvas", (0.3, 0.3), (0.5, 0.6))  # grasped, it moves
         made = changed(picture, made)
         moved = painting(page)
         assert (moved[int(0.52 * side) : int(0.68 * side), int(0.42 * side) : int(0.68 * side)] == (0xC0, 0xFF, 0x3F)).all()
@@ -961,7 +961,7 @@ def test_pix2pix_refuses_a_picture_of_one_pixel_with_one_sentence(visit, tmp_pat
 def upload(visit, tmp_path: Path, image: PIL.Image.Image) -> tuple[Page, bool, str]:
     """A picture with a dark mark, if there is room for one, is uploaded: page, whether one draws labels, the result before."""
     page = visit(way_to("pix2pix"))
-    labels = drawn_on(page).get_attribute("data-kind") == "labels"
+    labels = drawn_on(page).get_attribute("data-mode") == "labels"
     before = source(main_picture(page, "pix2pix"))
     page.get_by_role("button", name="Upload a picture").locator("visible=true").click()
     if image.width > 1:

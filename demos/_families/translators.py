@@ -65,6 +65,11 @@ def examples(weights: str, way: str = THERE) -> list[PIL.Image.Image]:
     return kept_pictures(weights, INPUTS, 0) if way == THERE else kept_pictures(weights, PARTNERS, 2)
 
 
+def shipped(weights: str, way: str = THERE) -> list[PIL.Image.Image]:
+    """The translation of the first of these, made when the weights were published; [] if there is none."""
+    return kept_pictures(weights, MADE, 1) if way == THERE else kept_pictures(weights, BACK, 3)
+
+
 @dataclass
 class Source(Picture):
     """The picture to translate; its examples are of the kind that the direction begins with."""
@@ -96,10 +101,9 @@ def strength(view: str) -> Slider:
 def first_sight(weights: str) -> BeforeAfter | None:
     """The first example and its translation, made when the weights were published."""
     way = begins(weights)
-    made = kept_pictures(weights, MADE, 1) if way == THERE else kept_pictures(weights, BACK, 3)
-    found = examples(weights, way)
+    there, found = shipped(weights, way), examples(weights, way)
     words = "Drag the border. An example is translated by a click, a picture of yours once it is uploaded."
-    return BeforeAfter(found[0], made[0], names(weights, way), note=words) if made and found else None
+    return BeforeAfter(found[0], there[0], names(weights, way), note=words) if there and found else None
 
 
 def names(weights: str, way: str) -> tuple[str, str]:

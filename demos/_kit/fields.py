@@ -39,6 +39,8 @@ class Change(NamedTuple):
     """Components whose values ``value`` takes, after the weights; empty: the field's own component holds the value already."""
     value: Callable[..., Any] | None = None
     """(weights, *inputs) -> the field's new value."""
+    entire: bool = False
+    """All of the field's components are set to that value, by :meth:`Field.updates`, not the first one alone."""
     settled: Callable[..., Any] | None = None
     """An event at which views that stream begin, where they should not at each ``event``."""
     quick: bool = True
@@ -95,8 +97,8 @@ class Field:
         """
         raise NotImplementedError
 
-    def follow(self, weights: str, value: Any, **needs: Any) -> Any:
-        """Its value once the weights, or a field that it needs, have changed."""
+    def follow(self, weights: str, value: Any, *extras: Any, **needs: Any) -> Any:
+        """Its value once the weights, or a field that it needs, have changed; ``extras`` as for :meth:`check`."""
         return self.start(weights)
 
     def restored(self, weights: str, value: Any) -> Any:
@@ -134,6 +136,20 @@ class Slider(Field):
     def changes(self, components):
         slider = components[0]
         return [Change(slider.input, settled=slider.release) if self.live else Change(slider.release, quick=False)]
+
+
+@dataclass
+class Hidden(Slider):
+    """A whole number that the page keeps and nobody sees, such as which of several results is shown large; an action sets it."""
+
+    step: float = 1
+    place: str = NOWHERE
+
+    def build(self, weights):
+        return [gr.Number(self.default, minimum=self.low, maximum=self.high, visible="hidden", show_label=False)]
+
+    def changes(self, components):
+        return []
 
 
 @dataclass
@@ -337,7 +353,7 @@ class Picture(Field):
             raise gr.Error("Upload a picture first, or take an example.")
         return upload
 
-    def follow(self, weights, value, **needs):
+    def follow(self, weights, value, *extras, **needs):
         word, _, place = str(value).partition(" ")
         if word != "example" or not place.isdecimal():
             return value  # what the visitor brought stays

@@ -524,8 +524,9 @@ class _Laying:
                 event(None, None, self.slots[view.title].begin, js=BEGIN_JS, api_visibility="private")
             return
         verbs = [*(action.do for action in actions), *(view.make for view in shown)]
-        read = plan.with_needs([*followers, *sets, *(key for verb in verbs for key in plan.reads(verb))])
-        own = [self.parts[name][0]] if change.value else []
+        entire = [name] if change.entire else []
+        read = plan.with_needs([*entire, *followers, *sets, *(key for verb in verbs for key in plan.reads(verb))])
+        own = self.parts[name][: None if entire else 1] if change.value else []
         outputs = [
             *own, *(part for key in sets for part in self.parts[key]),
             *(part for view in shown for part in self.slots[view.title].of_result()),
@@ -539,7 +540,7 @@ class _Laying:
             weights = plan.known(raw[WEIGHTS][0])
             if change.value:
                 value = change.value(weights, *given, **({"event": event} if takes_event else {}))
-                made.append(value)
+                made += plan.fields[name].updates(weights, value, **plan.needs(name, raw)) if entire else [value]
                 if name in raw:
                     raw[name] = [value, *raw[name][1:]]
             fresh: dict[str, Any] = {}
@@ -547,7 +548,7 @@ class _Laying:
                 fresh |= plan.call(action.do, raw, event)
                 raw |= {key: [value, *raw[key][1:]] for key, value in fresh.items() if key in raw}
             for key in followers:
-                fresh[key] = plan.fields[key].follow(weights, raw[key][0], **plan.needs(key, raw))
+                fresh[key] = plan.fields[key].follow(weights, *raw[key], **plan.needs(key, raw))
                 raw[key] = [fresh[key], *raw[key][1:]]
             for key in sets:
                 count = len(self.parts[key])
@@ -582,7 +583,7 @@ class _Laying:
             weights = plan.known(raw[WEIGHTS][0])
             fresh: dict[str, Any] = {}
             for name in sorted(fields, key=lambda name: len(plan.fields[name].needs)):  # what others need comes first
-                fresh[name] = plan.fields[name].follow(weights, raw[name][0], **plan.needs(name, raw))
+                fresh[name] = plan.fields[name].follow(weights, *raw[name], **plan.needs(name, raw))
                 raw[name] = [fresh[name], *raw[name][1:]]
             for action in actions:
                 fresh |= plan.call(action.do, raw)

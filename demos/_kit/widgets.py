@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -67,6 +67,16 @@ def compared(before: PIL.Image.Image, after: PIL.Image.Image, names: Sequence[st
     """What :func:`compare` shows: pictures of one size, their names, whether the second still changes; ``strength``, if given."""
     told = dict(before=photo_uri(before), after=photo_uri(after), names=list(names), busy="true" if busy else "false")
     return json.dumps(told | more)
+
+
+def board(value: str, modes: Mapping[str, Any], masks: Mapping[str, Sequence[Any]] | None = None, **settings: Any) -> gr.HTML:
+    """A drawing board; its event ``drawn`` follows each stroke. ``board.js`` says what its value is.
+
+    ``modes``: name -> what one draws with, a :class:`~demos._kit.boards.Mode` as a dictionary; ``masks``: name -> label of the
+    button, and top, left, bottom, right of what is then unknown as shares of the side.
+    """
+    js = script("board", MODES=modes, MASKS=masks or {})
+    return gr.HTML(value, html_template=text_of("board.html"), js_on_load=js, **settings)
 
 
 def sketchpad() -> CheckedBoard:
