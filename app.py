@@ -1,4 +1,4 @@
-"""The front door: one page, a tab per family, inside it a tab per room; beside these, rooms of several models. Names no model.
+"""The front door: the home page, a page per family with a tab per room, a page for each room of several models. Names no model.
 
 ``python app.py [--host ADDRESS] [--port NUMBER] [--talk [--path ROOM,ROOM...]]``
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import gc
+import html
 import importlib
 import json
 import logging
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +35,19 @@ from demos._kit import recipes  # noqa: E402
 from demos._kit.checks import is_number  # noqa: E402
 from demos._kit.events import QUICK, error_boundary, wait_in_page  # noqa: E402
 from demos._kit.recipes import Room, read_recipe  # noqa: E402
-from demos._server import covers, gpu, light, limits, memory, request_log, talk  # noqa: E402
-from demos._widgets import text_of  # noqa: E402
+from demos._server import _gradio, covers, gpu, limits, memory, pages, request_log, talk  # noqa: E402
+from demos._widgets import script, text_of  # noqa: E402
 from gen_models import catalog, hub  # noqa: E402
 
 gc.enable()
 
 TITLE = "The gallery of deep generative models"
+SENTENCE = "Play the classics: every picture here is made by a model while you watch."
 DEMOS = Path(__file__).parent / "demos"
 FAMILIES = {
     "mixtures": "Mixtures", "autoencoders": "Autoencoders", "gans": "GANs", "translation": "Translation",
     "restoration": "Restoration", "autoregressive": "Autoregressive", "diffusion": "Diffusion", "imitation": "Imitation",
 }  # fmt: skip
-HOME = "home"
 GOTO_JS = "document.addEventListener('gallery:go', event => trigger('go', {room: event.detail}));"
 MAX_STATE = 8000
 """Characters of a link's state that are looked at."""
@@ -71,14 +72,14 @@ def shared() -> dict[str, Any]:
     return {name: module for name, module in modules.items() if module.is_open()}
 
 
-def restore(request: gr.Request, built: dict[str, Room], families: dict[str, gr.Tabs]) -> dict[Any, Any]:
-    """What the page's link says, as updates: which tabs are open, what the room's controls hold."""
+def restore(request: gr.Request, built: Mapping[str, Room], tabs: gr.Tabs | None) -> dict[Any, Any]:
+    """What the link to a page with these rooms says, as updates: which tab is open, what the room's controls hold."""
     query = request.query_params
     room = built.get(query.get("room", ""))
     if room is None:
         return {}
-    tabs = opened(room.model, families)
-    updates = dict(tabs)
+    opened: dict[Any, Any] = {tabs: gr.Tabs(selected=room.model)} if tabs else {}
+    updates = dict(opened)
     try:
         state = json.loads(query.get("state", "{}")[:MAX_STATE])
         state = state if isinstance(state, dict) else {}
@@ -100,16 +101,8 @@ def restore(request: gr.Request, built: dict[str, Room], families: dict[str, gr.
         except gr.Error as error:
             # what a link holds may fit each control and still make no picture; the room stays as it is then
             gr.Warning(f"This link does not fit: {error.message}")
-            return tabs
+            return opened
     return updates
-
-
-def opened(name: str, families: dict[str, gr.Tabs]) -> dict[Any, Any]:
-    """The tabs that are open when a room is, or the home tab where there is no such room, as updates."""
-    family = catalog.names().get(name)
-    if family not in families:
-        return {families[""]: gr.Tabs(selected=name if name in shared() else HOME)}
-    return {families[""]: gr.Tabs(selected=family), families[family]: gr.Tabs(selected=name)}
 
 
 def _fits(component: Any, value: Any) -> bool:
@@ -135,76 +128,151 @@ def link_of(file: str | None) -> str:
     return "?" + urlencode({"room": recipe["room"], "state": json.dumps(recipe["controls"]), "sha": recipe.get("sha256", "")})
 
 
+# ---- the pages --------------------------------------------------------------------------------------------------------
+
+
+def places(path: Sequence[str] = ()) -> dict[str, pages.Page]:
+    """Path -> page, in the order of the gallery; with the rooms of a talk, the front page alone, and on it these."""
+    words = {name: (hall.TITLE, hall.SUMMARY) for name, hall in shared().items()}
+    found = {"": pages.Page("", SENTENCE)} | {name: pages.Page(*words[name], {name: words[name]}) for name in words}
+    for family, members in rooms().items():
+        words |= {name: (about["title"], about["summary"]) for name in members for about in [catalog.about(name)]}
+        sentence = f"{', '.join(words[name][0] for name in members)}. {SENTENCE}"
+        found[family] = pages.Page(FAMILIES[family], sentence, {name: words[name] for name in members})
+    return {"": pages.Page("", SENTENCE, {name: words[name] for name in path})} if path else found
+
+
 def build(path: Sequence[str] = ()) -> limits.Page:
-    """The page; ``path``: the rooms of a talk, in which the keys lead from room to room."""
+    """All pages; ``path``: the rooms of a talk, in which the keys lead from room to room."""
     hub.waiting = wait_in_page
     page = limits.Page(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600))
     # while the page is empty: Gradio describes the whole of it for a queue, and again for the launch
     page.queue(max_size=limits.MAX_WAITING, default_concurrency_limit=1, api_open=False)
+    page.about.update(places(path))
     with page:
-        with gr.Row(elem_classes=["masthead"]):
-            gr.HTML(f"<h1>{TITLE}</h1><p>Play the classics: every picture here is made by a model while you watch.</p>", scale=4)
-            dropped = gr.UploadButton("Open a saved picture", file_types=[".png"], size="sm", scale=0, min_width=180,
-                                      elem_classes=["open-saved"])  # fmt: skip
-        link = gr.Textbox(visible="hidden", show_label=False)
-        built: dict[str, Room] = {}
-        families: dict[str, gr.Tabs] = {}
-        shown, halls = rooms(), shared()
-        names = path or [*halls, *(name for members in shown.values() for name in members)]
-        if path:
-            talk.stage()
-        gr.HTML(f'<i class="rooms" data-rooms="{" ".join(names)}"></i>', visible="hidden")
-        goto = gr.HTML("", html_template="", js_on_load=GOTO_JS, visible="hidden")
-        with gr.Tabs(elem_classes=["families"]) as families[""]:
-            with gr.Tab("Home", id=HOME):
-                _home.home(shown, FAMILIES, {name: (hall.TITLE, hall.SUMMARY) for name, hall in halls.items()})
-            for name, hall in halls.items():
-                with gr.Tab(hall.TITLE, id=name):
-                    built[name] = hall.room()
-            for family, members in shown.items():
-                with gr.Tab(FAMILIES[family], id=family), gr.Tabs() as families[family]:
-                    for name in members:
-                        with gr.Tab(catalog.about(name)["title"], id=name):
-                            built[name] = importlib.import_module(f"demos.{name}").room()
-        outputs = list(families.values())
+        for place, about in page.about.items():
+            if place:
+                _gradio.begin_page(page, place, about.title)
+            lay_out_page(page, place, bool(path))
+    gpu.lend(page)
+    return page
+
+
+def lay_out_page(page: limits.Page, path: str, on_stage: bool) -> None:
+    """A page with its rooms, what leads from it to others, and what its link restores."""
+    names = list(page.about[path].rooms)
+    with gr.Row(elem_classes=["masthead"]):
+        gr.HTML(masthead(path, page.about), scale=4)
+        dropped = gr.UploadButton("Open a saved picture", file_types=[".png"], size="sm", scale=0, min_width=180,
+                                  elem_classes=["open-saved"])  # fmt: skip
+    link = gr.Textbox(visible="hidden", show_label=False)
+    if on_stage:
+        talk.stage()
+    gr.HTML(neighbours(path, page.about), visible="hidden")
+    if not path and not on_stage:
+        lay_out_home([name for place in page.about.values() for name in place.rooms])
+    built, tabs = lay_out(names, on_stage)
+    if built:
+        outputs = [tabs] if tabs else []
         for room in built.values():
             outputs += dict.fromkeys([*room.controls.values(), *room.shown])
 
         def on_load(request: gr.Request):
-            return restore(request, built, families) or {link: ""}
+            return restore(request, built, tabs) or {link: ""}
 
         # the browser looks after the progress of every output at every later event, and with it after all that lies in its tab;
         # so the whole page must not be among them
         page.load(
             error_boundary(on_load), None, [link, *outputs], show_progress="hidden", show_progress_on=link, api_visibility="private"
         )
+        keep_in_address(built)
+    if tabs:
+        goto = gr.HTML("", html_template="", js_on_load=GOTO_JS, visible="hidden")
 
         def on_go(event: gr.EventData):
-            return opened(str(event.room), families)
+            return gr.Tabs(selected=str(event.room) if event.room in built else pages.HOME if on_stage else names[0])
 
-        goto.go(error_boundary(on_go), None, list(families.values()), **QUICK)
-        dropped.upload(link_of, dropped, link, show_progress="hidden", api_visibility="private").success(
-            None, link, None, js="(query) => { if (query) setTimeout(() => { window.location.search = query; }, 50); }"
-        )
-    gpu.lend(page)
-    return page
+        goto.go(error_boundary(on_go), None, tabs, **QUICK)
+    dropped.upload(link_of, dropped, link, show_progress="hidden", api_visibility="private").success(
+        None, link, None, js="(query) => { if (query) setTimeout(() => { window.location.search = query; }, 50); }"
+    )
+
+
+def lay_out(names: Sequence[str], with_home: bool = False) -> tuple[dict[str, Room], gr.Tabs | None]:
+    """Rooms by name, and the tabs in which they are, after one with cards for them if wanted; a room alone is in none."""
+    modules = {name: importlib.import_module(f"demos.{name}") for name in names}
+    if len(names) < 2 and not with_home:
+        return {name: module.room() for name, module in modules.items()}, None
+    built = {}
+    with gr.Tabs(elem_classes=["rooms-bar"]) as tabs:
+        if with_home:
+            with gr.Tab("Home", id=pages.HOME) as tab:
+                lay_out_home(names)
+            tab.select(None, js="() => galleryEntered('')")
+        for name, module in modules.items():
+            with gr.Tab(catalog.about(name)["title"] if name in catalog.names() else module.TITLE, id=name) as tab:
+                built[name] = module.room()
+            tab.select(None, js=f"() => galleryEntered({json.dumps(name)})")
+    return built, tabs
+
+
+def lay_out_home(names: Sequence[str]) -> None:
+    """What is on the home page, for these rooms."""
+    family_of = catalog.names()
+    members = {family: [name for name in names if family_of.get(name) == family] for family in FAMILIES}
+    halls = {name: hall for name, hall in shared().items() if name in names}
+    _home.home(
+        {family: found for family, found in members.items() if found}, FAMILIES,
+        {name: (hall.TITLE, hall.SUMMARY) for name, hall in halls.items()},
+    )  # fmt: skip
+
+
+def masthead(path: str, found: Mapping[str, pages.Page]) -> str:
+    """The bar on top of a page, with the way to the others, as HTML."""
+    words = {place: html.escape(page.title) for place, page in found.items()} | {"": f"<b>{TITLE.partition(' of ')[0]}</b>"}
+    current = {path: ' aria-current="page"'}
+    links = "".join(f'<a href="{place or "./"}"{current.get(place, "")}>{words[place]}</a>' for place in found)
+    return f"<nav>{links}</nav>" if path else f"<nav>{links}</nav><h1>{TITLE}</h1><p>{SENTENCE}</p>"
+
+
+def neighbours(path: str, found: Mapping[str, pages.Page]) -> str:
+    """The rooms of a page, and the addresses of the rooms before and after them, for the keys that lead from room to room."""
+    order = list(found)
+    at = order.index(path)
+    before, after = order[at - 1], order[(at + 1) % len(order)]
+    ways = f'data-before="{pages.address(before, found[before], last=True)}" data-after="{pages.address(after, found[after])}"'
+    return f'<i class="rooms" data-rooms="{" ".join(found[path].rooms)}" {ways}></i>'
+
+
+def keep_in_address(built: Mapping[str, Room]) -> None:
+    """Have the address of the page say what the controls of its rooms hold, once they hold something else than at first."""
+    names = [f"keep_{name}" for name in built]
+    keeper = gr.HTML("", html_template="", js_on_load=script("keep", NAMES=names), visible="hidden")
+    for name, room in built.items():
+        first = {key: component.value for key, component in room.controls.items()}
+        script_ = f"(...values) => galleryKeep({json.dumps(name)}, {json.dumps(first, default=str)}, values)"
+        getattr(keeper, f"keep_{name}")(None, list(room.controls.values()), None, js=script_)
 
 
 def launch_settings(page: limits.Page | None = None) -> dict[str, Any]:
     """Arguments of ``launch``: look, limits, nothing asked of the outside world; ``page``: whose figures ``/health`` tells."""
+    found = page.about if page else {}
+    absent = {*FAMILIES, *recipes.rooms()} - {*found, *catalog.names()}
     return dict(
         theme=theme(), css_paths=DEMOS / "_widgets" / "page.css", js=text_of("page.js"),
         show_error=False, max_file_size="8mb", state_session_capacity=200,
         ssr_mode=False, strict_cors=True, enable_monitoring=False, run_history=False, share=False,
         footer_links=["api"], app_kwargs={
             "middleware": [
-                Middleware(GZipMiddleware, minimum_size=4000), Middleware(light.Packed), Middleware(limits.Bounds, page=page)
+                Middleware(GZipMiddleware, minimum_size=4000),
+                Middleware(pages.Addresses, pages=found, title=TITLE, absent=absent), Middleware(limits.Bounds, page=page),
             ],
             "exception_handlers": limits.HANDLERS,
             "routes": [
                 Route("/cover/{name}.webp", covers.send_cover), Route("/prepared/{room}.webp", talk.send_prepared),
-                Route("/part/{name}", light.send_kept(page.kept if page else {})),
-                Route("/health", request_log.health(page.figures if page else dict)), *light.scripts(),
+                Route("/preview/{name}.png", pages.send_preview(found)),
+                Route("/part/{name}", pages.send_kept(page.kept if page else {})),
+                Route("/health", request_log.health(page.figures if page else dict)), *_gradio.scripts(),
             ],
         },
     )  # fmt: skip

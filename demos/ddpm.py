@@ -96,7 +96,7 @@ class Denoising(Steps):
 
     @property
     def nbytes(self) -> int:
-        return sum(frame.nbytes for frame in (*self.noisy, *self.clean))
+        return len(self.done) * (self.noisy[0].nbytes + self.clean[0].nbytes)
 
     def frame(self, step: int) -> int:
         """The last frame that is no later than a step."""

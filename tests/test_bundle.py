@@ -15,6 +15,7 @@ from conftest import ROOT, build
 from packaging.requirements import Requirement
 from test_app import ACTIONS, OPEN, changed, chromium, main_picture, serving, source, visit, width_of  # noqa: F401
 
+from benchmarks._page import way_to
 from gen_models import _start, bundle, catalog
 
 SHIELD = '''"""Every name and address but loopback is refused, and noted."""
@@ -220,7 +221,7 @@ def server(folder, shield, tmp_path_factory):
 @pytest.mark.browser
 @pytest.mark.parametrize("room", OPEN)
 def test_every_room_plays_from_the_bundle_with_no_network(visit, room):  # noqa: F811
-    page = visit(f"?room={room}")
+    page = visit(way_to(room))
     picture = main_picture(page, room)
     before = source(picture)
     assert width_of(picture) > 1

@@ -189,12 +189,12 @@ def test_the_first_sight_runs_no_model(stocked, monkeypatch):
 
 def test_every_row_leads_to_a_room_that_opens_with_these_weights(laid_out):
     """Of the weights in the repository."""
-    built, families = laid_out
+    built, tabs = laid_out
     names = [name for data in compare.data_sets() for name in compare.entrants(data, SAMPLE)]
     assert len(names) >= 18
     for name in names:
         query = {key: values[0] for key, values in parse_qs(compare.room_of(name)[1:]).items()}
-        found = app.restore(SimpleNamespace(query_params=query), built, families)
+        found = app.restore(SimpleNamespace(query_params=query), built, tabs)
         assert found[built[query["room"]].controls["weights"]] == name
 
 
@@ -470,21 +470,21 @@ def test_what_was_never_run_is_saved_as_published_or_made(stocked, monkeypatch):
     assert {entry.state for entry in entries} == {"done"}
 
 
-def alone() -> tuple[_room.Room, dict[str, gr.Tabs]]:
+def alone() -> tuple[_room.Room, gr.Tabs]:
     with gr.Blocks(), gr.Tabs() as tabs, gr.Tab("Compare"):
-        return compare.room(), {"": tabs}
+        return compare.room(), tabs
 
 
 def test_a_saved_picture_and_a_link_restore_the_room(stocked, tmp_path):
-    room, families = alone()
+    room, tabs = alone()
     values = controls(what=FILL, seed=31, picture="example 4", x=0.25)
     file = tmp_path / "saved.png"
     recipe = _room.recipe_of("compare", list(room.controls), values, room.digest)
     file.write_bytes(_room.png_with_recipe(compare.poster(*values), recipe))
     query = {key: found[0] for key, found in parse_qs(app.link_of(str(file))[1:]).items()}
     assert len(query["sha"]) == 16
-    found = app.restore(SimpleNamespace(query_params=query), {"compare": room}, families)
-    assert found[families[""]].selected == "compare"
+    found = app.restore(SimpleNamespace(query_params=query), {"compare": room}, tabs)
+    assert found[tabs].selected == "compare"
     held = dict(zip(room.controls, values, strict=True))
     assert {key: found[room.controls[key]].value if hasattr(found[room.controls[key]], "value") else found[room.controls[key]]
             for key in ("data", "what", "seed", "count", "picture")} == {
@@ -493,23 +493,23 @@ def test_a_saved_picture_and_a_link_restore_the_room(stocked, tmp_path):
     assert found[room.controls["x"]].value == 0.25 and found[room.controls["part"]].value == 0.5
     put("vi_gmm-mnist", "mnist", 1, stocked)
     with pytest.warns(UserWarning, match="trained anew"):
-        app.restore(SimpleNamespace(query_params=query), {"compare": room}, families)
+        app.restore(SimpleNamespace(query_params=query), {"compare": room}, tabs)
 
 
 @pytest.mark.parametrize("state", [{"data": "nobody"}, {"what": "x"}, {"seed": -1}, {"count": 99}, {"x": "1"}, {"picture": 3}])
 def test_a_value_out_of_range_in_a_link_is_ignored(stocked, state):
-    room, families = alone()
-    found = app.restore(SimpleNamespace(query_params={"room": "compare", "state": json.dumps(state)}), {"compare": room}, families)
+    room, tabs = alone()
+    found = app.restore(SimpleNamespace(query_params={"room": "compare", "state": json.dumps(state)}), {"compare": room}, tabs)
     component = room.controls[next(iter(state))]
-    assert getattr(found.get(component), "value", component.value) == component.value and found[families[""]].selected == "compare"
+    assert getattr(found.get(component), "value", component.value) == component.value and found[tabs].selected == "compare"
 
 
 def test_a_link_with_no_picture_says_so_and_opens_the_room(stocked):
-    room, families = alone()
+    room, tabs = alone()
     state = json.dumps({"what": FILL, "picture": "nonsense"})
     with pytest.warns(UserWarning, match="This link does not fit"):
-        found = app.restore(SimpleNamespace(query_params={"room": "compare", "state": state}), {"compare": room}, families)
-    assert list(found) == [families[""]]
+        found = app.restore(SimpleNamespace(query_params={"room": "compare", "state": state}), {"compare": room}, tabs)
+    assert list(found) == [tabs]
 
 
 # ---- verbs ------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from small_hub import SmallHub
 from test_app import PATIENCE, READY, TOLD, WIDE, chromium, press, serving, width_of  # noqa: F401
 
+from benchmarks._page import way_to
 from gen_models import catalog
 
 pytestmark = pytest.mark.browser
@@ -49,7 +50,7 @@ app.main()
         context = chromium.new_context(viewport={"width": WIDE[0], "height": WIDE[1]})
         context.set_default_timeout(1000 * PATIENCE)
         page = context.new_page()
-        page.goto(f"{address}/?room=dcgan")
+        page.goto(f"{address}/{way_to('dcgan')}")
         expect(page.locator(".room-header:visible h2").first).to_contain_text("DCGAN")
         page.wait_for_function(READY)
         assert small.log == [], "the Hub was asked before anybody needed it"

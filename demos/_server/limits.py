@@ -34,7 +34,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from demos._server import light
+from demos._server import _gradio, pages
 from demos._server.errors import as_sentence
 
 log = logging.getLogger("gallery")
@@ -124,7 +124,7 @@ async def _let_go(reset: Callable, event: str) -> None:
 
 
 class Page(gr.Blocks):
-    """The page: whatever goes wrong with a request is one sentence, and what a visitor may have in hand is bounded."""
+    """All pages: whatever goes wrong with a request is one sentence, and what a visitor may have in hand is bounded."""
 
     @property
     def state_holder(self) -> StateHolder:
@@ -137,13 +137,18 @@ class Page(gr.Blocks):
         self._sessions = holder
 
     @cached_property
+    def about(self) -> dict[str, pages.Page]:
+        """What is said of each page, by its path, in the order of the gallery; "": the front page."""
+        return {}
+
+    @cached_property
     def kept(self) -> dict[str, bytes]:
         """What is left for the browser to fetch, by name."""
         return {}
 
     def get_config_file(self) -> Any:
         """As Gradio's, without what a browser fetches when it shows it."""
-        return light.put_aside(super().get_config_file(), self.kept)
+        return _gradio.put_aside(super().get_config_file(), self.kept)
 
     @cached_property
     def direct(self) -> Counter[str]:
