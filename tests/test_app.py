@@ -62,13 +62,14 @@ def serving(folder: Path, *command: str, cwd: Path = ROOT, **environment: str):
     port = free_port()
     environment = {key: value for key, value in os.environ.items() if key != "GALLERY_DATA"} | environment
     environment |= {"GRADIO_TEMP_DIR": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
-    with (folder / "log.txt").open("w") as log:
+    with (folder / "log.txt").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
             [*command, "--port", str(port)], cwd=cwd, env=environment, stdout=log, stderr=subprocess.STDOUT
         )
 
     def trouble(what: str) -> str:
-        return f"{what}:\n{(folder / 'log.txt').read_text()[-4000:]}"
+        said = (folder / "log.txt").read_text(encoding="utf-8")
+        return f"{what}:\n{said[-4000:]}"
 
     address = f"http://127.0.0.1:{port}"
     try:
@@ -82,7 +83,7 @@ def serving(folder: Path, *command: str, cwd: Path = ROOT, **environment: str):
             time.sleep(0.2)
         yield address
         assert process.poll() is None, trouble("the server ended on the way")
-        assert "failed, id" not in (folder / "log.txt").read_text(), trouble("an exception nobody expected")
+        assert "failed, id" not in (folder / "log.txt").read_text(encoding="utf-8"), trouble("an exception nobody expected")
     finally:
         process.terminate()
         try:
@@ -571,7 +572,7 @@ def pixels(address: str) -> np.ndarray:
 def test_vae_refuses_a_text_file_with_one_sentence(visit, tmp_path):
     page = visit(way_to("vae"))
     show_tab(page, "Upload")
-    (tmp_path / "list.png").write_text("milk, bread, a picture frame\n" * 30)
+    (tmp_path / "list.png").write_text("milk, bread, a picture frame\n" * 30, encoding="utf-8")
     page.locator(".image-container input[type=file]").last.set_input_files(tmp_path / "list.png")
     only_toast(page, "This file is not a picture that can be read")
 
@@ -819,7 +820,7 @@ def test_pixelcnn_takes_an_upload_or_refuses_it_with_one_sentence(visit, tmp_pat
     if content is None:
         PIL.Image.linear_gradient("L").save(file)
     else:
-        file.write_text(content)
+        file.write_text(content, encoding="utf-8")
     shown = "canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, 28, 28).data).join()"
     canvas = page.locator(".board canvas:visible")
     before = canvas.evaluate(shown)
@@ -1046,7 +1047,7 @@ def test_cyclegan_takes_a_picture_of_any_shape(visit, tmp_path, shape, seen):
 def test_cyclegan_refuses_what_is_no_picture_and_keeps_the_result(visit, tmp_path):
     page = visit(way_to("cyclegan"))
     made = source(main_picture(page, "cyclegan"))
-    (tmp_path / "given.png").write_text("milk, bread")
+    (tmp_path / "given.png").write_text("milk, bread", encoding="utf-8")
     hand_over(page, tmp_path / "given.png")
     only_toast(page, "This file is not a picture that can be read")
     assert source(main_picture(page, "cyclegan")) == made
@@ -1338,7 +1339,7 @@ def test_edsr_takes_a_picture_of_any_shape(visit, tmp_path, shape, became):
 def test_edsr_refuses_what_is_no_picture_and_keeps_the_result(visit, tmp_path):
     page = visit(way_to("edsr"))
     made = source(main_picture(page, "edsr"))
-    (tmp_path / "given.png").write_text("milk, bread")
+    (tmp_path / "given.png").write_text("milk, bread", encoding="utf-8")
     hand_over(page, tmp_path / "given.png")
     only_toast(page, "This file is not a picture that can be read")
     assert source(main_picture(page, "edsr")) == made
@@ -1779,7 +1780,7 @@ def test_compare_does_every_task(visit, tmp_path):
         lined_up(page)
     page.get_by_role("button", name=re.compile("^Upload a picture")).locator("visible=true").first.click()
     looked = source(given)
-    (tmp_path / "list.png").write_text("milk, bread")
+    (tmp_path / "list.png").write_text("milk, bread", encoding="utf-8")
     page.locator(".image-container input[type=file]").last.set_input_files(tmp_path / "list.png")
     only_toast(page, "This file is not a picture that can be read")
     assert source(given) == looked
