@@ -70,6 +70,11 @@ class View:
     """Handlers of one group share its places in the queue."""
     limit: int = 8
     """Places of the group."""
+    still: Callable[..., Shown] | None = None
+    """For a live view that streams: a verb that shows at once what the fields say. A change of these ends the run, no frame of
+    which is shown any more; links and saved pictures hold this."""
+    sets: Sequence[str] = ()
+    """Fields that what is shown sets, by its ``sets``."""
     scrub: str = ""
     """Label of a slider that goes back through the steps; what is shown then has ``step``, ``steps`` and ``at(step)``."""
     within: str = ""
@@ -79,6 +84,11 @@ class View:
     def streams(self) -> bool:
         """Whether its verb yields."""
         return inspect.isgeneratorfunction(inspect.unwrap(self.make))
+
+    @property
+    def at_once(self) -> Callable[..., Shown] | None:
+        """The verb that shows it at once; None if it only streams."""
+        return self.still or (None if self.streams else self.make)
 
 
 @dataclass
@@ -128,6 +138,8 @@ class Slots:
     below: gr.HTML | None = None
     tab: gr.Tab | None = None
     press: gr.Button | None = None
+    seen: bool = False
+    """It has a first sight, and follows what changes: opening its tab computes nothing."""
 
     def of_result(self) -> list[Component]:
         """What a result fills."""
@@ -152,6 +164,8 @@ class Plan:
     """Keys of a recipe in their order; by default the weights, then the fields as they stand."""
     migrate: Callable[[dict[str, Any]], dict[str, Any]] = lambda controls: controls
     """Controls of an older link or saved picture -> today's."""
+    heading: str = ""
+    """Above the tabs, with the choice of weights under it, for a main view that does without weights."""
 
     # ---- calling verbs with checked values ----------------------------------------------------------------------------
 
@@ -188,9 +202,10 @@ class Plan:
 
     def call(self, verb: Callable, raw: Mapping[str, Sequence[Any]], event: Any = None) -> Any:
         """Call a verb; ``raw``: ``weights`` and fields -> the values of the components that each is read from."""
-        weights = self.known(raw[WEIGHTS][0])
+        parameters = inspect.signature(verb).parameters
+        weights = self.known(raw[WEIGHTS][0]) if raw[WEIGHTS][0] or WEIGHTS in parameters else ""
         found: dict[str, Any] = {}
-        for name in inspect.signature(verb).parameters:
+        for name, parameter in parameters.items():
             if name == WEIGHTS:
                 found[name] = weights
             elif name in self.fields:
@@ -198,7 +213,8 @@ class Plan:
                 if name == "seed":
                     request_log.seeded(found[name])
             else:
-                found[name] = getattr(event, name)
+                default = None if parameter.default is inspect.Parameter.empty else parameter.default
+                found[name] = getattr(event, name, default)
         return verb(**found)
 
     def last(self, view_verb: Callable, raw: Mapping[str, Sequence[Any]]) -> Shown:
@@ -230,6 +246,8 @@ class _Laying:
                 weights = weights_choice(plan.models, plan.first)
                 self.weights, self.parts[WEIGHTS] = weights, [weights]
                 self.at_first = weights.value or ""
+                if plan.heading:
+                    weights.unrender()
                 self.place(CONTROLS)
                 if any(one.place == MORE for one in plan.fields.values()):
                     with gr.Accordion("More", open=False):
@@ -239,6 +257,9 @@ class _Laying:
                 self.place(RESULT)
                 keep = gr.Row(elem_classes=["keep"])
         self.place(NOWHERE)
+        if plan.heading:
+            gr.Markdown(f"### {plan.heading}")
+            weights.render()
         rows: dict[str, gr.Row] = {plan.main.title: keep}
         self.tabs = None
         if len(plan.views) > 1:
@@ -283,7 +304,7 @@ class _Laying:
 
     def show(self, view: View, tab: gr.Tab | None = None) -> None:
         """Build what a view fills."""
-        sight = view.sight(self.at_first) if view.sight and self.at_first else None
+        sight = self.sight(view, self.at_first)
         name = f"{self.plan.kinds[0]}-{slug(view.title) or 'main'}"
         space = dict(min_height=160) if tab is None else {}
         if view.streams:
@@ -291,7 +312,7 @@ class _Laying:
         else:
             shown = view.component(sight.html() if sight else "", **space)
         note = note_line(name, note_html(sight.note) if sight and sight.note else "")
-        slots = Slots(shown, note, tab=tab)
+        slots = Slots(shown, note, tab=tab, seen=view.live and sight is not None)
         if view.scrub:
             slots.scrub = gr.Slider(0, 1, 0, step=1, label=view.scrub, interactive=False)
         if view.streams:
@@ -299,6 +320,21 @@ class _Laying:
         if view.pick and not view.into:
             slots.below = tiles("")
         self.slots[view.title] = slots
+
+    def sight(self, view: View, weights: str) -> Shown | None:
+        """What a view shows before any click; None if that is nothing."""
+        try:
+            if view.sight and weights:
+                return view.sight(weights)
+            if view.still:
+                return self.plan.call(view.still, {WEIGHTS: [weights]} | self.starts(weights))
+        except (catalog.WeightsError, KeyError):  # the page opens all the same, and the first click says what is wrong
+            pass
+        return None
+
+    def starts(self, weights: str) -> dict[str, list[Any]]:
+        """The values of all fields at first."""
+        return {name: [one.start(weights)] for name, one in self.plan.fields.items()}
 
     def buttons(self, view: View) -> None:
         """The row of buttons of a view: what begins it, Stop, actions, saving; the main view's has the link, too."""
@@ -361,7 +397,7 @@ class _Laying:
         """What computes a view when it is asked for by itself, and what a click on it shows."""
         slots, names = self.slots[view.title], self.plan.reads(view.make)
         waiting = HEAVY if view.group == "models" else HEAVY | dict(concurrency_id=view.group, concurrency_limit=view.limit)
-        asked = slots.press.click if slots.press else slots.tab.select if slots.tab is not None else None
+        asked = slots.press.click if slots.press else slots.tab.select if slots.tab is not None and not slots.seen else None
         if view.streams:
             run = error_boundary(self.streamed(view, names))
             outputs = [*slots.of_result(), *([slots.scrub] if slots.scrub else [])]
@@ -371,6 +407,11 @@ class _Laying:
             )  # fmt: skip
             if asked:
                 asked(None, None, slots.begin, js=BEGIN_JS, api_visibility="private")
+            if view.sets:
+                # with what the browser shows, and not with what it is sent: a late frame sets nothing
+                parts = [self.parts[name][0] for name in view.sets]
+                js = f"() => window.galleryFields.get({json.dumps(slots.shown.elem_id)})"
+                slots.shown.fields(None, None, parts, js=js, api_visibility="private")
             if slots.scrub:
                 slots.scrub.input(error_boundary(self.step_back), [slots.begin, slots.scrub], slots.shown, **QUICK)
         elif asked:
@@ -411,7 +452,9 @@ class _Laying:
                     yield [gr.skip()] * (2 + bool(view.scrub))
                     return
                 _finished.put(begun, (raw, made))
-                yield [stamped(made.html(), begun), stamped(note_html(made.note), begun), *self.scrubber(view, made, busy=True)]
+                sets = [gr.update(**made.sets[name]) if name in made.sets else gr.skip() for name in view.sets]
+                frame = [stamped(made.html(), begun, sets=sets), stamped(note_html(made.note), begun)]
+                yield [*frame, *self.scrubber(view, made, busy=True)]
             if made is not None and not is_cancelled(begun):
                 yield [gr.skip(), stamped(note_html(made.note), begun, busy=False), *self.scrubber(view, made, busy=False)]
 
@@ -438,8 +481,10 @@ class _Laying:
         followers = [key for key, one in plan.fields.items() if {name, *changed} & set(one.needs)]
         sets = list(dict.fromkeys([*(key for action in actions for key in action.sets), *followers]))
         touched = changed | set(sets)
-        follows = [view for view in plan.views if view.live and touched & set(plan.reads(view.make))]
-        shown, begun = [view for view in follows if not view.streams], [view for view in follows if view.streams]
+        follows = [view for view in plan.views if view.live and touched & set(plan.reads(view.at_once or view.make))]
+        shown, begun = [view for view in follows if view.at_once], [view for view in follows if not view.at_once]
+        ended = [self.slots[view.title].begin for view in shown if view.streams]
+        sets = list(dict.fromkeys([*sets, *(key for view in shown for key in view.sets)]))
         event = change.event
         if change.js:
             event = change.event(None, None, self.parts[name][0], js=change.js, api_visibility="private").then
@@ -447,20 +492,21 @@ class _Laying:
             for view in begun:
                 event(None, None, self.slots[view.title].begin, js=BEGIN_JS, api_visibility="private")
             return
-        verbs = [*(action.do for action in actions), *(view.make for view in shown)]
+        verbs = [*(action.do for action in actions), *(view.at_once for view in shown)]
         read = plan.with_needs([*followers, *sets, *(key for verb in verbs for key in plan.reads(verb))])
         own = [self.parts[name][0]] if change.value else []
         outputs = [
             *own, *(part for key in sets for part in self.parts[key]),
             *(part for view in shown for part in self.slots[view.title].of_result()),
-            *(self.slots[view.title].begin for view in begun),
+            *(self.slots[view.title].begin for view in begun), *ended,
         ]  # fmt: skip
         takes_event = change.value is not None and "event" in inspect.signature(change.value).parameters
 
         def answer(event: gr.EventData, *values: Any) -> list[Any]:
             given, rest = values[: len(change.inputs)], values[len(change.inputs) :]
+            running, rest = rest[: len(ended)], rest[len(ended) :]
             raw, made = self.unpacked(read, rest), []
-            weights = plan.known(raw[WEIGHTS][0])
+            weights = plan.known(raw[WEIGHTS][0]) if raw[WEIGHTS][0] else ""
             if change.value:
                 value = change.value(weights, *given, **({"event": event} if takes_event else {}))
                 made.append(value)
@@ -473,18 +519,34 @@ class _Laying:
             for key in followers:
                 fresh[key] = plan.fields[key].follow(weights, raw[key][0], **plan.needs(key, raw))
                 raw[key] = [fresh[key], *raw[key][1:]]
-            for key in sets:
-                count = len(self.parts[key])
-                set_to = partial(plan.fields[key].updates, weights, **plan.needs(key, raw))
-                made += set_to(fresh[key]) if key in fresh else [gr.skip()] * count
-            for view in shown:
-                made += result_of(plan.call(view.make, raw))
-            made += [token() for _ in begun]
-            return made
+            found = [plan.call(view.at_once, raw) for view in shown]
+            made += self.settings(sets, weights, raw, fresh, found)
+            for one in found:
+                made += result_of(one)
+            for run in running:
+                cancel(run)
+            return [*made, *(token() for _ in begun), *("" for _ in ended)]
 
         first = next((verb for verb in (*verbs, change.value, *(plan.fields[key].follow for key in followers)) if verb), plan.call)
         how = QUICK if change.quick and not any(slow(view) for view in shown) else HEAVY | dict(show_progress="hidden")
-        event(error_boundary(named(answer, first)), [*change.inputs, *self.inputs(read)], outputs, **how)
+        event(error_boundary(named(answer, first)), [*change.inputs, *ended, *self.inputs(read)], outputs, **how)
+
+    def settings(
+        self, names: Sequence[str], weights: str, raw: Mapping[str, Sequence[Any]], values: Mapping[str, Any],
+        shown: Sequence[Shown] = (),
+    ) -> list[Any]:  # fmt: skip
+        """What the components of fields become that are set to values, or by what is shown; others stay as they are."""
+        made = []
+        for name in names:
+            parts = [gr.skip()] * len(self.parts[name])
+            if name in values:
+                parts = self.plan.fields[name].updates(weights, values[name], **self.plan.needs(name, raw))
+            for one in shown:
+                if name in one.sets:
+                    first = parts[0] if isinstance(parts[0], dict) else {"value": parts[0]}
+                    parts = [gr.update() | first | one.sets[name], *parts[1:]]
+            made += parts
+        return made
 
     def switch(self) -> None:
         """What a change of the weights does: fields that depend on them begin anew, live views follow, the others are emptied."""
@@ -492,17 +554,21 @@ class _Laying:
         actions = [action for action in plan.actions if action.on == WEIGHTS]
         sets = {key for action in actions for key in action.sets}
         fields = [name for name, one in plan.fields.items() if name in sets or one.depends(self.at_first)]
-        live = [view for view in plan.views if view.live and not view.streams]
-        verbs = [*(action.do for action in actions), *(view.make for view in live)]
+        views = [view for view in plan.views if {WEIGHTS, *fields} & set(inspect.signature(view.make).parameters)]
+        live = [view for view in views if view.live and view.at_once]
+        verbs = [*(action.do for action in actions), *(view.at_once for view in live)]
         read = plan.with_needs([*fields, *(key for verb in verbs for key in plan.reads(verb))])
-        slots = [self.slots[view.title] for view in plan.views]
+        slots = [self.slots[view.title] for view in views]
+        begins = [one.begin for one in slots if one.begin is not None]
         outputs = [part for name in fields for part in self.parts[name]]
         for one in slots:
             outputs += [part for part in (one.shown, one.note, one.begin, one.scrub, one.below) if part is not None]
 
         def answer(*values: Any) -> list[Any]:
-            raw = self.unpacked(read, values)
+            raw = self.unpacked(read, values[len(begins) :])
             weights = plan.known(raw[WEIGHTS][0])
+            for run in values[: len(begins)]:
+                cancel(run)
             fresh: dict[str, Any] = {}
             for name in sorted(fields, key=lambda name: len(plan.fields[name].needs)):  # what others need comes first
                 fresh[name] = plan.fields[name].follow(weights, raw[name][0], **plan.needs(name, raw))
@@ -510,25 +576,22 @@ class _Laying:
             for action in actions:
                 fresh |= plan.call(action.do, raw)
                 raw |= {key: [value, *raw[key][1:]] for key, value in fresh.items() if key in raw}
-            made = []
-            for name in fields:
-                made += plan.fields[name].updates(weights, fresh[name], **plan.needs(name, raw))
+            made = self.settings(fields, weights, raw, fresh)
             brought = any(isinstance(plan.fields[name], Picture) and not fresh[name].startswith("example") for name in fields)
-            for view, one in zip(plan.views, slots, strict=True):
-                sight = view.sight(weights) if view.sight else None
-                found = plan.call(view.make, raw) if view in live else sight
+            for view, one in zip(views, slots, strict=True):
+                found = plan.call(view.at_once, raw) if view in live else self.sight(view, weights)
                 made += result_of(found) if found is not None else ["", ""]
                 made += [token() if brought and view is plan.main else ""] if one.begin is not None else []
                 made += [gr.Slider(value=0, interactive=False)] if one.scrub is not None else []
                 made += [""] if one.below is not None else []
             return made
 
-        self.weights.input(error_boundary(named(answer, plan.main.make)), self.inputs(read), outputs, **HEAVY)
+        self.weights.input(error_boundary(named(answer, plan.main.make)), [*begins, *self.inputs(read)], outputs, **HEAVY)
 
     def restore(self) -> None:
         """How a link or a saved picture shows the room again."""
         plan, order = self.plan, list(self.room.controls)
-        live = [view for view in plan.views if view.live and not view.streams]
+        live = [view for view in plan.views if view.live and view.at_once]
         main = self.slots[plan.main.title]
         shown = [part for name in plan.fields for part in self.parts[name]]
         shown += [part for view in live for part in self.slots[view.title].of_result()]
@@ -538,21 +601,24 @@ class _Laying:
             plain = dict(zip(order, values, strict=True))
             weights = plan.known(plain[WEIGHTS])
             raw = {WEIGHTS: [weights]}
+            fresh = {
+                name: one.restored(weights, plain[name]) if name in plain else one.start(weights)
+                for name, one in plan.fields.items()
+            }
+            raw |= {name: [value, *[None] * (len(self.components(name)) - 1)] for name, value in fresh.items()}
             made: list[Any] = []
-            for name, one in plan.fields.items():
-                value = one.restored(weights, plain[name]) if name in plain else one.start(weights)
-                raw[name] = [value, *[None] * (len(self.components(name)) - 1)]
-            for name, one in plan.fields.items():
-                made += one.updates(weights, raw[name][0], **plan.needs(name, raw))
+            found: list[Shown] = []
             plan.call(plan.main.make, raw) if plan.main.streams else None  # a verb that yields checks its values and no more
             for view in live:
                 try:
-                    made += result_of(plan.call(view.make, raw))
+                    found.append(plan.call(view.at_once, raw))
+                    made += result_of(found[-1])
                 except gr.Error:
                     if view is plan.main:
                         raise
                     made += ["", ""]  # what it needs, such as an upload, is in no link
-            return [*made, token()] if main.begin is not None else made
+            made = [*self.settings(list(fresh), weights, raw, fresh, found), *made]
+            return [*made, "" if plan.main.at_once else token()] if main.begin is not None else made
 
         self.room.show, self.room.shown = named(show, plan.main.make), shown
 
@@ -566,11 +632,12 @@ class _Laying:
 
     def save(self, view: View) -> None:
         """The button that saves a view."""
-        order, names = list(self.room.controls), self.plan.reads(view.make)
+        verb = view.still or view.make
+        order, names = list(self.room.controls), self.plan.reads(verb)
         slots = self.slots[view.title]
         more = [name for name in names if name not in order]
         extra = [part for name in names for part in self.components(name)[1:]] + [self.parts[name][0] for name in more]
-        run = [slots.begin] if slots.begin is not None else []
+        run = [] if view.at_once else [slots.begin]
 
         def make(*values: Any) -> Any:
             plain, rest = dict(zip(order, values, strict=False)), list(values[len(order) :])
@@ -581,7 +648,7 @@ class _Laying:
             for name in more:
                 raw[name][0] = rest.pop(0)
             kept = _finished.get(rest[0]) if run else None
-            made = kept[1] if kept and same(kept[0], raw) else self.plan.last(view.make, raw)
+            made = kept[1] if kept and same(kept[0], raw) else self.plan.last(verb, raw)
             return made.frames()
 
         name = "" if view is self.plan.main else slug(view.title)
@@ -651,16 +718,20 @@ def supersede(view: View, begun: Any) -> None:
         _begun.put((session, id(view)), begun)
 
 
-def stamped(value: str, run: str, busy: bool = True) -> str:
-    """A value that the page shows only as long as this run is the view's latest; ``busy``: more is to come."""
+def stamped(value: str, run: str, busy: bool = True, sets: Sequence[Any] = ()) -> str:
+    """A value that the page shows only as long as this run is the view's latest; ``busy``: more is to come.
+
+    ``sets``: updates of the fields that it sets, for a view that shows HTML.
+    """
     if value.startswith("{"):
         return json.dumps({"run": run} | json.loads(value))
-    return f"<!--run {html.escape(str(run))} {'busy' if busy else 'done'}-->{value}"
+    fields = " " + json.dumps(sets).replace("--", "-\\u002d") if sets else ""
+    return f"<!--run {html.escape(str(run))} {'busy' if busy else 'done'}{fields}-->{value}"
 
 
 def slow(view: View) -> bool:
     """Whether a view waits its turn in the queue even while a slider is dragged."""
-    return view.group != "models"
+    return view.group != "models" and not view.still
 
 
 def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
