@@ -126,7 +126,7 @@ def opened(browser: Browser, address: str, weights: str, **controls: object) -> 
     """The room in a new tab, its first picture complete."""
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     page.goto(f"{address}/?room=pixelcnn&state={urllib.parse.quote(json.dumps(dict(weights=weights) | controls))}")
-    page.wait_for_selector('.written[aria-busy="false"]', timeout=60_000)
+    page.wait_for_selector('#pixelcnn-main[aria-busy="false"]', timeout=60_000)
     page.wait_for_timeout(500)
     return page
 
@@ -134,7 +134,7 @@ def opened(browser: Browser, address: str, weights: str, **controls: object) -> 
 def completed(page: Page) -> list[float]:
     """Milliseconds to the first and to the last pixel of one more completion; returns once it is ranked, too."""
     times = page.evaluate(COMPLETE)
-    page.wait_for_selector('.written[aria-busy="false"]')
+    page.wait_for_selector('#pixelcnn-main[aria-busy="false"]')
     page.wait_for_timeout(200)
     return times
 
@@ -196,7 +196,7 @@ def in_the_browser(quick: bool) -> list[Bar]:
                 page.get_by_label("Weighted proposals").check(force=True)
                 page.wait_for_timeout(300)  # until the page knows
                 page.get_by_role("button", name="Complete", exact=True).click()
-                page.wait_for_selector('.written[aria-busy="true"]')
+                page.wait_for_selector('#pixelcnn-main[aria-busy="true"]')
                 page.wait_for_timeout(300)
                 button = page.get_by_role("button", name="Stop", exact=True).element_handle()
                 act = partial(button.evaluate, "button => button.click()") if way == "Stop" else page.close

@@ -37,7 +37,7 @@ def number_words(name: str, number: Mapping[str, Any]) -> str:
     """A number with its unit, what it is, of what, and the same for real pictures, as HTML."""
     if not number:
         return "not measured yet"
-    from gen_models.evaluate import shown
+    from gen_models.cards import shown
 
     data = name.partition("-")[2]
     value = shown(number["value"], number["error"]).split(" ± ")[0]

@@ -159,7 +159,7 @@ class Quality:
 
 def qualities(names: Sequence[str]) -> dict[str, Quality]:
     """The number of each of these weights, held against the protocol and size of pictures that most of them share."""
-    from gen_models.evaluate import shown
+    from gen_models.cards import shown
 
     found: dict[str, Mapping[str, Any]] = {}
     for name in names:

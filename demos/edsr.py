@@ -23,7 +23,7 @@ from demos._room import CheckedImage, Room, as_tensor, chosen, guarded, note_htm
 from gen_models import Draws, catalog, load, runtime, sets
 from gen_models.degradation import BICUBIC, Damage, degrade, enlarge
 from gen_models.faces import FEW, FEWEST, MANY, SEAM, Face, find, paste, restore, scale_for
-from gen_models.publish import PARTNERS, SAMPLES
+from gen_models.sheets import PARTNERS, SAMPLES
 
 MODELS = ("edsr", "srgan")
 MODEL = MODELS[0]
@@ -574,7 +574,7 @@ def numbers_html(pictures: Sequence[tuple[str, PIL.Image.Image]], result: Result
         return ""
     if min(true.size) < 2 * BORDER + 11:
         return note_html("The picture is too small to be measured: a window of 11 pixels must fit.")
-    from gen_models.evaluate import fidelities, luma, noise_ratios
+    from gen_models.measures.fidelity import fidelities, luma, noise_ratios
 
     faces = [face.inside(*result.task.small.size) for face in result.restored]
     rows = []

@@ -151,7 +151,7 @@ PLAN = Plan(
     ),
     views=[
         View("", run, "Run EM", keep="Save picture", live=True, still=board, sets=["step"], component=planes.board, group="walks",
-             limit=16),
+             limit=16, pace=planes.FRAME),
         View(BLUR, both, keep="Save the pictures", live=True,
              sight=lambda weights: beside(Tiles(sheet_tiles(weights, COUNT), words="mixture", columns=4), weights, 0, 1.0)),
         *clusters.VIEWS,

@@ -20,8 +20,8 @@ from demos import _room
 from demos._room import CheckedImage, Room, as_tensor, chosen, guarded, is_empty, note_html, shape_of, to_pil, whole
 from gen_models import Draws, catalog, load, runtime, sets
 from gen_models.edges import framed, line_drawing
-from gen_models.publish import INPUTS, PARTNERS, RESULT
 from gen_models.sets.facades import LABELS as FACADE_LABELS
+from gen_models.sheets import INPUTS, PARTNERS, RESULT
 
 MODEL = "pix2pix"
 LABELS, LINES, COLOURS = "labels", "lines", "colours"

@@ -145,7 +145,7 @@ PLAN = Plan(
     ),
     views=[
         View("", run, "Run", keep="Save picture", live=True, still=board, sets=["step"], component=planes.board, group="walks",
-             limit=16),
+             limit=16, pace=planes.FRAME),
         View("Weights", weighed_samples, keep="Save the pictures", live=True,
              sight=lambda weights: weighed(weights, Tiles(sheet_tiles(weights, COUNT), words="sample", title=TITLE))),
         *clusters.VIEWS,

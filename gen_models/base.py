@@ -1,4 +1,4 @@
-"""The contract every model keeps: configuration, randomness, recipes, verbs.
+"""The contract every model keeps: configuration, randomness, recipes, training. What models can do stands in ``verbs.py``.
 
 A model file imports this module, ``layers``, ``losses`` and its own family's private files, nothing else of the package.
 """
@@ -6,7 +6,7 @@ A model file imports this module, ``layers``, ``losses`` and its own family's pr
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, ClassVar
@@ -113,6 +113,10 @@ class Model(nn.Module):
     """Children whose moving average is published (None: the whole model); of the others, the last weights are."""
     scaffold: ClassVar[tuple[str, ...]] = ()
     """Children that only training needs, such as a critic that no verb asks; published weights come without them."""
+    start: str = ""
+    """Name of the trained weights that the training starts from; "": it starts from chance."""
+    judge: str = ""
+    """Name of the trained weights that the loss asks; numbers that they measure are marked. "": it asks none."""
 
     config: dict[str, Any]
 
@@ -179,38 +183,28 @@ class Model(nn.Module):
 
 
 class GenerativeModel(Model):
-    """A model that makes pictures. All verbs take and return pictures in [0, 1], (B, C, H, W), float32.
+    """A model that makes pictures; what else it can do, its methods say (see ``verbs.py``)."""
 
-    Which verbs a model has, ``catalog.methods`` tells without importing it.
-    """
-
-    def sample(self, draws: Draws) -> Tensor:
-        """One picture per row of ``draws``."""
-        raise NotImplementedError(f"{type(self).__name__} does not sample")
-
-    def reconstruct(self, images: Tensor) -> Tensor:
-        """Pictures as the model's own description of them gives them back."""
-        raise NotImplementedError(f"{type(self).__name__} does not reconstruct")
-
-    def complete(self, draws: Draws, images: Tensor, unknown: Tensor) -> Tensor:
-        """One picture per row of ``draws``: what is unknown of ``images`` is made up, the rest stays as the model sees it.
-
-        ``images``: one picture or one per row, (1 or B, C, H, W); ``unknown``: (H, W) bool, true where a pixel is to be made up.
-        """
-        raise NotImplementedError(f"{type(self).__name__} does not complete")
+    levels: int = 256
+    """Grey levels of the pictures whose likelihood is meant; 2: black and white, by chance."""
+    classes: int | Sequence[int] = 0
+    """Classes that the model knows, one number or one per task; 0 or empty: none."""
 
     def stages(self, draws: Draws, images: Tensor | None = None, unknown: Tensor | None = None) -> Iterator[Tensor]:
-        """The way to :meth:`sample`, or with ``images`` to :meth:`complete`: pictures again and again, the last ones finished.
+        """The way to ``sample``, or with ``images`` to ``complete``: pictures again and again, the last ones finished.
 
         A model of many steps yields after each, so that somebody else may compute in between; all others do it at once.
         """
+        verb = "sample" if images is None else "complete"
+        if not hasattr(self, verb):
+            raise NotImplementedError(f"{type(self).__name__} does not {verb}")
         yield self.sample(draws) if images is None else self.complete(draws, images, unknown)
 
 
 class Translator(Model):
     """A model that turns pictures of one kind, A, into pictures of another, B; it learns from a set of pairs.
 
-    All verbs take and return pictures in [0, 1], (B, C, H, W), float32. The pictures of a training batch are (B, 2C, H, W).
+    It offers ``translate`` (see ``verbs.py``). The pictures of a training batch are (B, 2C, H, W).
     """
 
     sheet: ClassVar[str] = "rows of inputs, their translations and the true pictures, in turns"
@@ -221,10 +215,6 @@ class Translator(Model):
         channels, height, width = self.image_shape
         return 2 * channels, height, width
 
-    def translate(self, images: Tensor) -> Tensor:
-        """The picture of kind B for each picture of kind A."""
-        raise NotImplementedError(f"{type(self).__name__} does not translate")
-
     def examples(self, inputs: Tensor, partners: Tensor) -> Tensor:
         """A sheet to look at, eight to a row: pictures of kind A, under them their translations, under these the true ones."""
         return rows_of_eight(inputs, self.translate(inputs), partners)
@@ -233,7 +223,7 @@ class Translator(Model):
 class Restorer(Model):
     """A model that makes pictures larger by the factor ``scale``; it learns from large pictures, which it shrinks itself.
 
-    All verbs take and return pictures in [0, 1], (B, C, H, W), float32, of any height and width.
+    It offers ``shrink`` and ``enlarge`` (see ``verbs.py``), for pictures of any height and width.
     """
 
     sheet: ClassVar[str] = "rows of shrunk pictures, enlarged bicubically, enlarged by the model, and the true ones, in turns"
@@ -248,14 +238,6 @@ class Restorer(Model):
     def damage(self) -> object:
         """What the model was trained to undo besides shrinking; as text, a sentence for the card."""
         raise NotImplementedError(f"{type(self).__name__} does not shrink")
-
-    def shrink(self, images: Tensor, draws: Draws | None = None) -> Tensor:
-        """Pictures (B, C, sH, sW) -> (B, C, H, W), damaged as in training; one row of ``draws`` a picture."""
-        raise NotImplementedError(f"{type(self).__name__} does not shrink")
-
-    def enlarge(self, images: Tensor) -> Tensor:
-        """Pictures (B, C, H, W) -> (B, C, sH, sW)."""
-        raise NotImplementedError(f"{type(self).__name__} does not enlarge")
 
     def examples(self, images: Tensor) -> Tensor:
         """A sheet to look at, eight to a row: true pictures, sides multiples of the scale, under what is made of them shrunk."""

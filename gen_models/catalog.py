@@ -37,7 +37,7 @@ from gen_models.hub import WeightsError, sha256
 PACKAGE = Path(__file__).parent
 WEIGHTS = Path(os.environ.get("GALLERY_WEIGHTS", PACKAGE.parent / "weights"))
 TABLE = PACKAGE / "weights.json"
-APART = {"sets"}
+APART = {"measures", "sets"}
 """Folders of the package that are no families."""
 REFERENCE = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*@[0-9a-f]{40}", re.ASCII)
 """A commit on the Hub."""

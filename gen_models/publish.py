@@ -9,33 +9,19 @@ card's front matter, and pins the commit.
 from __future__ import annotations
 
 import argparse
-import inspect
-import io
 import json
 import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-from PIL import Image
-
-from gen_models import catalog, hub, runtime
-from gen_models.base import Draws, Model, Restorer, Translator
-from gen_models.data import DataError, load_data
-from gen_models.evaluate import EVALUATION, samples_pictures, shown
-from gen_models.sets import Record, record
+from gen_models import catalog, hub, sheets
+from gen_models.cards import EVALUATION, card, hub_card
+from gen_models.data import DataError
+from gen_models.sheets import INPUTS, PARTNERS, SAMPLES
 
 OWNER = "deep-generative-gallery"
 """Organisation on the Hub."""
-SAMPLES = "samples.png"
-INPUTS, PARTNERS, RESULT, BACK = "inputs.webp", "partners.webp", "result.webp", "back.webp"
-"""What a translator's room starts from: held-back pictures of kind A and of kind B in their own size, and of the first of each its
-translation, of kind B where the model has a way back. Of a restorer: pictures shrunk, the true ones, and the first restored."""
-EXAMPLES = 8
-"""Pictures in each of the first two, side by side."""
 
 
 class PublishError(RuntimeError):
@@ -117,84 +103,9 @@ def publish(name: str) -> Path:
     if type(model) is not catalog.model_class(catalog.split_name(name)[0]):
         raise catalog.WeightsError(f"the folder {folder} holds weights of {type(model).title}, not {name}")
     _enter(name, folder)
-    if samples_pictures(type(model)):
-        from gen_models.train import save_grid  # brings the trainer's imports along, which a card alone does without
-
-        with runtime.forward_pass():
-            pictures = model.sample(Draws(0, 64, device=runtime.device()))
-        save_grid(pictures, folder / SAMPLES)
-    elif isinstance(model, Restorer):
-        save_restorations(model, catalog.config_of(name)["data"], folder)
-    elif isinstance(model, Translator):
-        save_examples(model, catalog.config_of(name)["data"], folder)
+    sheets.write(model, catalog.config_of(name)["data"], folder)
     _write(folder / "README.md", card(name))
     return folder
-
-
-def save_examples(model: Translator, data: str, folder: Path) -> None:
-    """Write the first held-back pictures of both kinds, if the data set is at hand, and what the first of them are turned into.
-
-    The sheet on the card is of the test part, which has at least the sixteen pairs that it shows.
-    """
-    from gen_models.train import save_grid, sheet
-
-    channels, size, _ = model.image_shape
-    try:
-        held, tested = (load_data(data, part, size, channels=channels) for part in ("validation", "test"))
-    except DataError:
-        pass  # those written earlier stay
-    else:
-        with runtime.forward_pass():
-            save_grid(sheet(model, tested), folder / SAMPLES)
-        for file, pictures in ((INPUTS, held.images), (PARTNERS, held.partners)):
-            _save_side_by_side(pictures[:EXAMPLES], folder / file)
-    ways: list[tuple[str, str, dict[str, bool]]] = [(INPUTS, RESULT, {})]
-    if "backwards" in inspect.signature(model.translate).parameters:
-        ways.append((PARTNERS, BACK, {"backwards": True}))
-    for source, target, options in ways:
-        if not (folder / source).is_file():
-            continue
-        with Image.open(folder / source) as sheet:
-            first = np.asarray(sheet.convert("RGB").crop((0, 0, size, size)), np.float32).transpose(2, 0, 1) / 255
-        with runtime.forward_pass():
-            made = model.translate(torch.from_numpy(first)[None, : model.image_shape[0]], **options).float().cpu()
-        _save_side_by_side((made * 255).round().to(torch.uint8), folder / target)
-
-
-def save_restorations(model: Restorer, data: str, folder: Path) -> None:
-    """Write the first held-back pictures, shrunk and as they are, and the first of them restored, if the data set is at hand.
-
-    Of pictures larger than on the card's sheet, the middle is taken. The shrunk ones are kept to the last bit.
-    """
-    from gen_models.train import SHEET, middle, save_grid, sheet
-
-    channels, size, _ = model.image_shape
-    side = min(SHEET, size) // model.scale * model.scale
-    try:
-        held, tested = (load_data(data, part, size, channels=channels) for part in ("validation", "test"))
-    except DataError:
-        return  # those written earlier stay
-    true = middle(held.unit(0, EXAMPLES), side)
-    with runtime.forward_pass():
-        save_grid(sheet(model, tested), folder / SAMPLES)
-        small = model.shrink(true, Draws(0, len(true)))
-        made = model.enlarge(small[:1]).cpu()
-    for file, pictures, exact in ((INPUTS, small, True), (PARTNERS, true, False), (RESULT, made, False)):
-        _save_side_by_side((pictures * 255).round().to(torch.uint8), folder / file, exact)
-
-
-def _save_side_by_side(pictures: torch.Tensor, file: Path, exact: bool = False) -> None:
-    """Bytes (N, C, H, W) as one WebP, without loss where that is smaller: so are drawings and label maps, photographs are not.
-
-    ``exact``: without loss in any case.
-    """
-    row = torch.cat(list(pictures.expand(-1, 3, -1, -1)), dim=2).permute(1, 2, 0).contiguous().numpy()
-    kinds = [io.BytesIO(), io.BytesIO()]
-    Image.fromarray(row).save(kinds[0], "WEBP", lossless=True, quality=100, method=6)
-    Image.fromarray(row).save(kinds[1], "WEBP", quality=80, method=6)
-    part = file.with_name(f"{file.name}.part")
-    part.write_bytes(min((kind.getvalue() for kind in kinds[: 1 if exact else 2]), key=len))
-    os.replace(part, file)
 
 
 def upload(name: str) -> str:
@@ -227,191 +138,6 @@ def upload(name: str) -> str:
 
 def _reason(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
-
-
-def hub_card(name: str) -> str:
-    """The card with the measured numbers in the front matter, too, as the Hub's ``model-index``.
-
-    They stand only there: where the repository's pages are read, a front matter is shown as a table above the text.
-    """
-    from huggingface_hub import EvalResult, ModelCard
-
-    made = ModelCard(card(name))
-    config = catalog.config_of(name)
-    data = record(config["data"])
-    made.data.model_name = name
-    made.data.eval_results = [
-        EvalResult(
-            task_type=made.data.pipeline_tag, dataset_type=data.hub or config["data"], dataset_name=data.card_title,
-            metric_type=entry["key"], metric_name=entry["measure"], metric_value=entry["value"],
-            metric_args={"error": entry["error"], "unit": entry["unit"], "better": entry["better"], "protocol": entry["protocol"]},
-        )
-        for entry in _measures(name)
-    ] or None  # fmt: skip
-    return str(made)
-
-
-def card(name: str) -> str:
-    """The model card in Markdown, with the Hub's front matter.
-
-    Raises:
-        KeyError: if there is no such model.
-        WeightsError: if there is no ``config.json``.
-    """
-    config = catalog.config_of(name)
-    kind = catalog.model_class(config["model"])
-    data = record(config["data"])
-    parts = [
-        _front_matter(config, kind, data),
-        f"# {kind.title} on {data.card_title}" + (f", {config['arguments']['scale']} times" if issubclass(kind, Restorer) else ""),
-        kind.summary,
-        f"{kind.authors}, {kind.year}: {kind.paper}",
-        _usage(name, config, kind),
-    ]
-    if samples_pictures(kind):
-        parts.append(f"![64 samples]({SAMPLES})\n\nNot picked: rows 0 to 63 of seed 0.")
-    elif issubclass(kind, Translator | Restorer) and (catalog.WEIGHTS / name / SAMPLES).is_file():
-        title = "Restorations" if issubclass(kind, Restorer) else "Translations"
-        parts.append(f"![{title}]({SAMPLES})\n\nNot picked: the first pictures held back from training; {kind.sheet}.")
-    parts += [
-        "## Measured", numbers_table(name), "## Training", _training(name, config, kind),
-        "## Data", f"{data.card_title[0].upper()}{data.card_title[1:]}: {_what(config, data)}. Terms: {data.terms}.",
-    ]  # fmt: skip
-    for heading, sentences in (("What differs from the paper", kind.differences), ("Where it fails", getattr(kind, "limits", ()))):
-        if sentences:
-            parts += [f"## {heading}", "\n".join(f"- {sentence}" for sentence in sentences)]
-    return "\n\n".join(parts) + "\n"
-
-
-def _what(config: dict[str, Any], data: Record) -> str:
-    """What a data set is, in the size that the model knows."""
-    return data.what.format(size=config["arguments"].get("size"))
-
-
-def numbers_table(name: str) -> str:
-    """The measured numbers as a Markdown table with notes, or a sentence that says how to measure them.
-
-    Raises:
-        KeyError: if the name is no <model>-<data>.
-    """
-    catalog.split_name(name)
-    cure = f"measure with `python -m gen_models.evaluate {name}`."
-    try:
-        stored = json.loads((catalog.WEIGHTS / name / EVALUATION).read_text(encoding="utf-8"))
-        current = catalog.config_of(name)["sha256"] == stored["sha256"]
-        lines = _table_lines(stored["measures"])
-    except FileNotFoundError:
-        return f"Not measured yet; {cure}"
-    except (OSError, ValueError, KeyError, catalog.WeightsError):
-        return f"The numbers cannot be read; {cure}"
-    return "\n".join(lines) if current else f"The numbers at hand are of earlier weights; {cure}"
-
-
-def _measures(name: str) -> list[dict[str, Any]]:
-    """What was measured of the present weights; [] if nothing was."""
-    try:
-        stored = json.loads((catalog.WEIGHTS / name / EVALUATION).read_text(encoding="utf-8"))
-        return stored["measures"] if stored["sha256"] == catalog.config_of(name)["sha256"] else []
-    except (OSError, ValueError, KeyError):
-        return []
-
-
-def _table_lines(measures: list[dict[str, Any]]) -> list[str]:
-    """A column for real pictures stands only where some measure has a number for them."""
-    floors = any("real" in entry for entry in measures)
-    lines = [
-        "| Measure | Value | " + ("Real pictures instead | " if floors else "") + "Paper |",
-        "| --- | --- | " + ("--- | " if floors else "") + "--- |",
-    ]
-    notes = []
-    for number, entry in enumerate(measures, 1):
-        best = {"lower": "lower is better", "higher": "higher is better", "near 1": "1 is right"}[entry["better"]]
-        value = f"{shown(entry['value'], entry['error'])} {entry['unit']}".strip()
-        cells = [f"{entry['measure']} ({best}) [{number}]", value]
-        if floors:
-            cells.append(shown(entry["real"], entry.get("real_error", 0.0)) if "real" in entry else "")
-        lines.append("| " + " | ".join([*cells, entry["paper"]]) + " |")
-        protocol = entry["protocol"]
-        notes.append(f"{number}. {protocol[0].upper()}{protocol[1:]}")
-    return [*lines, "", "How each was measured:", "", *notes]
-
-
-def _front_matter(config: dict[str, Any], kind: type[Model], data: Record) -> str:
-    if samples_pictures(kind):
-        task = "unconditional-image-generation"
-    else:
-        tasks = {"translate": "image-to-image", "enlarge": "image-to-image", "segment": "image-segmentation"}
-        task = next((task for verb, task in tasks.items() if hasattr(kind, verb)), "image-feature-extraction")
-    lines = [
-        "---", data.license, "library_name: pytorch", f"pipeline_tag: {task}", "tags:", f"- {config['model']}",
-        f"- {catalog.names()[config['model']]}", "- deep-generative-gallery",
-    ]  # fmt: skip
-    if data.hub:
-        lines += ["datasets:", f"- {data.hub}"]
-    return "\n".join([*lines, "---"])
-
-
-def _usage(name: str, config: dict[str, Any], kind: type[Model]) -> str:
-    arguments = config["arguments"]
-    shape = f"{arguments['channels']}, {arguments['size']}, {arguments['size']}"
-    if samples_pictures(kind):
-        lines = [
-            "from gen_models import Draws, load", f'model = load("{name}")',
-            f"pictures = model.sample(Draws(seed=7, count=16))  # (16, {shape}), values in [0, 1]",
-        ]  # fmt: skip
-    elif issubclass(kind, Restorer):
-        channels, scale = arguments["channels"], arguments["scale"]
-        larger = f"(B, {channels}, {scale}H, {scale}W)"
-        lines = [
-            "from gen_models import load", f'model = load("{name}")',
-            f"result = model.enlarge(pictures)  # (B, {channels}, H, W) of any size in [0, 1] -> {larger}",
-        ]  # fmt: skip
-    else:
-        verb = next((verb for verb in ("translate", "segment", "predict", "encode") if hasattr(kind, verb)), "__call__")
-        call = "model" if verb == "__call__" else f"model.{verb}"
-        lines = [
-            "from gen_models import load", f'model = load("{name}")',
-            f"result = {call}(pictures)  # pictures: (B, {shape}), values in [0, 1]",
-        ]  # fmt: skip
-    return "\n".join(["```python", *lines, "```"])
-
-
-def _training(name: str, config: dict[str, Any], kind: type[Model]) -> str:
-    facts = config.get("training", {})
-    minutes = facts.get("minutes", 0.0)
-    origins = ", ".join(f"{origin} (SHA-256 `{digest[:16]}`...)" for origin, digest in facts.get("origins", {}).items())
-    rows = [
-        ("Command", f"`{facts['command']}`" if "command" in facts else "unknown"),
-        ("Commit", facts.get("commit", "unknown")),
-        ("Steps, batch", f"{(n := facts.get('steps', 0)):,} step{'s' * (n != 1)} of {facts.get('batch_size', 0):,} pictures"),
-        ("Training pictures", f"{facts.get('training_pictures', 0):,}"),
-        ("Time", f"{minutes / 60:.1f} hours" if minutes >= 100 else f"{minutes:g} minutes"),
-        ("Hardware", facts.get("hardware", "unknown") + (f", {n} processes" if (n := facts.get("processes", 1)) > 1 else "")),
-        ("Precision", {"no": "float32"}.get(facts.get("precision", "no"), facts.get("precision"))),
-        ("Published", f"moving average of the weights, decay {facts['ema']:g}" if facts.get("ema") else "the last weights"),
-        ("Arguments", "`" + ", ".join(f"{key}={value!r}" for key, value in config["arguments"].items()) + "`"),
-        *([("Trained to undo", config["degradation"])] if "degradation" in config else []),
-        *([("Started from, or asked", origins)] if origins else []),
-        ("Weights", f"{config['bytes'] / 1e6:.1f} MB in half precision, SHA-256 `{config['sha256'][:16]}`..."),
-        ("Made with", f"PyTorch {facts.get('torch', '?')}, Python {facts.get('python', '?')}"),
-    ]  # fmt: skip
-    if facts.get("hardware", "").startswith("CPU"):
-        rows.insert(6, ("Cost", "the electricity of a desktop for that time"))
-    recipe = kind.recipes.get(catalog.split_name(name)[1])
-    if recipe is None or (recipe.data or config["data"]) != config["data"]:
-        recipe = kind.recipes.get(config["data"])
-    if recipe and recipe.paper:
-        rows.insert(3, ("In the paper", recipe.paper))
-    lines = ["| | |", "| --- | --- |", *(f"| {label} | {text} |" for label, text in rows)]
-    larger = recipe.large if recipe else None
-    if larger and "--large" not in facts.get("command", ""):
-        widths = ", ".join(f"{key}={value!r}" for key, value in larger.arguments.items())
-        lines += [
-            "",
-            f"With a GPU: `python -m gen_models.train {name} --large`, {larger.steps:,} steps of {larger.batch_size} pictures, "
-            f"`{widths}`; these weights were not trained that way.",
-        ]
-    return "\n".join(lines)
 
 
 def _enter(name: str, folder: Path, commit: str | None = None) -> None:

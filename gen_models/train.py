@@ -40,10 +40,9 @@ from gen_models import catalog
 from gen_models.base import Draws, GenerativeModel, Model, Recipe, Restorer, Translator, Update
 from gen_models.data import Batches, DataError, DataSet, load_data
 from gen_models.processes import SharedDraws, average_gradients, from_main, lost, share_statistics
+from gen_models.sheets import save_grid, sheet
 
 CHECKPOINT = "checkpoint.pt"
-SHEET = 128
-"""Side of a picture on a sheet: larger translations are reduced, of larger restorations the middle is shown."""
 
 
 class TrainingStopped(RuntimeError):
@@ -569,33 +568,6 @@ class Fitting(Run):
         self.check()
         self.step += 1
         return {term: f"{value:.5g}" for term, value in terms.items()}
-
-
-def sheet(model: Translator | Restorer, held: DataSet) -> torch.Tensor:
-    """What a model makes of the first 16 pictures or pairs of a set, pictures (N, C, H, W) in [0, 1], eight to a row."""
-    if isinstance(model, Restorer):
-        return model.examples(middle(held.unit(0, 16), min(SHEET, *held.images.shape[-2:]) // model.scale * model.scale))
-    pictures = model.examples(held.unit(0, 16), held.partners[:16].float() / 255)
-    return nn.functional.adaptive_avg_pool2d(pictures, min(pictures.shape[-1], SHEET))
-
-
-def middle(pictures: torch.Tensor, side: int) -> torch.Tensor:
-    """The middle squares of pictures (N, C, H, W)."""
-    top, left = ((length - side) // 2 for length in pictures.shape[-2:])
-    return pictures[..., top : top + side, left : left + side]
-
-
-def save_grid(pictures: torch.Tensor, file: Path, columns: int = 8) -> None:
-    """Pictures (N, C, H, W) in [0, 1] side by side as one PNG."""
-    from PIL import Image
-
-    rows = -(-len(pictures) // columns)
-    padded = nn.functional.pad(pictures, (0, 0, 0, 0, 0, 0, 0, rows * columns - len(pictures)))
-    _, channels, height, width = padded.shape
-    grid = padded.reshape(rows, columns, channels, height, width).permute(0, 3, 1, 4, 2)
-    grid = grid.reshape(rows * height, columns * width, channels).expand(-1, -1, 3)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray((grid.cpu() * 255).round().to(torch.uint8).numpy()).save(file)
 
 
 def _shared_arguments(given: argparse.Namespace) -> list[str]:

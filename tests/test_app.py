@@ -353,8 +353,6 @@ def test_every_tab_opens_and_a_seed_out_of_range_is_refused(visit, room, seed):
     picture = main_picture(page, room)
     before = source(picture)
     enter_seed(page, seed)
-    if room == "pixelcnn":  # the others answer at once
-        press(page, "Complete")
     only_toast(page, "Seed must be a number from 0 to 2147483647.")
     assert source(picture) == before, "the result was lost"
     page.locator(".toast-close:visible, .refusal:visible").first.click()
@@ -379,6 +377,7 @@ def test_every_tab_opens_and_a_seed_out_of_range_is_refused(visit, room, seed):
 
 def test_a_browser_that_keeps_what_was_copied_to_itself_is_told(visit):
     page = visit("?room=cyclegan")
+    show_tab(page, "Upload")
     page.get_by_label("Paste from clipboard").locator("visible=true").first.click()
     only_toast(page, "The browser does not let this page read what you copied; upload the picture as a file.")
 
@@ -463,9 +462,8 @@ def test_a_browser_that_refuses_to_fill_the_screen_leaves_the_page_as_it_is(visi
 
 def test_space_stops_what_is_under_way(visit):
     page = visit("?room=pixelcnn")
-    press(page, "Everything")
-    stop_when(page, ".written[aria-busy=true]", key=True)
-    press(page, "Complete")
+    stop_when(page, "#pixelcnn-main[aria-busy=true] .written", key=True)
+    press(page, "Everything")  # which begins
     expect(page.get_by_text(re.compile(r"^Stopped after \d+ of \d+ pixels"))).to_be_visible()
 
 
@@ -669,12 +667,13 @@ needs_pixelcnn = pytest.mark.skipif(not catalog.trained("pixelcnn"), reason="no 
 
 def complete(page: Page) -> Locator:
     """Press the button and wait for the last pixel and the ranks; returns the tiles."""
+    page.evaluate("document.querySelector('#pixelcnn-main').setAttribute('aria-busy', 'soon')")
     press(page, "Complete")
     return ended(page)
 
 
 def ended(page: Page) -> Locator:
-    expect(page.locator('.written[aria-busy="false"]:visible')).to_be_visible()
+    expect(page.locator('#pixelcnn-main[aria-busy="false"]:visible .written')).to_be_visible()
     return page.locator(".written:visible .tile")
 
 
@@ -720,9 +719,8 @@ def test_pixelcnn_completes_a_drawing(visit, tmp_path, size):
 @needs_pixelcnn
 def test_pixelcnn_stops_scrubs_and_completes_an_example(visit, tmp_path):
     page = visit("?room=pixelcnn")
-    press(page, "Everything")
-    stop_when(page, ".written[aria-busy=true]")
-    press(page, "Complete")
+    stop_when(page, "#pixelcnn-main[aria-busy=true] .written")
+    press(page, "Everything")  # which begins
     expect(page.locator(".note:visible")).to_contain_text(re.compile(r"Stopped after \d+ of 784 pixels"))
     tiles = ended(page)
     hidden = pixels_with_alpha(source(tiles.first.locator("img")))[..., 1] == 0
@@ -730,8 +728,12 @@ def test_pixelcnn_stops_scrubs_and_completes_an_example(visit, tmp_path):
     assert page.locator("input[type=range]:visible").first.input_value() == str(784 - hidden.sum())
     photograph(page, tmp_path, "pixelcnn-stopped")
     press(page, "Lower half")
-    page.locator('button[aria-label="example 2"]:visible').click()
     expect(page.locator(".note:visible")).to_contain_text("Ranked")
+    before = source(main_picture(page, "pixelcnn"))
+    page.locator('button[aria-label="example 2"]:visible').click()
+    changed(main_picture(page, "pixelcnn"), before)
+    expect(page.locator(".note:visible")).to_contain_text("Ranked")
+    tiles = ended(page)
     assert (pixels_with_alpha(source(tiles.first.locator("img")))[..., 1] == 255).all()
     last = source(tiles.first.locator("img"))
     page.locator("input[type=range]:visible").first.evaluate(
@@ -790,8 +792,13 @@ def test_pixelcnn_shows_what_a_pixel_cost_and_sees(visit, tmp_path):
 def test_pixelcnn_says_what_it_cannot_do(visit):
     page = visit("?room=pixelcnn")
     press(page, "Nothing")
-    press(page, "Complete")
-    only_toast(page, "Nothing is unknown")
+    expect(page.locator(".note:visible")).to_contain_text("Nothing is unknown")
+    assert complete(page).count() == 1, "the board itself"
+    expect(page.locator(".note:visible")).to_contain_text("Nothing is unknown")
+    press(page, "Everything")
+    ended(page)
+    press(page, "Measure the board")
+    only_toast(page, "The first pixel of the board is unknown")
 
 
 @needs_pixelcnn
@@ -1007,6 +1014,8 @@ def test_cyclegan_translates_an_example_and_the_border_is_dragged(visit, tmp_pat
 
 def hand_over(page: Page, file: Path) -> None:
     """Upload a picture."""
+    if page.get_by_role("tab", name="Upload").locator("visible=true").count():
+        show_tab(page, "Upload")
     page.locator(".image-container input[type=file]").last.set_input_files(file)
 
 
@@ -1038,7 +1047,7 @@ def test_cyclegan_refuses_what_is_no_picture_and_keeps_the_result(visit, tmp_pat
 @needs_cyclegan
 def test_cyclegan_stops_a_large_picture(visit, tmp_path):
     page = visit("?room=cyclegan")
-    page.get_by_role("button", name="Working size").locator("visible=true").click()
+    page.get_by_role("button", name="More", exact=True).locator("visible=true").click()
     page.get_by_label("1024", exact=True).locator("visible=true").check(force=True)
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     PIL.Image.fromarray(noise).resize((1024, 1024), PIL.Image.Resampling.BICUBIC).save(tmp_path / "large.png")
@@ -1070,7 +1079,7 @@ def test_cyclegan_goes_back_and_wipes_the_traces_out(visit, tmp_path):
     show_tab(page, "Hidden traces")
     press(page, "Wipe the traces out")
     expect(page.get_by_text("Noise that changes the translation by").locator("visible=true")).to_be_visible()
-    assert page.locator(".traces:visible circle").count() == 7
+    assert page.locator(".traces:visible circle").count() == 14
     photograph(page, tmp_path, "cyclegan-traces")
     show_tab(page, "Strength inside the network")
     press(page, "Blend inside")
@@ -1383,7 +1392,7 @@ needs_ddpm = pytest.mark.skipif(not catalog.trained("ddpm"), reason="no weights 
 
 def denoised(page: Page) -> str:
     """Wait until no noise is left; returns the first picture."""
-    expect(page.locator(".denoising:visible")).to_have_attribute("aria-busy", "false")
+    expect(page.locator("#ddpm-main:visible")).to_have_attribute("aria-busy", "false")
     expect(page.locator(".note:visible").first).to_contain_text("through the network")
     return source(main_picture(page, "ddpm"))
 
@@ -1438,7 +1447,7 @@ def test_ddpm_takes_the_noise_off_and_goes_back_through_the_steps(visit, tmp_pat
 @needs_ddpm
 def test_ddpm_stops_and_begins_again(visit):
     page = visit("?room=ddpm")
-    stop_when(page, ".denoising[aria-busy=true]", "Taking the noise off")
+    stop_when(page, "#ddpm-main[aria-busy=true] .denoising", "Taking the noise off")
     slide(page, "Steps", 200)  # which begins
     expect(page.locator(".note:visible").first).to_contain_text(re.compile(r"Stopped after \d+ of 200 steps"))
     seen = rests(page, "ddpm")
@@ -1466,7 +1475,7 @@ def test_stop_ends_what_has_not_begun_and_nothing_is_lost(visit):
             pause,
         )
         rests(page, "ddpm")
-        expect(page.locator(".denoising:visible")).to_have_attribute("aria-busy", "false")
+        expect(page.locator("#ddpm-main:visible")).to_have_attribute("aria-busy", "false")
         expect(page.locator(".note:visible", has_text="through the network")).to_have_count(0)  # else it went on to the end
     press(page, "New seed")
     denoised(page)
@@ -1517,7 +1526,7 @@ def test_ddpm_fills_in_what_is_wiped_out_and_redraws(visit, tmp_path):
     expect(page.locator(".note:visible").first).to_contain_text("under the noise of 20 %")
     show_tab(page, "Every noise level")
     press(page, "Redraw it from every noise level")
-    expect(page.locator('.strips[aria-busy="false"]:visible img')).to_have_count(16)
+    expect(page.locator('#ddpm-every-noise-level[aria-busy="false"]:visible .strips img')).to_have_count(16)
     photograph(page, tmp_path, "ddpm-redraw")
     assert page.locator(TOLD).all_inner_texts() == []
 
@@ -1530,7 +1539,7 @@ def test_ddpm_refuses_an_upload_in_one_sentence_and_keeps_the_result(visit, tmp_
     page = visit("?room=ddpm")
     page.get_by_label("Redraw", exact=True).locator("visible=true").check(force=True)
     page.get_by_role("button", name="Upload a picture").locator("visible=true").click()
-    made = source(main_picture(page, "ddpm"))
+    made = denoised(page)
     if content is None:
         PIL.Image.new("RGB", (1, 1), "white").save(tmp_path / "given.png")
     else:

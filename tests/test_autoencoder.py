@@ -4,11 +4,12 @@ import pytest
 import torch
 from conftest import build
 
-from gen_models import evaluate
 from gen_models.autoencoders.autoencoder import Autoencoder
 from gen_models.autoencoders.vae import VAE
 from gen_models.base import Draws
 from gen_models.data import load_data
+from gen_models.measures._measure import FULL
+from gen_models.measures.reconstruction import reconstruction_measure
 
 
 @pytest.fixture(params=[False, True], ids=["convolutional", "dense"])
@@ -70,7 +71,7 @@ def test_a_handful_of_pictures_is_enough_for_the_gaussian(model, count):
 def test_its_reconstruction_error_is_measured(data_folder):
     model = build("autoencoder")
     test = load_data("mnist", "test", 16, data_folder)
-    number = evaluate.reconstruction_measure(model, test, evaluate.FULL)
+    number = reconstruction_measure(model, test, FULL)
     with torch.no_grad():
         wanted = (model.reconstruct(test.unit()) - test.unit()).square().mean()
     assert number.value == pytest.approx(float(wanted), rel=1e-4)

@@ -8,9 +8,11 @@ import torch
 from scipy import stats
 from sklearn.covariance import LedoitWolf
 
-from gen_models import evaluate
 from gen_models.base import Draws
 from gen_models.data import load_data
+from gen_models.measures._measure import FULL
+from gen_models.measures.classes import accuracy_measures
+from gen_models.measures.table import with_paper
 from gen_models.mixtures.bayes_classifier import BayesClassifier
 
 ARGUMENTS = dict(size=16, channels=1, latent_dim=4, classes=3)
@@ -85,9 +87,9 @@ def test_its_accuracy_is_measured_with_its_protocol(data_folder):
     train = load_data("mnist", "train", 16, data_folder)
     model = BayesClassifier(**ARGUMENTS | dict(classes=10))
     next(model.fit(train.unit(), train.labels, 0))
-    (number,) = evaluate.accuracy_measures(model, test, evaluate.FULL, test.classes)
+    (number,) = accuracy_measures(model, test, FULL, test.classes)
     hits = (model.predict(test.unit()) == test.labels).double().mean()
     assert number.value == pytest.approx(100 * float(hits)) and number.key == "accuracy-digit"
     assert "60 pictures of the test part of mnist, 10 classes" in number.protocol
-    paper = evaluate._with_paper(number, BayesClassifier.reported, "mnist").paper
+    paper = with_paper(number, BayesClassifier.reported, "mnist").paper
     assert paper.startswith("96.7 %")

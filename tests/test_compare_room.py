@@ -26,7 +26,7 @@ from demos import _room, compare
 from demos.compare import COMPLETE, FILL, RECONSTRUCT, SAMPLE
 from gen_models import Draws, catalog, load, runtime
 from gen_models.base import GenerativeModel
-from gen_models.train import save_grid
+from gen_models.sheets import save_grid
 
 SIDE = 16
 PROTOCOL = "10 samples (seed 0) against 10 pictures, 4 features of features-mnist (SHA-256 0{}); error: none."

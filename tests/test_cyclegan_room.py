@@ -15,7 +15,7 @@ from demos._families import translators
 from demos._families.translators import HOME, THERE
 from demos._kit.pictures import LARGE, as_tensor, heat, strip_image, to_pil
 from demos._kit.shipped import shape_of
-from gen_models import catalog, load, publish, runtime
+from gen_models import catalog, load, runtime, sheets
 
 MONET, OWN = "cyclegan-monet2photo", "cyclegan-mine"
 SIDE = 48
@@ -32,7 +32,7 @@ def stocked(shelf):
         for parameter in model.parameters():
             parameter.data += 0.1 * torch.randn_like(parameter)
         catalog.save(model, shelf / name, {"model": "cyclegan", "data": data})
-    for kind, file in ((0, publish.INPUTS), (10, publish.PARTNERS)):
+    for kind, file in ((0, sheets.INPUTS), (10, sheets.PARTNERS)):
         strip_image([example(kind + number) for number in range(EXAMPLES)]).save(shelf / MONET / file, lossless=True)
     translators._made.clear()
     yield shelf

@@ -21,10 +21,10 @@ from conftest import refusal, smooth
 
 from demos import _room, edsr
 from demos.edsr import ALL, COMPARE, ENLARGE, NONE, OFF, ON, UPLOAD, Asked
-from gen_models import Draws, catalog, load, publish, runtime
+from gen_models import Draws, catalog, load, runtime, sheets
 from gen_models.degradation import BICUBIC, Damage, degrade, enlarge
-from gen_models.evaluate import fidelities
 from gen_models.faces import Face, scale_for, seam
+from gen_models.measures.fidelity import fidelities
 
 PHOTOS, SNAPSHOTS, GREY = "edsr-photos", "edsr-snapshots", "edsr-mine"
 WEIGHTS = catalog.WEIGHTS
@@ -47,11 +47,11 @@ def stocked(shelf):
         catalog.save(model, shelf / name, {"model": kind, "data": data, "degradation": str(model.damage)})
     shutil.copytree(WEIGHTS / edsr.FINDER, shelf / edsr.FINDER)
     faces = [cut_face().resize((128, 128), PIL.Image.Resampling.BICUBIC)] * 8
-    _room.strip_image(faces).save(shelf / "edsr-faces" / publish.PARTNERS, lossless=True)
-    _room.strip_image([example(number, (128, 128)) for number in range(3)]).save(shelf / PHOTOS / publish.PARTNERS, lossless=True)
+    _room.strip_image(faces).save(shelf / "edsr-faces" / sheets.PARTNERS, lossless=True)
+    _room.strip_image([example(number, (128, 128)) for number in range(3)]).save(shelf / PHOTOS / sheets.PARTNERS, lossless=True)
     for name in (PHOTOS, "srgan-faces"):
         sheet = _room.strip_image([example(number, (128, 128)) for number in range(32)], columns=8)
-        sheet.save(shelf / name / publish.SAMPLES)
+        sheet.save(shelf / name / sheets.SAMPLES)
     forget()
     yield shelf
     forget()
@@ -515,7 +515,7 @@ def test_the_first_sight_is_of_published_pictures(stocked):
     assert np.abs(after[:128, :128].astype(int) - pixels(example(16, (128, 128)))).mean() < 3
     assert np.abs(before[128:, 384:].astype(int) - pixels(example(11, (128, 128)))).mean() < 3
     assert edsr.first_sight(GREY) != "", "faces alone"
-    (stocked / "srgan-faces" / publish.SAMPLES).unlink()
+    (stocked / "srgan-faces" / sheets.SAMPLES).unlink()
     assert edsr.first_sight(GREY) == ""
 
 

@@ -10,10 +10,10 @@ from conftest import build, training_batch
 
 from gen_models.autoencoders.vae import PointVAE
 from gen_models.base import Draws
-from gen_models.evaluate import WIDTHS, parzen
 from gen_models.gans.gan import GAN, PointGAN
 from gen_models.live import Diverged, Live
 from gen_models.losses import gaussian_kl
+from gen_models.measures.parzen import WIDTHS, parzen
 
 
 @pytest.fixture

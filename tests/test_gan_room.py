@@ -31,7 +31,7 @@ from demos._families.live import (
     Training,
 )
 from gen_models import catalog, runtime
-from gen_models.train import save_grid
+from gen_models.sheets import save_grid
 
 WEIGHTS = "gan-mnist"
 KNOBS = (3e-3, 1, NON_SATURATING, NONE)

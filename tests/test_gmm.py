@@ -13,9 +13,11 @@ import torch
 from scipy import stats
 from sklearn.mixture import GaussianMixture
 
-from gen_models import catalog, evaluate, train
+from gen_models import catalog, train
 from gen_models.base import Draws, Recipe
 from gen_models.data import load_data
+from gen_models.measures._measure import FULL
+from gen_models.measures.likelihood import density_measures
 from gen_models.mixtures._gaussians import FLOOR, log_gaussians
 from gen_models.mixtures.gmm import GMM, stepped
 
@@ -239,7 +241,7 @@ def test_too_few_pictures_end_the_command_in_one_sentence(command, own_folder, t
 
 def test_its_density_is_measured_with_its_protocol(model, data_folder):
     test = load_data("mnist", "test", 16, data_folder)
-    mixture, one = evaluate.density_measures(model, test, evaluate.FULL)
+    mixture, one = density_measures(model, test, FULL)
     pictures = test.unit()
     assert mixture.value == pytest.approx(float(model.log_density(pictures).mean()), rel=1e-4)
     assert one.value == pytest.approx(float(model.log_density_of_one(pictures).mean()), rel=1e-4)

@@ -79,8 +79,7 @@ def test_before_the_first_iteration_nothing_is_fitted(monkeypatch):
     assert "Press Run EM" in plain.note and plain.sets == {"step": {"value": 0}}
 
 
-def test_a_run_shows_what_the_iterations_do(monkeypatch):
-    monkeypatch.setattr(planes, "FRAME", 0.0)
+def test_a_run_shows_what_the_iterations_do():
     frames, last = list(gmm.run("Moons", 3, 2, 3, False)), gmm.walk("Moons", 3, 2).last
     assert [frame.step for frame in frames[:3]] == [4, 5, 6] and frames[-1].step == last and "At rest" in frames[-1].note
     assert frames[0].html() == gmm.board("Moons", 3, 2, 4, False).html() and frames[0].sets == {"step": dict(value=4, maximum=last)}

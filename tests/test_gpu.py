@@ -22,6 +22,7 @@ torch.set_num_threads(1)
 import gradio as gr
 import app, spaces
 from demos import _room, dcgan, ddpm
+from demos._kit import plan
 from demos._server import gpu
 from gen_models import catalog, runtime
 
@@ -50,12 +51,15 @@ with runtime.forward_pass():  # whoever holds the door when the other process be
     far = named("dcgan_sample")(weights, 7, 2, 1.0)
 told["the same answer"] = far == dcgan.sample(weights, 7, 1.0, 2).json()
 
-controls = [catalog.trained("ddpm")[0], ddpm.NOISE, ddpm.ANY, ddpm.ANY, 4, 1, 0, 1, 0.5, 1, 7, ""]
-frames = list(named("denoise")(_room.token(), *controls))
-key = frames[-1][-1]
+controls = [catalog.trained("ddpm")[0], ddpm.NOISE, "any", "any", 4, 1, 0, 1, 0.5, 1, 7, ""]
+raw = {name: [value] for name, value in zip(["weights", *ddpm.PLAN.reads(ddpm.denoise)], controls, strict=True)}
+key = _room.token()
+frames = list(named("denoise")(key, *controls))
+kept = plan._finished.get(key)
 told["streams"] = inspect.isgeneratorfunction(named("denoise")) and len(frames) > 2
-told["kept here"] = ddpm.recalled(key).finished and ddpm.scrub(1, key) != ddpm.scrub(4, key)
-told["the same pictures"] = [frame[0] for frame in frames] == [frame[0] for frame in ddpm.denoise(*controls)]
+told["kept here"] = kept[2] and kept[1].finished and kept[1].at(1) != kept[1].at(4)
+shown = [frame[0].partition("-->")[2] for frame in frames[:-1]]  # the last one says that it is done
+told["the same pictures"] = shown == [frame.html() for frame in ddpm.PLAN.call(ddpm.denoise, raw)]
 
 token = _room.token()
 going = named("denoise")(token, *controls)

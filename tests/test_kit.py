@@ -19,7 +19,7 @@ from conftest import ROOT
 from demos._kit import plan as kit
 from demos._kit.fields import Check, Choice, Field, Picks, Picture, Seed, Slider, Sliders, Text
 from demos._kit.plan import Action, Api, Plan, View
-from demos._kit.shown import BeforeAfter, Columns, Film, Shown, Single, Tiles
+from demos._kit.shown import BeforeAfter, Columns, Film, Shown, Single, Steps, Tiles
 from gen_models import catalog
 
 MODULES = [importlib.import_module(f"demos.{file.stem}") for file in sorted((ROOT / "demos").glob("[!_]*.py"))]
@@ -78,7 +78,7 @@ def test_there_are_rooms_with_a_plan():
 def test_a_field_refuses_what_it_cannot_be_in_one_sentence(room, name):
     plan = PLANS[room]
     weights, field = offered(plan)[0], plan.fields[name]
-    assert field.check(weights, field.start(weights)) is not None or isinstance(field, Text)
+    assert field.check(weights, field.start(weights)) is not None or isinstance(field, Text | Choice)  # None: nothing is chosen
     for value in wrong(field):
         sentence = refused(field.check, weights, value)
         assert "Something went wrong" not in sentence
@@ -100,7 +100,8 @@ def test_a_view_shows_itself_at_the_start_of_the_room(room, title, monkeypatch):
     for weights in offered(plan)[:2]:
         try:
             made = plan.call(view.make, start(plan, weights))
-            frames = list(itertools.islice(made, STREAMED)) if inspect.isgenerator(made) else [made]
+            shown = (frame for frame in made if frame is not None) if inspect.isgenerator(made) else [made]
+            frames = list(itertools.islice(shown, STREAMED))
         except gr.Error as error:  # some views need something first: a picture, a data folder
             assert re.fullmatch(r"[^\n]{1,300}[.!?]", error.message)
             continue
@@ -111,7 +112,8 @@ def test_a_view_shows_itself_at_the_start_of_the_room(room, title, monkeypatch):
             pictures = frames[-1].frames()
             assert pictures and all(isinstance(picture, PIL.Image.Image) for picture in pictures)
         if view.sight:
-            assert view.sight(weights) is None or view.sight(weights).html()
+            sight = plan.call(view.sight, start(plan, weights))
+            assert sight is None or sight.html()
 
 
 @pytest.mark.parametrize("room", PLANS)
@@ -137,7 +139,7 @@ def test_a_room_whose_weights_are_gone_is_laid_out_all_the_same(room, shelf):
 @pytest.mark.parametrize("room", PLANS)
 def test_every_name_that_a_verb_reads_is_there(room):
     plan = PLANS[room]
-    known = {"weights", *plan.fields}
+    known = {"weights", "run", *plan.fields}
     for view in plan.views:
         assert set(inspect.signature(view.make).parameters) <= known, view.title
     for verb in plan.api:
@@ -254,6 +256,98 @@ def test_a_change_ends_the_run_of_a_view_that_stands_still():
     controls = [{"number": 4, "seed": 0}.get(name, "dcgan-fashion") for name in laid.controls]
     shown = dict(zip(laid.shown, laid.show(*controls), strict=True))
     assert shown[begin] == "" and shown[laid.controls["number"]]["value"] == 4 and "nnnn<" in "".join(map(str, shown.values()))
+
+
+class Counted(Steps):
+    """A run of the toy."""
+
+    unit = "numbers"
+
+    def __init__(self, step: int, steps: int) -> None:
+        self.step, self.steps, self.note = step, steps, f"{step}."
+
+    def at(self, step):
+        return f"at {step}"
+
+    def sheet(self, step, scale):
+        return PIL.Image.new("L", (1 + step, scale))
+
+
+def counting() -> tuple[Plan, Any, gr.Blocks]:
+    """A room whose main view streams and is scrubbed, and the room and the page in which it is."""
+    def count(number: int):
+        """Streams."""
+        yield None
+        for step in range(number + 1):
+            yield Counted(step, number)
+
+    def reached(run: Counted | None) -> Tiles:
+        """Reads the run."""
+        return Tiles([torch.zeros(1, 4, 4)], [f"reached {run.step if run else 'nothing'}"])
+
+    views = [
+        View("", count, "Count", live=True, keep="Save", film="Save the film", scrub="Back", sight=lambda number: None),
+        View("Reached", reached, "Look"),
+    ]
+    plan = toy(views=views, actions=[], api=[])
+    laid, page = events(plan)
+    return plan, laid, page
+
+
+def test_a_run_is_scrubbed_read_by_another_view_and_saved_as_a_film():
+    _, _, page = counting()
+    run, back = handlers(page, "submit", "count")[0].fn, handlers(page, "input", "step_back")[0].fn
+    look = handlers(page, "click", "reached")[0]
+    frames = list(run("scrubbed", "dcgan-fashion", 3))
+    assert [frame[0].partition("-->")[2] for frame in frames[1:-1]] == ["at 0", "at 1", "at 2", "at 3"]
+    assert frames[1][2].maximum == 3 and not frames[1][2].interactive and frames[3][2] == 2 and frames[-1][2].interactive
+    assert [back("scrubbed", step) for step in (0, 2, 3)] == ["at 0", "at 2", "at 3"]
+    assert refused(back, "scrubbed", 4).startswith("Step must be") and "begin again" in refused(back, "nobody", 1)
+    assert "reached 3" in look.fn("dcgan-fashion", "scrubbed")[0] and "reached nothing" in look.fn("dcgan-fashion", "")[0]
+    assert [len(shown.film()) for shown in (Counted(0, 3), Counted(3, 3))] == [1 + 12, 4 + 12]
+
+
+def test_stop_shows_how_far_a_run_came_once():
+    _, _, page = counting()
+    run, stop = handlers(page, "submit", "count")[0].fn, handlers(page, "click", "stopped")[0].fn
+    going = run("stopped", "dcgan-fashion", 9)
+    assert stop("early")[1].startswith("<!--run early stopped-->")
+    for _ in range(4):
+        next(going)
+    shown, note, slider = stop("stopped")
+    assert shown == "<!--run stopped stopped-->at 2" and "Stopped after 2 of 9 numbers." in note
+    assert slider.value == 2 and slider.interactive and list(going) == []
+    list(run("done", "dcgan-fashion", 1))
+    assert stop("done") == stop("") == [gr.skip()] * 3
+
+
+def test_a_run_that_fails_leaves_the_page_at_rest():
+    _, _, page = counting()
+    going = handlers(page, "submit", "count")[0].fn("failed", "dcgan-fashion", "many")
+    assert next(going)[1] == "<!--run failed done-->"
+    assert refused(next, going).startswith("Number must be")
+
+
+def test_a_slider_begins_a_run_when_it_is_let_go():
+    _, _, page = counting()
+    names = {target[1] for event in page.fns.values() for target in event.targets if event.js and "Math.random" in event.js}
+    assert "release" in names and "input" not in names
+
+
+def test_other_weights_begin_a_run_where_nothing_is_there_to_show():
+    _, laid, page = counting()
+    (switch,) = handlers(page, "input", "count")
+    values = {laid.controls["number"]: 2, laid.controls["weights"]: "dcgan-faces"}
+    assert re.fullmatch("[0-9a-f]{8}", switch.fn(*[values.get(part, 0) for part in switch.inputs])[2])
+
+
+def test_a_field_is_shown_while_another_one_says_so():
+    fields = dict(way=Choice("Way", "short", options=("short", "long")), extra=Slider("Extra", when=("way", ("long",))))
+    _, page = events(toy(fields=fields, views=[View("", lambda extra: None, "Go")], actions=[], api=[]))
+    (event,) = handlers(page, "change", "<lambda>")
+    assert [event.fn(value)[0].visible for value in ("short", "long", "?")] == [False, True, False]
+    (column,) = event.outputs
+    assert not column.visible
 
 
 def test_a_verb_of_the_api_has_the_fields_defaults_and_refuses_by_name():

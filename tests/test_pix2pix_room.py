@@ -22,7 +22,7 @@ from conftest import blocks, refusal
 
 from demos import _room, pix2pix
 from demos.pix2pix import COLOURS, EMPTY, LABELS, LINES, OFF, ON, PALETTE, Drawing, pack, unpack
-from gen_models import Draws, catalog, load, publish, runtime
+from gen_models import Draws, catalog, load, runtime, sheets
 from gen_models.evaluation.segmenter import FACADES
 from gen_models.sets.facades import LABELS as FACADE_LABELS
 
@@ -45,9 +45,9 @@ def stocked(shelf):
     for name in WITH_EXAMPLES:
         drawings = [example(name, number) for number in range(5)]
         sheet = _room.strip_image(drawings)
-        sheet.save(shelf / name / publish.INPUTS, lossless=True)
-        sheet.convert("L").convert("RGB").save(shelf / name / publish.PARTNERS, lossless=True)
-        drawings[0].save(shelf / name / publish.RESULT, lossless=True)
+        sheet.save(shelf / name / sheets.INPUTS, lossless=True)
+        sheet.convert("L").convert("RGB").save(shelf / name / sheets.PARTNERS, lossless=True)
+        drawings[0].save(shelf / name / sheets.RESULT, lossless=True)
     return shelf
 
 

@@ -189,8 +189,7 @@ def test_the_words_say_where_a_walk_stands(mixture):
 
 
 @pytest.mark.parametrize("step, first", [(0, [0, 1, 2]), (5, [6, 7, 8]), (100, [0, 1, 2]), (99, [100])])
-def test_a_run_goes_on_from_where_it_is_in_longer_and_longer_strides(monkeypatch, mixture, step, first):
-    monkeypatch.setattr(planes, "FRAME", 0.0)
+def test_a_run_goes_on_from_where_it_is_in_longer_and_longer_strides(mixture, step, first):
     steps = list(planes.strides(Walk((mixture,) * 101, (0.0,) * 101), step))
     assert steps[: len(first)] == first and steps[-1] == 100 and steps == sorted(set(steps)) and len(steps) < 60
 

@@ -10,7 +10,7 @@ import torch
 from conftest import build
 from PIL import Image
 
-from gen_models import catalog, publish
+from gen_models import cards, catalog, publish, sheets
 from gen_models.data import load_data
 
 
@@ -41,31 +41,31 @@ def test_a_run_becomes_weights_with_card_samples_and_checksum(shelf, run):
 def test_a_translator_has_examples_where_its_data_is_at_hand(shelf, tmp_path, data_folder, monkeypatch):
     model = catalog.model_class("pix2pix")(size=32, widths=[4, 4, 4, 4], discriminator_width=4)
     catalog.save(model, tmp_path / "run" / "weights", {"model": "pix2pix", "data": "facades"})
-    folder, files = shelf / "pix2pix-facades", (publish.INPUTS, publish.PARTNERS, publish.RESULT)
+    folder, files = shelf / "pix2pix-facades", (sheets.INPUTS, sheets.PARTNERS, sheets.RESULT)
     monkeypatch.delenv("GALLERY_DATA", raising=False)
     assert publish.main(["pix2pix-facades", "--from", str(tmp_path / "run")]) == 0
-    assert not any((folder / file).exists() for file in (*files, publish.SAMPLES))
+    assert not any((folder / file).exists() for file in (*files, sheets.SAMPLES))
     monkeypatch.setenv("GALLERY_DATA", str(data_folder))
     assert publish.main(["pix2pix-facades"]) == 0
     held = load_data("facades", "validation", 32)
-    count = min(publish.EXAMPLES, len(held))
-    sheet = pixels(folder / publish.INPUTS)
+    count = min(sheets.EXAMPLES, len(held))
+    sheet = pixels(folder / sheets.INPUTS)
     assert sheet.shape == (32, 32 * count, 3)
     for place in range(count):  # label maps to the last bit
         assert np.array_equal(sheet[:, 32 * place : 32 * place + 32], held.images[place].permute(1, 2, 0).numpy())
     photos = held.partners[:count].permute(2, 0, 3, 1).reshape(32, -1, 3).numpy()
-    assert np.abs(pixels(folder / publish.PARTNERS).astype(int) - photos).mean() < 12
+    assert np.abs(pixels(folder / sheets.PARTNERS).astype(int) - photos).mean() < 12
     made = catalog.load("pix2pix-facades").translate(held.unit(0, 1))[0].permute(1, 2, 0).numpy() * 255
-    assert np.abs(pixels(folder / publish.RESULT) - made).mean() < 12
+    assert np.abs(pixels(folder / sheets.RESULT) - made).mean() < 12
     tested = load_data("facades", "test", 32)
-    shown = pixels(folder / publish.SAMPLES)
+    shown = pixels(folder / sheets.SAMPLES)
     assert shown.shape[1] == 8 * 32 and np.array_equal(shown[:32, :32], tested.images[0].permute(1, 2, 0).numpy())
     text = (folder / "README.md").read_text()
     assert "the first pictures held back from training" in text and "| In the paper | 200 epochs of 400 pairs" in text
     # without the data they stay, and the translation is that of the present weights
     before = [(folder / file).read_bytes() for file in files]
     monkeypatch.delenv("GALLERY_DATA")
-    (folder / publish.RESULT).unlink()
+    (folder / sheets.RESULT).unlink()
     assert publish.main(["pix2pix-facades", "--card-only"]) == 0
     assert [(folder / file).read_bytes() for file in files] == before
 
@@ -76,7 +76,7 @@ def test_a_translator_with_a_way_back_has_an_example_of_it(shelf, tmp_path, data
     monkeypatch.setenv("GALLERY_DATA", str(data_folder))
     assert publish.main(["cyclegan-monet2photo", "--from", str(tmp_path / "run")]) == 0
     folder, loaded = shelf / "cyclegan-monet2photo", catalog.load("cyclegan-monet2photo")
-    for file, source, backwards in ((publish.RESULT, publish.INPUTS, False), (publish.BACK, publish.PARTNERS, True)):
+    for file, source, backwards in ((sheets.RESULT, sheets.INPUTS, False), (sheets.BACK, sheets.PARTNERS, True)):
         first = torch.tensor(pixels(folder / source)[:, :32]).permute(2, 0, 1)[None].float() / 255
         with torch.inference_mode():
             made, other = (loaded.translate(first, way)[0].permute(1, 2, 0).numpy() * 255 for way in (backwards, not backwards))
@@ -90,23 +90,23 @@ def test_a_restorer_has_examples_where_its_data_is_at_hand(shelf, tmp_path, data
     torch.nn.init.normal_(model.network.tail[-1].weight, 0.0, 0.02)  # WebP loses much of the noise that an untrained network makes
     record = {"model": "edsr", "data": "photos", "degradation": "shrunk bicubically, to 1/4 of the side"}
     catalog.save(model, tmp_path / "run" / "weights", record)
-    folder, files = shelf / "edsr-photos", (publish.INPUTS, publish.PARTNERS, publish.RESULT)
+    folder, files = shelf / "edsr-photos", (sheets.INPUTS, sheets.PARTNERS, sheets.RESULT)
     monkeypatch.delenv("GALLERY_DATA", raising=False)
     assert publish.main(["edsr-photos", "--from", str(tmp_path / "run")]) == 0
-    assert not any((folder / file).exists() for file in (*files, publish.SAMPLES))
+    assert not any((folder / file).exists() for file in (*files, sheets.SAMPLES))
     monkeypatch.setenv("GALLERY_DATA", str(data_folder))
     assert publish.main(["edsr-photos"]) == 0
     held = load_data("photos", "validation", 32)
-    count = min(publish.EXAMPLES, len(held))
+    count = min(sheets.EXAMPLES, len(held))
     loaded = catalog.load("edsr-photos")
     small = (loaded.shrink(held.unit(0, count)) * 255).round().to(torch.uint8)
-    assert np.array_equal(pixels(folder / publish.INPUTS), torch.cat(list(small), dim=2).permute(1, 2, 0).numpy())
+    assert np.array_equal(pixels(folder / sheets.INPUTS), torch.cat(list(small), dim=2).permute(1, 2, 0).numpy())
     true = torch.cat(list(held.images[:count]), dim=2).permute(1, 2, 0).numpy()
-    assert np.abs(pixels(folder / publish.PARTNERS).astype(int) - true).mean() < 12
+    assert np.abs(pixels(folder / sheets.PARTNERS).astype(int) - true).mean() < 12
     made = loaded.enlarge(small[:1].float() / 255)[0].permute(1, 2, 0).numpy() * 255
-    assert np.abs(pixels(folder / publish.RESULT) - made).mean() < 12
+    assert np.abs(pixels(folder / sheets.RESULT) - made).mean() < 12
     tested = load_data("photos", "test", 32)
-    shown = pixels(folder / publish.SAMPLES)
+    shown = pixels(folder / sheets.SAMPLES)
     assert shown.shape[1] == 8 * 32 and np.array_equal(shown[96:128, :32], tested.images[0].permute(1, 2, 0).numpy())
     text = (folder / "README.md").read_text()
     for part in (
@@ -236,7 +236,7 @@ def test_the_card_on_the_hub_has_license_tags_data_set_task_and_numbers_with_the
     measured(run)
     publish.main(["vae-mnist", "--from", str(run)])
     plain = ModelCard((shelf / "vae-mnist" / "README.md").read_text())
-    card = ModelCard(publish.hub_card("vae-mnist"))
+    card = ModelCard(cards.hub_card("vae-mnist"))
     assert card.text == plain.text and plain.data.eval_results is None
     assert (card.data.license, card.data.pipeline_tag) == ("mit", "unconditional-image-generation")
     assert card.data.datasets == ["ylecun/mnist"] and {"vae", "autoencoders"} <= set(card.data.tags)
@@ -246,7 +246,7 @@ def test_the_card_on_the_hub_has_license_tags_data_set_task_and_numbers_with_the
     # of other weights than these, no number
     config = json.loads((shelf / "vae-mnist" / "evaluation.json").read_text())
     (shelf / "vae-mnist" / "evaluation.json").write_text(json.dumps(config | {"sha256": "0" * 64}))
-    assert ModelCard(publish.hub_card("vae-mnist")).data.eval_results is None
+    assert ModelCard(cards.hub_card("vae-mnist")).data.eval_results is None
 
 
 def test_a_second_upload_is_a_second_commit(small_hub_token, shelf, run):

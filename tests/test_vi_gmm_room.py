@@ -65,8 +65,7 @@ def test_four_blobs_keep_four_components_and_the_others_fade():
     assert 'data-used="4"' in shown.html() and shown.html().count("unused") == 6 and "4 of 10 components have points." in shown.note
 
 
-def test_a_run_shows_what_the_iterations_do(monkeypatch):
-    monkeypatch.setattr(planes, "FRAME", 0.0)
+def test_a_run_shows_what_the_iterations_do():
     frames, last = list(vi_gmm.run("Moons", 6, LOW, 2, 0)), vi_gmm.walk("Moons", 6, LOW, 2).last
     steps = [frame.step for frame in frames]
     assert steps[:2] == [0, 1] and steps[-1] == last and steps == sorted(set(steps))

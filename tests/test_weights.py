@@ -13,11 +13,11 @@ from PIL import Image
 
 from gen_models import Draws, catalog, evaluate, train
 from gen_models.base import Model, Restorer
-from gen_models.evaluate import samples_pictures
-from gen_models.publish import card
+from gen_models.cards import card
+from gen_models.verbs import Rounds, Samples
 
 SHIPPED = sorted(catalog.table())
-SAMPLERS = [name for name in SHIPPED if samples_pictures(catalog.model_class(catalog.split_name(name)[0]))]
+SAMPLERS = [name for name in SHIPPED if issubclass(catalog.model_class(catalog.split_name(name)[0]), Samples)]
 RESTORERS = [name for name in SHIPPED if issubclass(catalog.model_class(catalog.split_name(name)[0]), Restorer)]
 
 
@@ -51,7 +51,7 @@ def test_it_paints_the_pictures_on_its_card(name):
     with torch.inference_mode():
         made = levels(catalog.load(name).sample(Draws(0, 64)))
     difference = np.abs(made - tiles(name))
-    if hasattr(catalog.load(name), "levels"):
+    if isinstance(catalog.load(name), Rounds):
         # where a pixel decides the next, a rounded bit may turn the rest of a picture, in a rare one
         assert (difference.max(axis=(1, 2, 3)) > 3).sum() <= 3
         return
@@ -66,7 +66,7 @@ def test_seed_7_is_the_same_in_one_batch_of_16_and_in_16_of_one(name):
     with torch.inference_mode():
         together = model.sample(Draws(7, 16))
         alone = torch.cat([model.sample(Draws(7, 1, first=index)) for index in range(16)])
-    if hasattr(model, "levels"):
+    if isinstance(model, Rounds):
         assert (together != alone).flatten(1).any(dim=1).sum() <= 1
         return
     assert torch.allclose(together, alone, atol=1e-5)

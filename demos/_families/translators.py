@@ -16,8 +16,8 @@ from demos._kit.running import Cache
 from demos._kit.shipped import kept_pictures, shape_of
 from demos._kit.shown import BeforeAfter
 from gen_models import catalog, load, runtime, sets
-from gen_models.publish import BACK, INPUTS, PARTNERS
-from gen_models.publish import RESULT as MADE
+from gen_models.sheets import BACK, INPUTS, PARTNERS
+from gen_models.sheets import RESULT as MADE
 
 THERE, HOME = WAYS = ("A to B", "B to A")
 SIZES = ("256", "512", "768", "1024")

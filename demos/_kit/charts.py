@@ -5,7 +5,7 @@ They are drawn here because some are drawn again at every frame of a run: each i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -98,6 +98,12 @@ def ranked(values: np.ndarray, used: np.ndarray, what: str, words: str) -> str:
     )
 
 
+def legend(*names: str, words: str = "") -> str:
+    """What the colours of a chart with several sets stand for, and ``words`` behind them."""
+    marks = "".join(f'<span><i class="set{place}"></i>{escape(name)}</span>' for place, name in enumerate(names))
+    return f'<p class="legend">{marks}{f"<span>{escape(words)}</span>" if words else ""}</p>'
+
+
 def line_chart(places: Sequence[str], lines: Sequence[tuple[str, Sequence[float]]], axis: str, at_least: float = 1e-9) -> str:
     """Lines over places on an axis, from zero up; a line may end early while it grows.
 
@@ -113,6 +119,10 @@ def line_chart(places: Sequence[str], lines: Sequence[tuple[str, Sequence[float]
     drawn = "".join(
         f'<polyline class="set{kind}" points="{" ".join(place(index, value) for index, value in enumerate(values))}"/>'
         for kind, (_, values) in enumerate(lines)
+    ) + "".join(
+        '<circle class="set{}" cx="{}" cy="{}" r="4"/>'.format(kind, *place(index, value).split(","))
+        for kind, (_, values) in enumerate(lines)
+        for index, value in enumerate(values)
     )
     marks = "".join(
         f'<text x="{LEFT + index * step:.1f}" y="{BASE + 18}" text-anchor="middle">{escape(label)}</text>'
@@ -122,10 +132,62 @@ def line_chart(places: Sequence[str], lines: Sequence[tuple[str, Sequence[float]
         f'<text x="{LEFT - 6}" y="{BASE - part * (BASE - 16) + 4:.1f}" text-anchor="end">{top * part:.3g}</text>'
         for part in (0, 0.5, 1)
     )
-    legend = "".join(f'<span><i class="set{kind}"></i>{escape(name)}</span>' for kind, (name, _) in enumerate(lines))
     return (
         f'<svg class="histograms" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(axis)}">'
         f'<line x1="{LEFT}" x2="{WIDTH - 20}" y1="{BASE}" y2="{BASE}"/>{drawn}{marks}{scale}'
         f'<text x="{(WIDTH + LEFT) / 2}" y="{HEIGHT - 4}" text-anchor="middle">{escape(axis)}</text></svg>'
-        f'<p class="legend">{legend}</p>'
+        + legend(*(name for name, _ in lines))
     )
+
+
+def histograms(sets: Mapping[str, Sequence[float]], axis: str, words: str, bins: int = 30) -> str:
+    """Numbers of several sets, title -> numbers, one histogram over the other on the same axis; ``words`` say what it shows."""
+    every = np.concatenate([np.asarray(values) for values in sets.values()])
+    low, high = float(every.min()), float(every.max())
+    high = high if high > low else low + 1
+    width, height = 640, 84
+    drawn = []
+    for place, (title, values) in enumerate(sets.items()):
+        counts, _ = np.histogram(values, bins, (low, high))
+        base = (place + 1) * height
+        for index in np.flatnonzero(counts):
+            tall = counts[index] / counts.max() * (height - 24)
+            drawn.append(f'<rect class="set{place}" x="{index * width / bins + 1:.1f}" y="{base - tall:.1f}" '
+                         f'width="{width / bins - 2:.1f}" height="{tall:.1f}"/>')  # fmt: skip
+        drawn.append(f'<line x1="0" x2="{width}" y1="{base}" y2="{base}"/>')
+        drawn.append(f'<text x="4" y="{base - height + 16}" class="set{place}">{escape(title)}</text>')
+    base = len(sets) * height
+    for share, anchor in ((0, "start"), (0.5, "middle"), (1, "end")):
+        value = f"{low + share * (high - low):.0f}".replace("-", "−")
+        drawn.append(f'<text x="{share * width:.0f}" y="{base + 17}" text-anchor="{anchor}">{value}</text>')
+    drawn.append(f'<text x="{width / 2}" y="{base + 35}" text-anchor="middle">{escape(axis)}</text>')
+    frame = f'viewBox="0 0 {width} {base + 40}" role="img" aria-label="{escape(words)}"'
+    return f'<svg class="histograms" {frame}>{"".join(drawn)}</svg>'
+
+
+def measured_lines(across: Sequence[float], lines: Mapping[str, Sequence[tuple[float, float]]], axis: str, words: str) -> str:
+    """Lines through measured values, title -> (value, standard error) at each place ``across``, these evenly spaced."""
+    width, height, left, base = 640, 260, 70, 214
+    top = max(value + error for line in lines.values() for value, error in line) or 1.0
+    gap = (width - left - 80) / max(1, len(across) - 1)
+
+    def up(value: float) -> float:
+        return base - max(0.0, value) / top * (base - 14)
+
+    drawn = f'<line x1="{left}" x2="{width - 10}" y1="{base}" y2="{base}"/>'
+    for kind, line in enumerate(lines.values()):
+        places = [(left + 30 + index * gap + 5 * kind, value, error) for index, (value, error) in enumerate(line)]
+        points = " ".join(f"{x:.1f},{up(value):.1f}" for x, value, _ in places)
+        drawn += f'<polyline class="set{kind}" points="{points}"/>'
+        drawn += "".join(
+            f'<path class="set{kind}" d="M{x:.1f},{up(value - error):.1f}V{up(value + error):.1f}"/>'
+            f'<circle class="set{kind}" cx="{x:.1f}" cy="{up(value):.1f}" r="4"><title>{value:.4f} ± {error:.4f}</title></circle>'
+            for x, value, error in places
+        )
+    for index, place in enumerate(across):
+        drawn += f'<text x="{left + 30 + index * gap:.1f}" y="{base + 18}" text-anchor="middle">{place:g}</text>'
+    for value in (0, top / 2, top):
+        drawn += f'<text x="{left - 6}" y="{up(value) + 4:.1f}" text-anchor="end">{value:.3g}</text>'
+    drawn += f'<text x="{(width + left) / 2}" y="{height - 6}" text-anchor="middle">{escape(axis)}</text>'
+    frame = f'viewBox="0 0 {width} {height}" role="img" aria-label="{escape(words)}"'
+    return f'<svg class="histograms" {frame}>{drawn}</svg>'

@@ -39,6 +39,8 @@ class Change(NamedTuple):
     """Components whose values ``value`` takes, after the weights; empty: the field's own component holds the value already."""
     value: Callable[..., Any] | None = None
     """(weights, *inputs) -> the field's new value."""
+    settled: Callable[..., Any] | None = None
+    """An event at which views that stream begin, where they should not at each ``event``."""
     quick: bool = True
     """Answered while it is dragged or typed, beside the queue."""
     js: str | None = None
@@ -59,6 +61,8 @@ class Field:
     place: str = CONTROLS
     redo: bool = True
     kept: bool = True
+    when: tuple[str, Sequence[str]] | None = None
+    """It is shown only while another field, a :class:`Choice`, has one of these values: (its name, values)."""
     needs: tuple[str, ...] = ()
     in_page: str = ""
     """JavaScript, ``(value) => ...``, that is run in the browser when it changes."""
@@ -128,7 +132,8 @@ class Slider(Field):
         return (integer if self.step == int(self.step) else number)(value, low, high, self.label)
 
     def changes(self, components):
-        return [Change(components[0].input if self.live else components[0].release, quick=self.live)]
+        slider = components[0]
+        return [Change(slider.input, settled=slider.release) if self.live else Change(slider.release, quick=False)]
 
 
 @dataclass
@@ -147,7 +152,7 @@ class Choice(Field):
         shown = dict(choices=list(self.options), value=self.default) | self.settings(weights)
         kind = gr.Dropdown if self.many else gr.Radio
         look = {} if self.many else dict(elem_classes=["chips"])
-        return [kind(label=self.label, info=self.info, min_width=140, **look, **shown)]
+        return [kind(**dict(label=self.label, info=self.info, min_width=140) | look | shown)]
 
     def check(self, weights, value):
         options = self.settings(weights).get("choices", self.options)

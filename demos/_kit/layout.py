@@ -83,6 +83,6 @@ def explanation(models: str | Sequence[str], text: str, numbers: Callable[[], st
 
 def measured(name: str) -> str:
     """The card's table of numbers."""
-    from gen_models.publish import numbers_table
+    from gen_models.cards import numbers_table
 
     return f"**{name}**\n\n{numbers_table(name)}"

@@ -1,8 +1,10 @@
 """A room by declaration: fields, views and actions; from these follow its layout, its events, Stop, links, saving and API verbs.
 
 A *verb* is a plain function. The names of its parameters say what it reads: ``weights`` is the name of the chosen weights, a
-field's name gives that field's checked value, and any other name is a part of the event that called it (``index`` of a tile that
-was clicked, ``x`` and ``y`` of a place). It returns a :class:`~demos._kit.shown.Shown` value, or yields several while it works.
+field's name gives that field's checked value, ``run`` gives what the main view, if that streams, shows at the moment in this page
+(None: nothing that was computed), and any other name is a part of the event that called it (``index`` of a tile that was clicked,
+``x`` and ``y`` of a place). It returns a :class:`~demos._kit.shown.Shown` value, or yields several while it works, and None where
+there is nothing new to show but it could be stopped.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import html
 import inspect
 import json
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -18,6 +21,7 @@ from functools import partial
 from typing import Any
 
 import gradio as gr
+import PIL.Image
 from gradio.components.base import Component
 from gradio.context import LocalContext
 
@@ -29,17 +33,17 @@ from demos._kit.layout import explanation, header, weights_choice
 from demos._kit.markup import note_html
 from demos._kit.recipes import Room, link_button, save_button
 from demos._kit.running import Cache, cancel, cancellable, is_cancelled, token
-from demos._kit.shown import Bars, Shown, Single, Tiles
+from demos._kit.shown import Bars, Shown, Single, Steps, Tiles
 from demos._kit.widgets import BEGIN_JS, guarded_html, note_line, starter, tiles
 from demos._server import request_log
 from gen_models import catalog
 
-WEIGHTS = "weights"
+WEIGHTS, RUN = "weights", "run"
 STOPPED = "Stopped: what was not reached yet is as it was."
 _begun: Cache[str] = Cache(1000)
 """Page and view -> the token of its latest run."""
-_finished: Cache[tuple[dict[str, Any], Shown]] = Cache(64)
-"""Token of a run -> the raw values that it read, and the last that it showed."""
+_finished: Cache[tuple[dict[str, Any], Shown, bool]] = Cache(64_000_000, lambda kept: kept[1].nbytes)
+"""Token of a run -> the raw values that it read, the last that it showed, and whether that is its end."""
 
 
 @dataclass
@@ -62,8 +66,9 @@ class View:
     pick: Callable[..., Shown] | None = None
     """What a click on one of its tiles shows, under it or in the view ``into``, which is opened; gets the tile's ``index``."""
     into: str = ""
-    sight: Callable[[str], Shown | None] | None = None
-    """Weights -> what is there before any click, made when these were published."""
+    sight: Callable[..., Shown | None] | None = None
+    """A verb for what is there before any click, made when the weights were published; None: nothing, and a live view is computed
+    as soon as the weights are chosen."""
     component: Callable[..., gr.HTML] = tiles
     """(value, **settings) -> the component that shows it, where that has a script of its own."""
     group: str = "models"
@@ -76,9 +81,13 @@ class View:
     sets: Sequence[str] = ()
     """Fields that what is shown sets, by its ``sets``."""
     scrub: str = ""
-    """Label of a slider that goes back through the steps; what is shown then has ``step``, ``steps`` and ``at(step)``."""
+    """Label of a slider that goes back through the steps; what is shown then is a :class:`~demos._kit.shown.Steps`."""
+    film: str = ""
+    """Label of a second save button, for the steps as an animation."""
+    pace: float = 0.0
+    """Seconds between two frames at least, however fast the machine is: one should see them."""
     within: str = ""
-    """Title of the view in whose tab it stands, beside that view; "": it has a tab of its own."""
+    """Title of the view in whose tab it stands, beside that view; ``CONTROLS``: under the controls; "": it has a tab of its own."""
 
     @property
     def streams(self) -> bool:
@@ -188,13 +197,13 @@ class Plan:
         return one_of(weights, [name for kind in self.kinds for name in catalog.trained(kind)], "Trained on")
 
     def reads(self, verb: Callable) -> list[str]:
-        """The fields that a verb reads."""
-        return self.with_needs(name for name in inspect.signature(verb).parameters if name in self.fields)
+        """The fields that a verb reads, and ``run``."""
+        return self.with_needs(name for name in inspect.signature(verb).parameters if name in (RUN, *self.fields))
 
     def with_needs(self, names: Iterable[str]) -> list[str]:
         """Fields, and those that these need."""
         wanted = dict.fromkeys(names)
-        return list(wanted | dict.fromkeys(need for name in wanted for need in self.fields[name].needs))
+        return list(wanted | dict.fromkeys(need for name in wanted if name != RUN for need in self.fields[name].needs))
 
     def needs(self, name: str, raw: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         """The values of the fields that a field needs."""
@@ -212,6 +221,9 @@ class Plan:
                 found[name] = self.fields[name].check(weights, *raw[name], **self.needs(name, raw))
                 if name == "seed":
                     request_log.seeded(found[name])
+            elif name == RUN:
+                kept = _finished.get(str(raw[RUN][0])) if RUN in raw else None
+                found[name] = kept[1] if kept else None
             else:
                 default = None if parameter.default is inspect.Parameter.empty else parameter.default
                 found[name] = getattr(event, name, default)
@@ -222,8 +234,8 @@ class Plan:
         made = self.call(view_verb, raw)
         if inspect.isgenerator(made):
             final = None
-            for final in made:  # noqa: B007
-                pass
+            for frame in made:
+                final = final if frame is None else frame
             made = final
         return made
 
@@ -239,6 +251,8 @@ class _Laying:
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.parts, self.slots = plan, {}, {}
+        self.shown_when: dict[str, list[tuple[gr.Column, Sequence[str]]]] = {}
+        """Field -> what is shown only while it has one of some values."""
         kinds = plan.kinds
         header(*kinds)
         with gr.Row(elem_classes=["room"]):
@@ -249,6 +263,9 @@ class _Laying:
                 if plan.heading:
                     weights.unrender()
                 self.place(CONTROLS)
+                beside = [view for view in plan.views if view.within == CONTROLS]
+                for view in beside:
+                    self.show(view)
                 if any(one.place == MORE for one in plan.fields.values()):
                     with gr.Accordion("More", open=False):
                         self.place(MORE)
@@ -260,9 +277,9 @@ class _Laying:
         if plan.heading:
             gr.Markdown(f"### {plan.heading}")
             weights.render()
-        rows: dict[str, gr.Row] = {plan.main.title: keep}
+        rows: dict[str, gr.Row] = {view.title: keep for view in (plan.main, *beside)}
         self.tabs = None
-        if len(plan.views) > 1:
+        if len(plan.views) > 1 + len(beside):
             with gr.Tabs(elem_classes=["views"]) as self.tabs:
                 for view in plan.views[1:]:
                     if view.within:
@@ -300,19 +317,29 @@ class _Laying:
         """Build the fields that stand there."""
         for name, one in self.plan.fields.items():
             if one.place == where and name not in self.parts:
-                self.parts[name] = one.build(self.at_first)
+                if one.when is None:
+                    self.parts[name] = one.build(self.at_first)
+                    continue
+                ruler, values = one.when
+                with gr.Column(visible=self.plan.fields[ruler].start(self.at_first) in values) as column:
+                    self.parts[name] = one.build(self.at_first)
+                self.shown_when.setdefault(ruler, []).append((column, values))
 
     def show(self, view: View, tab: gr.Tab | None = None) -> None:
         """Build what a view fills."""
-        sight = self.sight(view, self.at_first)
+        started = {name: [one.start(self.at_first)] for name, one in self.plan.fields.items()}
+        try:
+            sight = self.sight(view, {WEIGHTS: [self.at_first]} | started)
+        except (catalog.WeightsError, KeyError):  # the page opens all the same, and the first click says what is wrong
+            sight = None
         name = f"{self.plan.kinds[0]}-{slug(view.title) or 'main'}"
-        space = dict(min_height=160) if tab is None else {}
+        space = dict(min_height=160) if view is self.plan.main else {}
         if view.streams:
             shown = guarded_html(view.component, name, sight.html() if sight else "", **space)
         else:
             shown = view.component(sight.html() if sight else "", **space)
         note = note_line(name, note_html(sight.note) if sight and sight.note else "")
-        slots = Slots(shown, note, tab=tab, seen=view.live and sight is not None)
+        slots = Slots(shown, note, tab=tab, seen=view.live and not view.streams and sight is not None)
         if view.scrub:
             slots.scrub = gr.Slider(0, 1, 0, step=1, label=view.scrub, interactive=False)
         if view.streams:
@@ -321,20 +348,11 @@ class _Laying:
             slots.below = tiles("")
         self.slots[view.title] = slots
 
-    def sight(self, view: View, weights: str) -> Shown | None:
-        """What a view shows before any click; None if that is nothing."""
-        try:
-            if view.sight and weights:
-                return view.sight(weights)
-            if view.still:
-                return self.plan.call(view.still, {WEIGHTS: [weights]} | self.starts(weights))
-        except (catalog.WeightsError, KeyError):  # the page opens all the same, and the first click says what is wrong
-            pass
-        return None
-
-    def starts(self, weights: str) -> dict[str, list[Any]]:
-        """The values of all fields at first."""
-        return {name: [one.start(weights)] for name, one in self.plan.fields.items()}
+    def sight(self, view: View, raw: Mapping[str, Sequence[Any]]) -> Shown | None:
+        """What is there of a view before any click."""
+        if view.still:
+            return self.plan.call(view.still, raw)
+        return self.plan.call(view.sight, raw) if view.sight and raw[WEIGHTS][0] else None
 
     def buttons(self, view: View) -> None:
         """The row of buttons of a view: what begins it, Stop, actions, saving; the main view's has the link, too."""
@@ -344,7 +362,7 @@ class _Laying:
             slots.press = gr.Button(view.button, variant="primary", size="md" if main else "sm", elem_classes=[*classes, "go"])
         if view.streams:
             stop = gr.Button("Stop", variant="stop", size="md" if main else "sm", elem_classes=["quiet"])
-            self.stop(stop, slots)
+            self.stop(stop, view)
         for action in self.plan.actions:
             if action.button and action.place in ((RESULT, view.title) if main else (view.title,)):
                 button = gr.Button(
@@ -352,7 +370,9 @@ class _Laying:
                 )
                 self.react(Change(button.click), [action], set())
         if view.keep:
-            self.save(view)
+            self.save(view, view.keep, "" if main else slug(view.title))
+        if view.film:
+            self.save(view, view.film, slug(view.title + " steps"), Steps.film)
         if main:
             link_button(self.room)
 
@@ -362,6 +382,8 @@ class _Laying:
         """The components from which a field, or the weights, is read."""
         if name == WEIGHTS:
             return self.parts[WEIGHTS]
+        if name == RUN:
+            return [self.slots[self.plan.main.title].begin]
         return [self.parts[name][0], *self.plan.fields[name].extras(self.parts[name])]
 
     def inputs(self, names: Sequence[str]) -> list[Component]:
@@ -390,8 +412,19 @@ class _Laying:
             if isinstance(action.on, tuple):
                 title, event = action.on
                 self.react(Change(getattr(self.slots[title].shown, event)), [action], set())
+        for ruler, columns in self.shown_when.items():
+            self.choose(ruler, columns)
         self.switch()
         self.restore()
+
+    def choose(self, ruler: str, columns: Sequence[tuple[gr.Column, Sequence[str]]]) -> None:
+        """Show those fields that go with the value of another one."""
+
+        def shown(value: Any) -> list[Any]:
+            return [gr.Column(visible=value in values) for _, values in columns]
+
+        part = self.parts[ruler][0]
+        part.change(error_boundary(named(shown, self.plan.main.make)), part, [column for column, _ in columns], **QUICK)
 
     def begin(self, view: View) -> None:
         """What computes a view when it is asked for by itself, and what a click on it shows."""
@@ -444,36 +477,63 @@ class _Laying:
 
         work = cancellable(named(shown, view.make))
 
-        def run(begun: Any, *values: Any) -> Iterator[list[Any]]:
+        nothing = [gr.skip()] * (2 + bool(view.scrub))
+
+        def frames(begun: Any, *values: Any) -> Iterator[list[Any]]:
             supersede(view, begun)
-            raw, made = self.unpacked(names, values), None
-            for made in work(begun, *values):
-                if not isinstance(made, Shown):  # it was stopped before its first frame: what the page shows stays
-                    yield [gr.skip()] * (2 + bool(view.scrub))
-                    return
-                _finished.put(begun, (raw, made))
+            raw, made, due = self.unpacked(names, values), None, time.perf_counter()
+            for frame in work(begun, *values):
+                if not isinstance(frame, Shown):  # nothing new, or stopped before its first frame: the page stays as it is
+                    yield nothing
+                    continue
+                first, made = made is None, frame
+                _finished.put(begun, (raw, made, False))
                 sets = [gr.update(**made.sets[name]) if name in made.sets else gr.skip() for name in view.sets]
-                frame = [stamped(made.html(), begun, sets=sets), stamped(note_html(made.note), begun)]
-                yield [*frame, *self.scrubber(view, made, busy=True)]
+                parts = [stamped(made.html(), begun, sets=sets), stamped(note_html(made.note), begun)]
+                yield [*parts, *self.scrubber(view, made, first)]
+                if view.pace:
+                    due = max(due + view.pace, time.perf_counter() - view.pace)
+                    time.sleep(max(0.0, due - time.perf_counter()))
             if made is not None and not is_cancelled(begun):
-                yield [gr.skip(), stamped(note_html(made.note), begun, busy=False), *self.scrubber(view, made, busy=False)]
+                _finished.put(begun, (raw, made, True))
+                yield [gr.skip(), stamped(note_html(made.note), begun, "done"), *self.scrubber(view, made, True, True)]
+
+        def run(begun: Any, *values: Any) -> Iterator[list[Any]]:
+            try:
+                yield from frames(begun, *values)
+            except Exception:
+                yield [gr.skip(), stamped("", begun, "done"), *nothing[2:]]  # the page does not wait for it any longer
+                raise
 
         if hasattr(work, "lend"):
             run.lend = work.lend  # what computes is lent a GPU; what it shows is encoded here
         return named(run, view.make)
 
-    def scrubber(self, view: View, made: Any, busy: bool) -> list[Any]:
-        """The slider through the steps, where a view has one."""
+    def scrubber(self, view: View, made: Any, entire: bool, still: bool = False) -> list[Any]:
+        """The slider through the steps, where a view has one; unless ``entire`` its number alone, which is less for the page."""
         if not view.scrub:
             return []
-        return [gr.Slider(maximum=max(made.steps, 1), value=made.step, interactive=not busy)]
+        return [gr.Slider(maximum=max(made.steps, 1), value=made.step, interactive=still) if entire else made.step]
 
     def step_back(self, run: str, step: float) -> str:
         """A view as it was at an earlier step."""
         kept = _finished.get(run)
         if kept is None:
             raise gr.Error("The steps are no longer here; begin again.")
-        return kept[1].at(integer(step, 0, kept[1].steps, "Step"))
+        return kept[1].at(min(integer(step, 0, kept[1].steps, "Step"), kept[1].step))
+
+    def stopped(self, run: Any) -> list[Any]:
+        """End a run whose steps are kept; its view as far as it came, in words how far, and the slider through the steps."""
+        cancel(run)
+        kept = _finished.get(run) if isinstance(run, str) and run else (None, None, True)
+        if kept is None:  # before its first frame
+            return [gr.skip(), stamped(note_html(STOPPED), run, "stopped"), gr.skip()]
+        if kept[2]:
+            return [gr.skip()] * 3
+        made = kept[1]
+        words = note_html(f"Stopped after {made.step} of {made.steps} {made.unit}.")
+        return [stamped(made.html(), run, "stopped"), stamped(words, run, "stopped"),
+                gr.Slider(maximum=max(made.steps, 1), value=made.step, interactive=True)]  # fmt: skip
 
     def react(self, change: Change, actions: Sequence[Action], changed: set[str], name: str = "") -> None:
         """Have an event set fields, by its own value and by actions, and compute the views that follow."""
@@ -488,6 +548,12 @@ class _Laying:
         event = change.event
         if change.js:
             event = change.event(None, None, self.parts[name][0], js=change.js, api_visibility="private").then
+        if change.settled is not None:
+            for view in begun:
+                change.settled(None, None, self.slots[view.title].begin, js=BEGIN_JS, api_visibility="private")
+            begun = []
+            if not sets and not shown:
+                return
         if not sets and not actions and not change.value and not shown:
             for view in begun:
                 event(None, None, self.slots[view.title].begin, js=BEGIN_JS, api_visibility="private")
@@ -554,21 +620,19 @@ class _Laying:
         actions = [action for action in plan.actions if action.on == WEIGHTS]
         sets = {key for action in actions for key in action.sets}
         fields = [name for name, one in plan.fields.items() if name in sets or one.depends(self.at_first)]
-        views = [view for view in plan.views if {WEIGHTS, *fields} & set(inspect.signature(view.make).parameters)]
+        views = [view for view in plan.views if not view.still or WEIGHTS in inspect.signature(view.still).parameters]
         live = [view for view in views if view.live and view.at_once]
-        verbs = [*(action.do for action in actions), *(view.at_once for view in live)]
+        sights = [view.sight for view in views if view.sight]
+        verbs = [*(action.do for action in actions), *(view.at_once for view in live), *sights]
         read = plan.with_needs([*fields, *(key for verb in verbs for key in plan.reads(verb))])
         slots = [self.slots[view.title] for view in views]
-        begins = [one.begin for one in slots if one.begin is not None]
         outputs = [part for name in fields for part in self.parts[name]]
         for one in slots:
             outputs += [part for part in (one.shown, one.note, one.begin, one.scrub, one.below) if part is not None]
 
         def answer(*values: Any) -> list[Any]:
-            raw = self.unpacked(read, values[len(begins) :])
+            raw = self.unpacked(read, values)
             weights = plan.known(raw[WEIGHTS][0])
-            for run in values[: len(begins)]:
-                cancel(run)
             fresh: dict[str, Any] = {}
             for name in sorted(fields, key=lambda name: len(plan.fields[name].needs)):  # what others need comes first
                 fresh[name] = plan.fields[name].follow(weights, raw[name][0], **plan.needs(name, raw))
@@ -579,14 +643,18 @@ class _Laying:
             made = self.settings(fields, weights, raw, fresh)
             brought = any(isinstance(plan.fields[name], Picture) and not fresh[name].startswith("example") for name in fields)
             for view, one in zip(views, slots, strict=True):
-                found = plan.call(view.at_once, raw) if view in live else self.sight(view, weights)
-                made += result_of(found) if found is not None else ["", ""]
-                made += [token() if brought and view is plan.main else ""] if one.begin is not None else []
+                sight = self.sight(view, raw)
+                found = plan.call(view.at_once, raw) if view in live else sight
+                begins = view.sight and view.live and found is None or brought and view is plan.main
+                made += result_of(found) if found is not None else [gr.skip()] * 2 if begins else ["", ""]
+                if one.begin is not None:
+                    supersede(view, "")
+                    made.append(token() if begins else "")
                 made += [gr.Slider(value=0, interactive=False)] if one.scrub is not None else []
                 made += [""] if one.below is not None else []
             return made
 
-        self.weights.input(error_boundary(named(answer, plan.main.make)), [*begins, *self.inputs(read)], outputs, **HEAVY)
+        self.weights.input(error_boundary(named(answer, plan.main.make)), self.inputs(read), outputs, **HEAVY)
 
     def restore(self) -> None:
         """How a link or a saved picture shows the room again."""
@@ -622,21 +690,27 @@ class _Laying:
 
         self.room.show, self.room.shown = named(show, plan.main.make), shown
 
-    def stop(self, button: gr.Button, slots: Slots) -> None:
+    def stop(self, button: gr.Button, view: View) -> None:
         """Have a button end the work of a view: it computes no further, and what is on its way is not shown."""
+        slots = self.slots[view.title]
+        run = slots.begin.elem_id.removesuffix("-run")
+        if slots.scrub is not None:
+            stop = f"(token) => {{ window.galleryStop?.({json.dumps(run)}); return token; }}"
+            outputs = [*slots.of_result(), slots.scrub]
+            button.click(error_boundary(self.stopped), slots.begin, outputs, js=stop, **BESIDE)
+            return
         button.click(cancel, slots.begin, None, **BESIDE)
         told = json.dumps(note_html(STOPPED))
-        run = slots.begin.elem_id.removesuffix("-run")
         button.click(None, slots.note, slots.note, js=f"(note) => window.galleryStop?.({json.dumps(run)}) ? {told} : note",
                      api_visibility="private")  # fmt: skip
 
-    def save(self, view: View) -> None:
-        """The button that saves a view."""
+    def save(self, view: View, label: str, name: str, frames: Callable[[Any], list[PIL.Image.Image]] | None = None) -> None:
+        """A button that saves a view, its ``frames`` or those that what it shows has, under a name."""
         verb = view.still or view.make
         order, names = list(self.room.controls), self.plan.reads(verb)
         slots = self.slots[view.title]
         more = [name for name in names if name not in order]
-        extra = [part for name in names for part in self.components(name)[1:]] + [self.parts[name][0] for name in more]
+        extra = [part for name in names for part in self.components(name)[1:]] + [self.components(name)[0] for name in more]
         run = [] if view.at_once else [slots.begin]
 
         def make(*values: Any) -> Any:
@@ -649,10 +723,9 @@ class _Laying:
                 raw[name][0] = rest.pop(0)
             kept = _finished.get(rest[0]) if run else None
             made = kept[1] if kept and same(kept[0], raw) else self.plan.last(verb, raw)
-            return made.frames()
+            return frames(made) if frames else made.frames()
 
-        name = "" if view is self.plan.main else slug(view.title)
-        save_button(self.room, make, [*extra, *run], label=view.keep, view=name)
+        save_button(self.room, make, [*extra, *run], label=label, view=name)
 
     # ---- verbs for callers of the API ---------------------------------------------------------------------------------
 
@@ -718,15 +791,16 @@ def supersede(view: View, begun: Any) -> None:
         _begun.put((session, id(view)), begun)
 
 
-def stamped(value: str, run: str, busy: bool = True, sets: Sequence[Any] = ()) -> str:
-    """A value that the page shows only as long as this run is the view's latest; ``busy``: more is to come.
+def stamped(value: str, run: str, state: str = "busy", sets: Sequence[Any] = ()) -> str:
+    """A value that the page shows only as long as this run is the view's latest.
 
-    ``sets``: updates of the fields that it sets, for a view that shows HTML.
+    ``state``: ``busy``, more is to come; ``done``; or ``stopped``, shown only if no other run began meanwhile. ``sets``: updates of
+    the fields that it sets, for a view that shows HTML.
     """
     if value.startswith("{"):
         return json.dumps({"run": run} | json.loads(value))
     fields = " " + json.dumps(sets).replace("--", "-\\u002d") if sets else ""
-    return f"<!--run {html.escape(str(run))} {'busy' if busy else 'done'}{fields}-->{value}"
+    return f"<!--run {html.escape(str(run))} {state}{fields}-->{value}"
 
 
 def slow(view: View) -> bool:

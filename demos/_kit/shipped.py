@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import gradio as gr
 import PIL.Image
 import torch
@@ -44,6 +46,15 @@ def tensors(name: str, *keys: str) -> tuple[Tensor, ...]:
     except (OSError, SafetensorError) as error:
         cure = f"restore weights/{name} or train again"
         raise catalog.WeightsError(f"the weights {name} are missing or damaged; {cure}") from error
+
+
+def measures_of(weights: str) -> dict[str, dict]:
+    """What was measured of these weights, as on their card: key -> ``measure``, ``value``, ``error``, ``unit``; {}: nothing yet."""
+    try:
+        stored = json.loads((catalog.WEIGHTS / weights / "evaluation.json").read_text(encoding="utf-8"))
+        return {entry["key"]: entry for entry in stored["measures"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def shape_of(weights: str | None) -> tuple[int, int]:

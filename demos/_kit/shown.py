@@ -34,6 +34,11 @@ class Shown:
     sets: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     """Field of ``View.sets`` -> settings of its first component, such as ``value``, that go with what is shown."""
 
+    @property
+    def nbytes(self) -> int:
+        """Roughly what it takes to keep it."""
+        return 1_000_000
+
     def html(self) -> str:
         """What the component of its view gets as its value; HTML unless the view has a component of its own."""
         raise NotImplementedError
@@ -45,6 +50,39 @@ class Shown:
     def json(self) -> Any:
         """What a caller of the API gets."""
         raise NotImplementedError(f"{type(self).__name__} is not sent")
+
+
+class Steps(Shown):
+    """What came about step by step, and can be looked at after each of them: for a view with ``scrub`` or ``film``."""
+
+    step: int
+    """How many are done."""
+    steps: int
+    """How many there are."""
+    unit: str = "steps"
+
+    def sheet(self, step: int, scale: int) -> PIL.Image.Image:
+        """It after a step as one picture, each pixel ``scale`` times as large."""
+        raise NotImplementedError
+
+    def at(self, step: int) -> str:
+        """Its HTML after a step."""
+        raise NotImplementedError
+
+    def stages(self) -> Sequence[int]:
+        """The steps that are frames of the animation."""
+        return range(self.step + 1)
+
+    def html(self) -> str:
+        return self.at(self.step)
+
+    def frames(self):
+        return [self.sheet(self.step, 8)]
+
+    def film(self) -> list[PIL.Image.Image]:
+        """The frames of an animation to save; the last one stays for a while."""
+        frames = [self.sheet(step, 4) for step in self.stages()]
+        return frames + frames[-1:] * 12
 
 
 @dataclass

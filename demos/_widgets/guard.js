@@ -3,14 +3,15 @@ const latest = window.galleryRuns ??= new Map();
 window.galleryStop ??= run => {
   const on = Boolean(latest.get(run));
   latest.set(run, '');
-  document.getElementById(run)?.setAttribute('aria-busy', 'false');
+  const shown = document.getElementById(run);
+  for (const busy of shown ? [shown, ...shown.querySelectorAll('[aria-busy=true]')] : []) busy.setAttribute('aria-busy', 'false');
   return on;
 };
 let good = props.value;
 const guard = () => {
   const sent = props.value || '';
-  const stamp = /^<!--run (\S+) (busy|done)(?: (\[.*?\]))?-->/.exec(sent) ?? /^\{"run": "([^"]*)"/.exec(sent);
-  if (stamp && latest.get(RUN) !== stamp[1]) {
+  const stamp = /^<!--run (\S+) (busy|done|stopped)(?: (\[.*?\]))?-->/.exec(sent) ?? /^\{"run": "([^"]*)"/.exec(sent);
+  if (stamp && latest.get(RUN) !== (stamp[2] === 'stopped' ? '' : stamp[1])) {
     if (props.value !== good) props.value = good;
     return;
   }

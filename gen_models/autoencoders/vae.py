@@ -85,7 +85,7 @@ class VAE(GenerativeModel):
     ) -> None:
         super().__init__()
         shape = (channels, size, size)
-        self.latent_dim, self.binary = latent_dim, binary
+        self.latent_dim, self.binary, self.levels = latent_dim, binary, 2 if binary else 256
         if binary:
             self.encoder = dense_encoder(math.prod(shape), width, 2 * latent_dim)
             self.decoder = dense_decoder(shape, width, latent_dim)
@@ -181,8 +181,8 @@ class VAE(GenerativeModel):
         likelihood = self.log_likelihood_given(repeated, z.flatten(0, 1)).view(len(images), samples)
         return likelihood.mean(dim=1), gaussian_kl(mean, log_variance)
 
-    def log_likelihood(self, images: Tensor, draws: Draws, samples: int = 500) -> Tensor:
-        """log p(x) in nats, (B,), by importance sampling from q(z|x) (Burda 2015, section 3; a lower bound that tightens).
+    def log_importance_weights(self, images: Tensor, draws: Draws, samples: int) -> Tensor:
+        """log p(x, z) - log q(z|x) in nats for ``samples`` draws of z from q(z|x), (B, samples) (Burda 2015, section 3).
 
         A binary model binarises the pictures by chance, from the same ``draws``.
         """
@@ -195,7 +195,11 @@ class VAE(GenerativeModel):
             log_prior = -0.5 * (z.square() + math.log(2 * math.pi)).sum(dim=1)
             log_posterior = -0.5 * (noise.square() + log_variance + math.log(2 * math.pi)).sum(dim=1)
             weights.append(self.log_likelihood_given(images, z) + log_prior - log_posterior)
-        return torch.logsumexp(torch.stack(weights), dim=0) - math.log(samples)
+        return torch.stack(weights, dim=1)
+
+    def log_likelihood(self, images: Tensor, draws: Draws, samples: int = 500) -> Tensor:
+        """log p(x) in nats, (B,), the logarithm of the mean importance weight: a lower bound that tightens with ``samples``."""
+        return torch.logsumexp(self.log_importance_weights(images, draws, samples), dim=1) - math.log(samples)
 
     def finish(self, images: Tensor) -> None:
         """Measure the mean KL of every latent on validation pictures."""

@@ -74,8 +74,8 @@ class Features(Model):
         """(B, 128) -> per task (B, classes)."""
         return [head(features) for head in self.heads]
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Pictures in [0, 1] of any size, (B, C, H, W), or bytes -> (B, 128) features, float32."""
+    def features(self, images: Tensor) -> Tensor:
+        """Pictures in [0, 1] of any size, (B, C, H, W), or bytes -> (B, 128), float32."""
         if images.dtype == torch.uint8:
             images = images.float() / 255
         channels, size, _ = self.image_shape
@@ -84,6 +84,10 @@ class Features(Model):
         if images.shape[-1] != size:
             images = interpolate(images, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
         return self.body(from_unit(images.to(self.device))).float()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The features."""
+        return self.features(images)
 
     def predict(self, images: Tensor) -> Tensor:
         """The most likely class per task, (B, T) int64."""

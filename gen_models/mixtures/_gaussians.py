@@ -62,9 +62,9 @@ class PrincipalGaussians(GenerativeModel):
         """The coordinates of pictures in [0, 1], (B, latent_dim)."""
         return (images.to(self.device).flatten(1) - self.mean) @ self.basis.T
 
-    def decode(self, coordinates: Tensor) -> Tensor:
-        """(B, latent_dim) -> pictures (B, C, H, W); what lies outside [0, 1] is clipped."""
-        values = self.mean + coordinates.to(self.device) @ self.basis
+    def decode(self, latents: Tensor) -> Tensor:
+        """Coordinates (B, latent_dim) -> pictures (B, C, H, W); what lies outside [0, 1] is clipped."""
+        values = self.mean + latents.to(self.device) @ self.basis
         return values.clamp(0.0, 1.0).view(-1, *self.image_shape)
 
     # ---- the density
