@@ -87,8 +87,7 @@ def place(weights: str, label: str, bends: Tensor) -> Rows:
 def sight(weights: str) -> Rows:
     """The mean of the first class and its probabilities, read from the file without the model."""
     mean, basis, shares, means, scales = tensors(weights, "mean", "basis", "weights", "means", "scales")
-    label = int(class_choice(weights)["value"])
-    picture = clusters.decoded(weights, means[label][None])
+    picture = clusters.decoded(weights, means[label := int(class_choice(weights)["value"])][None])
     # the logarithm of each Gaussian, but for a constant; torch.distributions would be a third of a second to import here
     away = torch.linalg.solve_triangular(scales, ((picture.flatten(1) - mean) @ basis.T - means)[..., None], upper=False)[..., 0]
     joint = shares.log() - away.square().sum(dim=1) / 2 - scales.diagonal(dim1=1, dim2=2).log().sum(dim=1)
