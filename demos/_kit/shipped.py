@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 import PIL.Image
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from demos._kit.checks import integer
@@ -29,6 +30,20 @@ def sheet_tiles(name: str, count: int = 8, file: str = "samples.png", side: int 
     tiles_ = [sheet.crop((left, top, left + side, top + side)).convert("RGB") for left, top in places]
     grey = all(tile.convert("L").convert("RGB").tobytes() == tile.tobytes() for tile in tiles_)
     return [tile.convert("L") for tile in tiles_] if grey else tiles_
+
+
+def tensors(name: str, *keys: str) -> tuple[Tensor, ...]:
+    """Some tensors of weights in float32, read from the file without the model.
+
+    Raises:
+        WeightsError: if the file or one of them is not there.
+    """
+    try:
+        with safe_open(catalog.folder_of(name) / "model.safetensors", "pt") as file:
+            return tuple(file.get_tensor(key).float() for key in keys)
+    except (OSError, SafetensorError) as error:
+        cure = f"restore weights/{name} or train again"
+        raise catalog.WeightsError(f"the weights {name} are missing or damaged; {cure}") from error
 
 
 def measures_of(weights: str) -> dict[str, dict]:
