@@ -306,8 +306,9 @@ class _Laying:
 
     def show(self, view: View, tab: gr.Tab | None = None) -> None:
         """Build what a view fills."""
-        started = {name: [one.start(self.at_first)] for name, one in self.plan.fields.items()}
-        sight = self.sight(view, {WEIGHTS: [self.at_first]} | started) if self.at_first else None
+        read = self.plan.reads(view.sight) if view.sight else []
+        started = {WEIGHTS: [self.at_first]} | {name: [self.plan.fields[name].start(self.at_first)] for name in read}
+        sight = self.sight(view, started) if self.at_first else None
         name = f"{self.plan.kinds[0]}-{slug(view.title) or 'main'}"
         space = dict(min_height=160) if view is self.plan.main else {}
         if view.streams:
