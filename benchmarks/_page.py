@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -13,12 +14,16 @@ import textwrap
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 import psutil
 from playwright.sync_api import Browser, sync_playwright
+
+from gen_models import catalog
 
 ROOT = Path(__file__).parent.parent
 GALLERY = [sys.executable, "app.py", "--port", "PORT"]
@@ -35,6 +40,12 @@ demo.launch(
     server_port=int(sys.argv[1]), ssr_mode=False, css=".picture {{ width: 100%; max-width: 420px; image-rendering: pixelated; }}"
 )
 """
+
+
+def way_to(room: str, state: Mapping[str, Any] | None = None) -> str:
+    """The address of a room, with what its controls hold, relative to that of the front page."""
+    query = {"room": room} | ({"state": json.dumps(state)} if state else {})
+    return f"{catalog.names().get(room, room)}?{urlencode(query)}"
 
 
 @contextmanager
@@ -59,7 +70,7 @@ def served(command: list[str]) -> Iterator[tuple[str, float, psutil.Process]]:
     """A server process on a free port: its address, seconds to the first HTTP 200, the process."""
     port = free_port()
     words = [str(port) if word == "PORT" else word for word in command]
-    environment = os.environ | {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
+    environment = os.environ | {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "FORWARDED_ALLOW_IPS": "127.0.0.1"}
     environment.pop("GALLERY_DATA", None)
     start = time.perf_counter()
     process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -11,12 +11,10 @@ and 16 visitors who begin at the same moment, the slowest against the fastest.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import threading
 import time
-import urllib.parse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -28,7 +26,7 @@ import torch
 from playwright.sync_api import Browser, Page
 from torch import Tensor
 
-from benchmarks._page import GALLERY, chromium, served
+from benchmarks._page import GALLERY, chromium, served, way_to
 from benchmarks._report import Bar, report
 from gen_models import Draws, catalog, load, runtime
 from gen_models.autoregressive import _cached
@@ -125,7 +123,7 @@ COMPLETE = """() => new Promise((resolve, reject) => {
 def opened(browser: Browser, address: str, weights: str, **controls: object) -> Page:
     """The room in a new tab, its first picture complete."""
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    page.goto(f"{address}/?room=pixelcnn&state={urllib.parse.quote(json.dumps(dict(weights=weights) | controls))}")
+    page.goto(f"{address}/{way_to('pixelcnn', dict(weights=weights) | controls)}")
     page.wait_for_selector('#pixelcnn-main[aria-busy="false"]', timeout=60_000)
     page.wait_for_timeout(500)
     return page
@@ -144,7 +142,7 @@ def processor_seconds(process: psutil.Process) -> float:
     total = 0
     for task in Path(f"/proc/{process.pid}/task").iterdir():
         try:
-            total += int((task / "schedstat").read_text().split()[0])
+            total += int((task / "schedstat").read_text(encoding="utf-8").split()[0])
         except FileNotFoundError:  # ended meanwhile
             continue
     return total / 1e9

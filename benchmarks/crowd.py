@@ -54,7 +54,7 @@ slider.input(lambda value: constant[value > 0], slider, shown, queue=False, show
 
 
 def knobs(address: str) -> list[dict[str, Any]]:
-    """The events of the sliders that are dragged: number, values of all inputs, which of them is the slider's, its bounds."""
+    """The events of the sliders that are dragged: page, number, values of all inputs, which of them is the slider's, its bounds."""
     with urllib.request.urlopen(f"{address}/config", timeout=60) as answer:
         config = json.load(answer)
     parts = {part["id"]: part["props"] | {"type": part["type"]} for part in config["components"]}
@@ -65,7 +65,9 @@ def knobs(address: str) -> list[dict[str, Any]]:
             if kind == "input" and parts[target]["type"] == "slider" and label.startswith(KNOBS) and target in event["inputs"]:
                 bounds = parts[target]["minimum"], parts[target]["maximum"]
                 values = [parts[part].get("value") for part in event["inputs"]]
-                found.append(dict(number=event["id"], values=values, place=event["inputs"].index(target), bounds=bounds))
+                (page,) = (path for path, part in config["page"].items() if event["id"] in part["dependencies"])
+                place = event["inputs"].index(target)
+                found.append(dict(page=page, number=event["id"], values=values, place=place, bounds=bounds))
     return found
 
 
@@ -81,7 +83,7 @@ if __name__ != "__main__":
             spots = ".".join(str(random.randint(1, 254)) for _ in range(3))
             self.headers = {"X-Forwarded-For": f"10.{spots}"}
             self.knobs = json.loads(os.environ["CROWD_KNOBS"])
-            self.client.get("/", headers=self.headers, name="open")
+            self.client.get(f"/{random.choice(self.knobs)['page']}", headers=self.headers, name="open")
 
         @task
         def drag(self) -> None:
@@ -119,9 +121,9 @@ def loaded(address: str, found: list[dict[str, Any]], visitors: int, seconds: fl
     stats = Path(f"{prefix}_stats.csv")
     if not stats.is_file():
         raise RuntimeError(f"locust did not run: {done.stdout[-2000:]}")
-    with stats.open() as stream:
+    with stats.open(encoding="utf-8") as stream:
         rows = {row["Name"]: row for row in csv.DictReader(stream)}
-    with Path(f"{prefix}_failures.csv").open() as stream:
+    with Path(f"{prefix}_failures.csv").open(encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
             print(f"    {row['Occurrences']} x {row['Name']}: {row['Error'][:160]}")
     return {

@@ -39,8 +39,9 @@ import PIL.Image
 import psutil
 from playwright.sync_api import Browser, BrowserContext, Error, Page
 
-from benchmarks._page import GALLERY, chromium, megabytes, served
+from benchmarks._page import GALLERY, chromium, megabytes, served, way_to
 from benchmarks._report import Bar, report
+from demos._kit import recipes
 
 VISITORS, CALLERS, CALLS = 2, 3, 3
 """Monkeys in the browser, monkeys at the API, and actions of the latter for each of the former."""
@@ -558,8 +559,7 @@ class Visitor:
 
     def link(self, chance: random.Random) -> str:
         """The query of a link: to any room, one that was copied before, or a damaged one."""
-        rooms = self.page.evaluate("() => document.querySelector('[data-rooms]')?.dataset.rooms ?? ''").split()
-        room, lot = chance.choice([*rooms, "nobody"]), chance.random()
+        room, lot = chance.choice([*recipes.rooms(), "nobody"]), chance.random()
         if lot < 0.25 and self.links:
             return chance.choice(self.links)
         if lot < 0.35:
@@ -583,13 +583,14 @@ class Visitor:
 
     def first_round(self) -> None:
         """Open each room and each of its tabs, and press what each is for."""
-        self.page.wait_for_selector("[data-rooms]", state="attached")
-        for room in ["", *self.page.evaluate("() => document.querySelector('[data-rooms]').dataset.rooms").split()]:
+        self.page.wait_for_selector(".home .card:visible")
+        rooms = "() => [...document.querySelectorAll('.home .card, .home .way')].map(link => link.dataset.room)"
+        for room in ["", *self.page.evaluate(rooms)]:
             if self.tally.over:
                 return
             self.tally.begin(self.name, 0, f"open {room or 'home'}")
             start = time.perf_counter()
-            self.page.goto(f"{self.address}/?room={room}", wait_until="domcontentloaded")
+            self.page.goto(f"{self.address}/{way_to(room) if room else ''}", wait_until="domcontentloaded")
             self.page.wait_for_selector(f".room-header[data-room={room}]:visible" if room else ".home .card:visible")
             self.tally.done("browser", "open", time.perf_counter() - start)
             opened: list[str] = []
@@ -702,7 +703,7 @@ def main() -> int:
             tally.over = True
             print(f"seed {given.seed}, {time.monotonic() - start:.0f} s")
             show(tally)
-            log = file.read_text(errors="replace")
+            log = file.read_text(errors="replace", encoding="utf-8")
             for failure in tally.failures:
                 print(failure)
             if bad := bad_lines(log):

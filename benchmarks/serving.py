@@ -1,8 +1,9 @@
-"""How fast the page starts and answers, and what it weighs: ``python -m benchmarks.serving [--quick]``.
+"""How fast the gallery starts and answers, and what its pages weigh: ``python -m benchmarks.serving [--quick]``.
 
 Baselines, measured in turns with the gallery in the same run:
 
-- start: a bare Gradio page that also imports torch, process start to first HTTP 200;
+- start: a bare Gradio page that also imports torch, process start to first HTTP 200; and a gallery with ten rooms more, each like
+  DCGAN's, in the family of that;
 - slider: a Gradio page of four components whose slider sends back one of two constant pictures the same way (``input``, always the
   last value, no queue, the same three inputs and two outputs, an image as a data URI as large on the page), from the input event
   to the picture loaded in Chromium.
@@ -15,12 +16,11 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-import time
 
 import httpx
 from playwright.sync_api import Page
 
-from benchmarks._page import GALLERY, chromium, megabytes, plain_page, served
+from benchmarks._page import GALLERY, chromium, megabytes, plain_page, served, way_to
 from benchmarks._report import Bar, report
 
 BARE = 'gr.Markdown("hello")'
@@ -36,6 +36,23 @@ text = gr.Textbox("0.123," * 40, visible="hidden")
 shown = gr.HTML(picture(120))
 slider.input(echo, [choice, text, slider], [shown, text], queue=False, trigger_mode="always_last", show_progress="hidden")
 """
+MORE = 10
+"""Rooms more."""
+GROWN = f"""
+import importlib, types, app
+from demos._server import pages
+from gen_models import catalog
+room, family = importlib.import_module("demos.dcgan").room, catalog.names()["dcgan"]
+more = {{f"more{{number}}": ("One more", "A room like DCGAN's.") for number in range({MORE})}}
+found, imported, home = app.places(), importlib.import_module, app.lay_out_home
+found[family] = pages.Page(found[family].title, found[family].sentence, {{**found[family].rooms, **more}})
+stand_in = types.SimpleNamespace(room=room, TITLE="One more")
+importlib.import_module = lambda name, *rest: stand_in if name.removeprefix("demos.") in more else imported(name, *rest)
+app.places = lambda path=(): found
+app.lay_out_home = lambda names: home([name for name in names if name not in more])
+app.main()
+"""
+"""The program of a gallery with so many rooms more."""
 DRAG = """([value]) => new Promise((resolve, reject) => {
   const slider = document.querySelector('input[type=range]');
   const find = () => document.querySelector('img.picture');
@@ -71,7 +88,7 @@ def use_every_room(page: Page, address: str) -> None:
 
     for members in app.rooms().values():
         for name in members:
-            page.goto(f"{address}/?room={name}")
+            page.goto(f"{address}/{way_to(name)}")
             page.wait_for_selector(".room-header")
             page.wait_for_timeout(1500)
             for choice in page.locator(".chips:visible input[type=radio]").all():
@@ -84,13 +101,15 @@ def use_every_room(page: Page, address: str) -> None:
                     page.wait_for_timeout(1200)
 
 
-def weight(address: str) -> int:
-    """Bytes of the page as they are sent, once what was packed in haste is packed well."""
-    for pause in (8, 0):
-        with httpx.stream("GET", address, headers={"Accept-Encoding": "br"}, timeout=30) as answer:
-            sent = sum(map(len, answer.iter_raw()))
-        time.sleep(pause)
-    return sent
+def weights(address: str) -> dict[str, int]:
+    """Path of a family's page -> its bytes as they are sent, gzipped."""
+    import app
+
+    found = {}
+    for path in app.rooms():
+        with httpx.stream("GET", f"{address}/{path}", headers={"Accept-Encoding": "gzip"}, timeout=30) as answer:
+            found[path] = sum(map(len, answer.iter_raw()))
+    return found
 
 
 def main() -> int:
@@ -99,20 +118,22 @@ def main() -> int:
     options.add_argument("--quick", action="store_true", help="fewer repetitions, under a minute")
     quick = options.parse_args().quick
     with plain_page(BARE) as bare, plain_page(ECHO) as echo:
-        starts: dict[str, list[float]] = {"bare": [], "gallery": []}
+        starts: dict[str, list[float]] = {"bare": [], "gallery": [], "grown": []}
+        grown = [sys.executable, "-c", GROWN, "--port", "PORT"]
         for _ in range(2 if quick else 7):
-            for name, command in {"bare": bare, "gallery": GALLERY}.items():
-                with served(command) as (_address, seconds, _process):
+            for name, command in {"bare": bare, "gallery": GALLERY, "grown": grown}.items():
+                with served(command) as (address, seconds, _process):
                     starts[name].append(seconds)
+                    after = weights(address) if name == "grown" else {}
         with (
             served(echo) as (echo_address, _, _),
             served(GALLERY) as (address, _, process),
             chromium() as browser,
         ):
-            rest, heavy = megabytes(process), weight(address)
+            rest, before = megabytes(process), weights(address)
             drags: dict[str, list[float]] = {"echo": [], "gallery": []}
             for _ in range(1 if quick else 3):  # in turns, so that a slow minute hits both
-                for name, target in (("echo", echo_address), ("gallery", f"{address}/?room=vae")):
+                for name, target in (("echo", echo_address), ("gallery", f"{address}/{way_to('vae')}")):
                     page = browser.new_page(viewport={"width": 1280, "height": 1000})
                     page.goto(target)
                     page.wait_for_selector("input[type=range]")
@@ -124,18 +145,25 @@ def main() -> int:
                 page = browser.new_page(viewport={"width": 1280, "height": 1000})
                 use_every_room(page, address)
                 used = megabytes(process)
+    *_, most = sorted(before, key=lambda path: after[path] - before[path])
+    growth = max(after[path] / before[path] for path in before if path != most)
     start = {name: statistics.median(values) for name, values in starts.items()}
     drag = {name: statistics.median(values) for name, values in drags.items()}
     print(f"{'':34}{'baseline':>12}{'gallery':>12}")
     print(f"{'start to first HTTP 200, s':34}{start['bare']:12.2f}{start['gallery']:12.2f}   (n = {len(starts['bare'])})")
     print(f"{'slider to picture, ms':34}{drag['echo']:12.1f}{drag['gallery']:12.1f}   (n = {len(drags['echo'])})")
-    print(f"{'page, kB':34}{'':12}{heavy / 1000:12.1f}")
+    print(f"{f'with {MORE} rooms more, s':34}{'':12}{start['grown']:12.2f}")
+    for path, size in before.items():
+        print(f"{f'page {path}, kB gzipped':34}{'':12}{size / 1000:12.1f}{after[path] / 1000:9.1f} with {MORE} rooms more")
     print(f"{'resident memory after start, MB':34}{'':12}{rest:12.0f}")
     if not quick:
         print(f"{'after every room was used, MB':34}{'':12}{used:12.0f}")
     return report([
-        Bar("start, ratio to a bare page", start["gallery"] / start["bare"], 1.25),
-        Bar("page", heavy / 1000, 60, " kB"),
+        Bar("start, ratio to a bare page", start["gallery"] / start["bare"], 1.3),
+        Bar("start, for a room more", 1000 * (start["grown"] - start["gallery"]) / MORE, 40, " ms"),
+        Bar("largest page of a family", max(before.values()) / 1000, 45, " kB"),
+        # the numbers of its parts have a digit more
+        Bar("pages of the other families with rooms more, ratio", growth, 1.01),
         Bar("slider, ratio to an echo", drag["gallery"] / drag["echo"], 1.3),
         Bar("slider, median", drag["gallery"], 35, " ms"),
     ])  # fmt: skip

@@ -11,18 +11,16 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from urllib.parse import quote
 
 import torch
 from playwright.sync_api import Page
 from torch import Tensor, nn
 
-from benchmarks._page import GALLERY, chromium, served
+from benchmarks._page import GALLERY, chromium, served, way_to
 from benchmarks._report import Bar, report
 from gen_models import catalog, load, runtime
 from gen_models.base import Translator
@@ -132,7 +130,7 @@ def in_the_browser(quick: bool) -> list[Bar]:
         print(f"\n{'weights':32} {'strokes':>8} {'median ms':>10} {'longest ms':>11}")
         for name in catalog.trained("pix2pix"):
             page = browser.new_page(viewport={"width": 1280, "height": 1000})
-            page.goto(f"{address}/?room=pix2pix&state={quote(json.dumps(dict(weights=name)))}")
+            page.goto(f"{address}/{way_to('pix2pix', dict(weights=name))}")
             page.locator(".painting canvas[data-kind]:visible").scroll_into_view_if_needed()
             page.wait_for_timeout(1000)
             strokes(page, 2)  # the first one loads the model

@@ -1,4 +1,4 @@
-"""The home tab: a card per room, the line of years, search, and what each model costs on this machine.
+"""The home page: a card per room, the line of years, search, and what each model costs on this machine.
 
 A card's picture is a part of the sheet that the model made when its weights were published; the server cuts it out when a browser
 asks for it, so that the page itself stays small.
@@ -56,19 +56,22 @@ def card(model: str, family: str, family_title: str) -> str:
     picture = f'<img src="{address}" alt="" loading="lazy" width="{COVER[0]}" height="{COVER[1]}">' if address else "<i></i>"
     about_room = f'data-room="{model}" data-family="{family}" data-words=" {html.escape(words)}"'
     return (
-        f'<a class="card" href="?room={model}" {about_room}>'
+        f'<a class="card" href="{family}?room={model}" {about_room}>'
         f"{picture}<strong>{html.escape(facts['title'])} <small>{facts['year']}</small></strong>"
         f"<span>{html.escape(facts['summary'])}</span><span class=\"number\">{number_words(name, number)}</span>"
         f'<span class="cost" data-cost="{model}"></span></a>'
     )
 
 
-def line(rooms: Sequence[str]) -> str:
-    """The rooms by the years of their papers, as HTML."""
-    dated = sorted((catalog.about(model)["year"], catalog.about(model)["title"], model) for model in rooms)
+def line(rooms: Mapping[str, Sequence[str]]) -> str:
+    """The rooms, by family, in the order of the years of their papers, as HTML."""
+    everything = [(family, model) for family, members in rooms.items() for model in members]
+    dated = sorted((catalog.about(model)["year"], catalog.about(model)["title"], family, model) for family, model in everything)
     years = []
     for year, models in groupby(dated, key=lambda entry: entry[0]):
-        names = "".join(f'<a href="?room={model}" data-room="{model}">{html.escape(title)}</a>' for _, title, model in models)
+        names = "".join(
+            f'<a href="{family}?room={model}" data-room="{model}">{html.escape(title)}</a>' for _, title, family, model in models
+        )
         years.append(f"<li><time>{year}</time>{names}</li>")
     return f'<ol class="line" aria-label="By year">{"".join(years)}</ol>'
 
@@ -76,20 +79,19 @@ def line(rooms: Sequence[str]) -> str:
 def page_html(
     rooms: Mapping[str, Sequence[str]], titles: Mapping[str, str], shared: Mapping[str, tuple[str, str]] | None = None
 ) -> str:
-    """The whole tab: line, rooms of several models, search, families, cards."""
-    everything = [model for members in rooms.values() for model in members]
+    """The whole page: line, rooms of several models, search, families, cards."""
     kinds = [("", "All"), *((family, titles[family]) for family in rooms)]
     chips = "".join(
         f'<button type="button" data-filter="{family}" aria-pressed="{"false" if family else "true"}">{html.escape(title)}</button>'
         for family, title in kinds
     )
     ways = "".join(
-        f'<a class="way" href="?room={name}" data-room="{name}"><strong>{html.escape(title)}</strong> {html.escape(summary)}</a>'
+        f'<a class="way" href="{name}" data-room="{name}"><strong>{html.escape(title)}</strong> {html.escape(summary)}</a>'
         for name, (title, summary) in (shared or {}).items()
     )
     cards = "".join(card(model, family, titles[family]) for family, members in rooms.items() for model in members)
     return (
-        f'<div class="home">{line(everything)}{ways}'
+        f'<div class="home">{line(rooms)}{ways}'
         '<div class="find"><input type="search" placeholder="Search" aria-label="Search the rooms">'
         f'<div class="chips" role="group" aria-label="Family">{chips}</div></div>'
         f'<div class="cards">{cards}</div><p class="note nothing" hidden>No room has all of these words.</p>'
@@ -132,13 +134,13 @@ def measure_costs(rooms: Sequence[str]) -> Iterator[tuple[str, str]]:
     yield json.dumps(_costs), "Measured on this machine just now, one result at a time."
 
 
-# ---- the tab ----------------------------------------------------------------------------------------------------------
+# ---- the page ---------------------------------------------------------------------------------------------------------
 
 
 def home(
     rooms: Mapping[str, Sequence[str]], titles: Mapping[str, str], shared: Mapping[str, tuple[str, str]] | None = None
 ) -> None:
-    """Lay out the tab; ``titles``: of the families; ``shared``: rooms of several models -> title and one sentence."""
+    """Lay out the page; ``titles``: of the families; ``shared``: rooms of several models -> title and one sentence."""
     everything = [model for members in rooms.values() for model in members]
     gr.HTML(page_html(rooms, titles, shared), js_on_load=FIND_JS)
     with gr.Row(elem_classes=["keep"]):

@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 
 from gen_models import catalog, runtime
-from gen_models.base import Draws, GenerativeModel
+from gen_models.base import Draws
+from gen_models.verbs import Samples
 
 MOST = 10_000
 """Samples of one call."""
@@ -55,7 +56,7 @@ def sample(name: str, seed: int, count: int) -> torch.Tensor:
     if not 1 <= count <= MOST or seed < 0:
         raise SampleError(f"--count must be from 1 to {MOST:,} and --seed not negative")
     model = catalog.load(name)
-    if not isinstance(model, GenerativeModel) or type(model).sample is GenerativeModel.sample:
+    if not isinstance(model, Samples):
         raise SampleError(f"{model.title} makes no samples; choose the weights of a model that does, such as dcgan-faces")
     made = []
     for first in range(0, count, BATCH):

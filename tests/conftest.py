@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib
 import io
 import random
 import re
@@ -78,20 +77,14 @@ def refusal(function: Callable, *values: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def laid_out() -> tuple[dict[str, Any], dict[str, Any]]:
-    """The rooms and their tabs as the front door lays them out."""
+def laid_out() -> tuple[dict[str, Any], Any]:
+    """The rooms of all families, and the tabs in which they are."""
     import gradio as gr
 
     import app
 
-    built, families = {}, {}
-    with gr.Blocks(), gr.Tabs() as families[""]:
-        for family, members in app.rooms().items():
-            with gr.Tab(family, id=family), gr.Tabs() as families[family]:
-                for name in members:
-                    with gr.Tab(name, id=name):
-                        built[name] = importlib.import_module(f"demos.{name}").room()
-    return built, families
+    with gr.Blocks():
+        return app.lay_out([name for members in app.rooms().values() for name in members])
 
 
 PARTS = 4

@@ -27,7 +27,7 @@ from conftest import ROOT
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 import app
-from benchmarks._page import free_port
+from benchmarks._page import free_port, way_to
 from demos import _room, compare
 from gen_models import catalog, sets
 from gen_models.sets.facades import LABELS as FACADE_LABELS
@@ -62,13 +62,14 @@ def serving(folder: Path, *command: str, cwd: Path = ROOT, **environment: str):
     port = free_port()
     environment = {key: value for key, value in os.environ.items() if key != "GALLERY_DATA"} | environment
     environment |= {"GRADIO_TEMP_DIR": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
-    with (folder / "log.txt").open("w") as log:
+    with (folder / "log.txt").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
             [*command, "--port", str(port)], cwd=cwd, env=environment, stdout=log, stderr=subprocess.STDOUT
         )
 
     def trouble(what: str) -> str:
-        return f"{what}:\n{(folder / 'log.txt').read_text()[-4000:]}"
+        said = (folder / "log.txt").read_text(encoding="utf-8")
+        return f"{what}:\n{said[-4000:]}"
 
     address = f"http://127.0.0.1:{port}"
     try:
@@ -82,7 +83,7 @@ def serving(folder: Path, *command: str, cwd: Path = ROOT, **environment: str):
             time.sleep(0.2)
         yield address
         assert process.poll() is None, trouble("the server ended on the way")
-        assert "failed, id" not in (folder / "log.txt").read_text(), trouble("an exception nobody expected")
+        assert "failed, id" not in (folder / "log.txt").read_text(encoding="utf-8"), trouble("an exception nobody expected")
     finally:
         process.terminate()
         try:
@@ -131,7 +132,7 @@ def visit(server, chromium):
         page.on("console", lambda said: troubles.append(f"console: {said.text}") if said.type == "error" else None)
         page.on("pageerror", lambda error: troubles.append(f"page error: {error}"))
         arrive(page, server + "/" + query + ("&" if "?" in query else "?") + f"__theme={'dark' if dark else 'light'}")
-        wanted = re.match(r"\?room=(\w+)", query)
+        wanted = re.search(r"\?room=(\w+)", query)
         if wanted and wanted[1] in ROOMS:  # the first room is seen for a moment before the one of the link
             title = catalog.about(wanted[1])["title"]
             expect(page.locator(".room-header:visible h2").first).to_contain_text(title)
@@ -239,6 +240,13 @@ def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).locator("visible=true").first.click()
 
 
+def copy_link(page: Page) -> str:
+    """The link to the room as it is, by its button."""
+    press(page, "Copy link")
+    expect(page.get_by_role("button", name="Link is in the address bar").locator("visible=true")).to_be_visible()
+    return page.url
+
+
 def show_tab(page: Page, name: str) -> None:
     tab = page.get_by_role("tab", name=name, exact=True).locator("visible=true").first
     if not tab.count():  # in the menu of those that find no room
@@ -323,7 +331,7 @@ def test_a_room_opens_shows_a_picture_and_answers(visit, tmp_path, room, size, d
 
     Axe looks at the first width, which is another one for each look: it takes longer than all else that is asked of a view.
     """
-    page = visit(f"?room={room}", size, dark)
+    page = visit(way_to(room), size, dark)
     expect(page.locator(".room-header:visible h2").first).to_contain_text(catalog.about(room)["title"])
     assert page.evaluate("document.body.classList.contains('dark')") is dark
     picture = main_picture(page, room)
@@ -349,7 +357,7 @@ def test_a_room_opens_shows_a_picture_and_answers(visit, tmp_path, room, size, d
 
 @pytest.mark.parametrize("room, seed", [(room, (-5, 2**31)[place % 2]) for place, room in enumerate(OPEN)])
 def test_every_tab_opens_and_a_seed_out_of_range_is_refused(visit, room, seed):
-    page = visit(f"?room={room}")
+    page = visit(way_to(room))
     picture = main_picture(page, room)
     before = source(picture)
     enter_seed(page, seed)
@@ -376,7 +384,7 @@ def test_every_tab_opens_and_a_seed_out_of_range_is_refused(visit, room, seed):
 
 
 def test_a_browser_that_keeps_what_was_copied_to_itself_is_told(visit):
-    page = visit("?room=cyclegan")
+    page = visit(way_to("cyclegan"))
     show_tab(page, "Upload")
     page.get_by_label("Paste from clipboard").locator("visible=true").first.click()
     only_toast(page, "The browser does not let this page read what you copied; upload the picture as a file.")
@@ -427,12 +435,13 @@ def test_cards_keys_and_the_way_back_lead_from_room_to_room(visit):
     header = page.locator(".room-header:visible")
     page.locator(".home .card[data-room=dcgan]").click()
     expect(header).to_have_attribute("data-room", "dcgan")
-    expect(page).to_have_url(re.compile(r"\?room=dcgan$"))
+    expect(page).to_have_url(re.compile(r"/gans\?room=dcgan$"))
     after = OPEN[OPEN.index("dcgan") + 1]
-    page.keyboard.press("ArrowRight")
-    expect(header).to_have_attribute("data-room", after)
-    page.keyboard.press("ArrowLeft")
-    expect(header).to_have_attribute("data-room", "dcgan")
+    for key, wanted in (("ArrowRight", after), ("ArrowLeft", "dcgan")):
+        page.wait_for_function(READY)
+        page.keyboard.press(key)
+        expect(header).to_have_attribute("data-room", wanted)
+    page.wait_for_function(READY)
     picture = main_picture(page, "dcgan")
     expect(picture).to_be_visible()
     before = source(picture)
@@ -449,6 +458,7 @@ def test_cards_keys_and_the_way_back_lead_from_room_to_room(visit):
         expect(header).to_have_attribute("data-room", wanted)
     page.go_back()
     expect(page.locator(".home:visible")).to_be_visible()
+    visit.left()
 
 
 def test_a_browser_that_refuses_to_fill_the_screen_leaves_the_page_as_it_is(visit):
@@ -461,7 +471,7 @@ def test_a_browser_that_refuses_to_fill_the_screen_leaves_the_page_as_it_is(visi
 
 
 def test_space_stops_what_is_under_way(visit):
-    page = visit("?room=pixelcnn")
+    page = visit(way_to("pixelcnn"))
     stop_when(page, "#pixelcnn-main[aria-busy=true] .written", "Writing", key=True)
     press(page, "Everything")  # which begins
     expect(page.get_by_text(re.compile(r"^Stopped after \d+ of \d+ pixels"))).to_be_visible()
@@ -476,7 +486,7 @@ def test_the_costs_on_this_machine_appear_on_the_cards(visit):
 
 
 def test_a_code_to_scan_holds_the_room_as_it_is(visit):
-    page = visit("?room=vae")
+    page = visit(way_to("vae"))
     press(page, "QR code")
     code = page.locator("dialog.qr")
     expect(code.locator("svg")).to_be_visible()
@@ -486,7 +496,7 @@ def test_a_code_to_scan_holds_the_room_as_it_is(visit):
 
 
 def test_the_page_says_how_long_the_last_action_took(visit):
-    page = visit("?room=dcgan")
+    page = visit(way_to("dcgan"))
     before = source(main_picture(page, "dcgan"))
     enter_seed(page, 3)
     changed(main_picture(page, "dcgan"), before)
@@ -498,7 +508,7 @@ def test_the_page_says_how_long_the_last_action_took(visit):
 
 
 def test_vae_a_slider_changes_the_picture_while_it_is_dragged(visit):
-    page = visit("?room=vae")
+    page = visit(way_to("vae"))
     picture = main_picture(page, "vae")
     for value in (-2.5, 2.5):
         before = source(picture)
@@ -509,7 +519,7 @@ def test_vae_a_slider_changes_the_picture_while_it_is_dragged(visit):
 
 
 def test_vae_looks_at_an_example_a_drawing_and_a_photo(visit, tmp_path):
-    page = visit("?room=vae")
+    page = visit(way_to("vae"))
     show_tab(page, "Examples")
     picture = main_picture(page, "vae")
     before = source(picture)
@@ -560,15 +570,15 @@ def pixels(address: str) -> np.ndarray:
 
 
 def test_vae_refuses_a_text_file_with_one_sentence(visit, tmp_path):
-    page = visit("?room=vae")
+    page = visit(way_to("vae"))
     show_tab(page, "Upload")
-    (tmp_path / "list.png").write_text("milk, bread, a picture frame\n" * 30)
+    (tmp_path / "list.png").write_text("milk, bread, a picture frame\n" * 30, encoding="utf-8")
     page.locator(".image-container input[type=file]").last.set_input_files(tmp_path / "list.png")
     only_toast(page, "This file is not a picture that can be read")
 
 
 def test_vae_the_map_is_dragged(visit, tmp_path):
-    page = visit("?room=vae")
+    page = visit(way_to("vae"))
     show_tab(page, "Map")
     press(page, "Draw the map")
     pad = page.locator(".pad:visible")
@@ -588,7 +598,7 @@ def test_vae_the_map_is_dragged(visit, tmp_path):
 
 
 def test_vae_keeps_two_pictures_and_walks(visit, tmp_path):
-    page = visit("?room=vae")
+    page = visit(way_to("vae"))
     show_tab(page, "Walk from A to B")
     press(page, "Walk")
     only_toast(page, "Keep a picture as A and another as B first.")
@@ -623,7 +633,7 @@ def moves(address: str) -> bool:
 
 
 def test_dcgan_picks_walks_adds_judges(visit, tmp_path):
-    page = visit("?room=dcgan")
+    page = visit(way_to("dcgan"))
     tiles = {place: page.locator(f'button[aria-label="sample {place}"]:visible').first for place in (9, 12)}
     tiles[9].click()
     expect(page.locator(".tile:visible", has_text="A · 9")).to_be_visible()
@@ -693,7 +703,7 @@ def board_of(page: Page) -> np.ndarray:
 @needs_pixelcnn
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_pixelcnn_completes_a_drawing(visit, tmp_path, size):
-    page = visit("?room=pixelcnn", size)
+    page = visit(way_to("pixelcnn"), size)
     press(page, "Clear")
     page.locator(".board canvas:visible").scroll_into_view_if_needed()
     on_board(page, (0.3, 0.25), (0.65, 0.25), (0.45, 0.6))
@@ -718,7 +728,7 @@ def test_pixelcnn_completes_a_drawing(visit, tmp_path, size):
 
 @needs_pixelcnn
 def test_pixelcnn_stops_scrubs_and_completes_an_example(visit, tmp_path):
-    page = visit("?room=pixelcnn")
+    page = visit(way_to("pixelcnn"))
     stop_when(page, "#pixelcnn-main[aria-busy=true] .written", "Writing")
     press(page, "Everything")  # which begins
     expect(page.locator(".note:visible")).to_contain_text(re.compile(r"Stopped after \d+ of 784 pixels"))
@@ -752,7 +762,7 @@ def pixels_with_alpha(address: str) -> np.ndarray:
 
 @needs_pixelcnn
 def test_pixelcnn_shows_what_a_pixel_cost_and_sees(visit, tmp_path):
-    page = visit("?room=pixelcnn")
+    page = visit(way_to("pixelcnn"))
     complete(page).last.click()
     heat = page.locator(".surprise:visible .map").last
     expect(heat).to_be_visible()
@@ -790,7 +800,7 @@ def test_pixelcnn_shows_what_a_pixel_cost_and_sees(visit, tmp_path):
 
 @needs_pixelcnn
 def test_pixelcnn_says_what_it_cannot_do(visit):
-    page = visit("?room=pixelcnn")
+    page = visit(way_to("pixelcnn"))
     press(page, "Nothing")
     expect(page.locator(".note:visible")).to_contain_text("Nothing is unknown")
     assert complete(page).count() == 1, "the board itself"
@@ -804,13 +814,13 @@ def test_pixelcnn_says_what_it_cannot_do(visit):
 @needs_pixelcnn
 @pytest.mark.parametrize("content, sentence", [("milk, bread", "This file is not a picture that can be read"), (None, "")])
 def test_pixelcnn_takes_an_upload_or_refuses_it_with_one_sentence(visit, tmp_path, content, sentence):
-    page = visit("?room=pixelcnn")
+    page = visit(way_to("pixelcnn"))
     page.get_by_role("button", name="Upload a picture").locator("visible=true").first.click()
     file = tmp_path / "given.png"
     if content is None:
         PIL.Image.linear_gradient("L").save(file)
     else:
-        file.write_text(content)
+        file.write_text(content, encoding="utf-8")
     shown = "canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, 28, 28).data).join()"
     canvas = page.locator(".board canvas:visible")
     before = canvas.evaluate(shown)
@@ -851,7 +861,7 @@ def colours_of(picture: np.ndarray) -> set[str]:
 @needs_pix2pix
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_pix2pix_paints_moves_undoes_and_shows_the_result(visit, tmp_path, size):
-    page = visit("?room=pix2pix", size)
+    page = visit(way_to("pix2pix"), size)
     labels = drawn_on(page).get_attribute("data-kind") == "labels"
     picture, start = main_picture(page, "pix2pix"), painting(page)
     made = source(picture)
@@ -903,7 +913,7 @@ def stroke(page: Page, board: str, *places: tuple[float, float]) -> None:
 
 @needs_pix2pix
 def test_pix2pix_takes_examples_noise_and_looks_inside(visit, tmp_path):
-    page = visit("?room=pix2pix")
+    page = visit(way_to("pix2pix"))
     drawn_on(page)
     picture = main_picture(page, "pix2pix")
     made = source(picture)
@@ -950,7 +960,7 @@ def test_pix2pix_refuses_a_picture_of_one_pixel_with_one_sentence(visit, tmp_pat
 
 def upload(visit, tmp_path: Path, image: PIL.Image.Image) -> tuple[Page, bool, str]:
     """A picture with a dark mark, if there is room for one, is uploaded: page, whether one draws labels, the result before."""
-    page = visit("?room=pix2pix")
+    page = visit(way_to("pix2pix"))
     labels = drawn_on(page).get_attribute("data-kind") == "labels"
     before = source(main_picture(page, "pix2pix"))
     page.get_by_role("button", name="Upload a picture").locator("visible=true").click()
@@ -980,7 +990,7 @@ def translated(page: Page, before: str) -> str:
 @needs_cyclegan
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_cyclegan_translates_an_example_and_the_border_is_dragged(visit, tmp_path, size):
-    page = visit("?room=cyclegan", size)
+    page = visit(way_to("cyclegan"), size)
     made = source(main_picture(page, "cyclegan"))
     example(page, 2)
     made = translated(page, made)
@@ -1022,7 +1032,7 @@ def hand_over(page: Page, file: Path) -> None:
 @needs_cyclegan
 @pytest.mark.parametrize("shape, seen", [((600, 30), (512, 26)), ((1, 1), (2, 2))], ids=str)
 def test_cyclegan_takes_a_picture_of_any_shape(visit, tmp_path, shape, seen):
-    page = visit("?room=cyclegan")
+    page = visit(way_to("cyclegan"))
     made = source(main_picture(page, "cyclegan"))
     gradient = PIL.Image.linear_gradient("L").resize(shape).convert("RGB")
     gradient.save(tmp_path / "given.png")
@@ -1035,9 +1045,9 @@ def test_cyclegan_takes_a_picture_of_any_shape(visit, tmp_path, shape, seen):
 
 @needs_cyclegan
 def test_cyclegan_refuses_what_is_no_picture_and_keeps_the_result(visit, tmp_path):
-    page = visit("?room=cyclegan")
+    page = visit(way_to("cyclegan"))
     made = source(main_picture(page, "cyclegan"))
-    (tmp_path / "given.png").write_text("milk, bread")
+    (tmp_path / "given.png").write_text("milk, bread", encoding="utf-8")
     hand_over(page, tmp_path / "given.png")
     only_toast(page, "This file is not a picture that can be read")
     assert source(main_picture(page, "cyclegan")) == made
@@ -1046,7 +1056,7 @@ def test_cyclegan_refuses_what_is_no_picture_and_keeps_the_result(visit, tmp_pat
 
 @needs_cyclegan
 def test_cyclegan_stops_a_large_picture(visit, tmp_path):
-    page = visit("?room=cyclegan")
+    page = visit(way_to("cyclegan"))
     page.get_by_role("button", name="More", exact=True).locator("visible=true").click()
     page.get_by_label("1024", exact=True).locator("visible=true").check(force=True)
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
@@ -1064,7 +1074,7 @@ def test_cyclegan_stops_a_large_picture(visit, tmp_path):
 
 @needs_cyclegan
 def test_cyclegan_goes_back_and_wipes_the_traces_out(visit, tmp_path):
-    page = visit("?room=cyclegan")
+    page = visit(way_to("cyclegan"))
     press(page, "Translate it back")
     shown = page.locator(".figures:visible figure")
     expect(shown).to_have_count(4)
@@ -1102,7 +1112,7 @@ def points_on(page: Page) -> Locator:
 @needs_gmm
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_gmm_runs_scrubs_and_takes_clicks(visit, tmp_path, size):
-    page = visit("?room=gmm", size)
+    page = visit(way_to("gmm"), size)
     board = page.locator("svg.points:visible")
     expect(points_on(page)).to_have_count(270)
     press(page, "Run EM")
@@ -1130,7 +1140,7 @@ def test_gmm_runs_scrubs_and_takes_clicks(visit, tmp_path, size):
 
 @needs_gmm
 def test_gmm_takes_quick_clicks_on_a_slow_line(visit):
-    page = visit("?room=gmm")
+    page = visit(way_to("gmm"))
     page.get_by_text("Your own", exact=True).locator("visible=true").click()
     board = page.locator("svg.points:visible")
     expect(board).to_have_attribute("data-count", "0")
@@ -1151,7 +1161,7 @@ def test_gmm_takes_quick_clicks_on_a_slow_line(visit):
 
 @needs_gmm
 def test_gmm_stops_and_refuses_pasted_nonsense(visit):
-    page = visit("?room=gmm")
+    page = visit(way_to("gmm"))
     page.get_by_text("Rings", exact=True).locator("visible=true").click()  # on which EM is long on its way
     expect(points_on(page)).to_have_count(300)
     stop_when(page, ".note", r"Iteration [1-9]\d* of")
@@ -1180,7 +1190,7 @@ def test_gmm_stops_and_refuses_pasted_nonsense(visit):
 
 @needs_gmm
 def test_gmm_opens_a_heap_and_looks_at_a_picture(visit, tmp_path):
-    page = visit("?room=gmm")
+    page = visit(way_to("gmm"))
     show_tab(page, "The heaps")
     page.locator('button[aria-label="heap 3"]:visible').click()
     expect(page.get_by_text("Heap 3,")).to_be_visible()
@@ -1193,7 +1203,7 @@ def test_gmm_opens_a_heap_and_looks_at_a_picture(visit, tmp_path):
 
 @needs_vi_gmm
 def test_vi_gmm_lets_components_fade(visit, tmp_path):
-    page = visit("?room=vi_gmm")
+    page = visit(way_to("vi_gmm"))
     bars = page.locator(".bars[data-used]:visible")
     expect(bars).to_have_attribute("data-used", "10")
     press(page, "Run")
@@ -1209,7 +1219,7 @@ def test_vi_gmm_lets_components_fade(visit, tmp_path):
 
 @needs_bayes
 def test_bayes_classifier_bends_and_classifies(visit, tmp_path):
-    page = visit("?room=bayes_classifier")
+    page = visit(way_to("bayes_classifier"))
     picture = main_picture(page, "bayes_classifier")
     before = source(picture)
     page.locator("input[type=range]:visible").first.evaluate(
@@ -1232,7 +1242,7 @@ def test_bayes_classifier_bends_and_classifies(visit, tmp_path):
 
 @needs_autoencoder
 def test_autoencoder_shows_its_holes_beside_the_vae(visit, tmp_path):
-    page = visit("?room=autoencoder")
+    page = visit(way_to("autoencoder"))
     press(page, "Draw both maps")
     maps = page.locator(".planes .map:visible")
     expect(maps).to_have_count(2)
@@ -1270,7 +1280,7 @@ def restored_picture(page: Page, act: Callable[[], None]) -> str:
 @needs_edsr
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_edsr_finds_a_face_compares_and_zooms(visit, tmp_path, size):
-    page = visit("?room=edsr", size)
+    page = visit(way_to("edsr"), size)
     expect(page.get_by_text("A face made sharper is invented, not recovered.")).to_be_visible()
     made = restored_picture(page, lambda: example(page, 1))
     expect(page.locator(".found:visible i")).to_have_count(1)
@@ -1316,7 +1326,7 @@ def test_edsr_finds_a_face_compares_and_zooms(visit, tmp_path, size):
 @needs_edsr
 @pytest.mark.parametrize("shape, became", [((300, 15), (1200, 60)), ((1, 1), (8, 8))], ids=str)
 def test_edsr_takes_a_picture_of_any_shape(visit, tmp_path, shape, became):
-    page = visit("?room=edsr")
+    page = visit(way_to("edsr"))
     PIL.Image.linear_gradient("L").resize(shape).save(tmp_path / "given.png")
     restored_picture(page, lambda: hand_over(page, tmp_path / "given.png"))
     note = page.locator("#edsr-note:visible")
@@ -1327,9 +1337,9 @@ def test_edsr_takes_a_picture_of_any_shape(visit, tmp_path, shape, became):
 
 @needs_edsr
 def test_edsr_refuses_what_is_no_picture_and_keeps_the_result(visit, tmp_path):
-    page = visit("?room=edsr")
+    page = visit(way_to("edsr"))
     made = source(main_picture(page, "edsr"))
-    (tmp_path / "given.png").write_text("milk, bread")
+    (tmp_path / "given.png").write_text("milk, bread", encoding="utf-8")
     hand_over(page, tmp_path / "given.png")
     only_toast(page, "This file is not a picture that can be read")
     assert source(main_picture(page, "edsr")) == made
@@ -1338,7 +1348,7 @@ def test_edsr_refuses_what_is_no_picture_and_keeps_the_result(visit, tmp_path):
 
 @needs_edsr
 def test_edsr_stops_a_large_picture_and_begins_another(visit, tmp_path):
-    page = visit("?room=edsr")
+    page = visit(way_to("edsr"))
     page.get_by_role("button", name=re.compile("^Size and quality")).locator("visible=true").click()
     choose(page, "On")
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
@@ -1394,7 +1404,7 @@ def slide(page: Page, label: str, value: float) -> None:
 @needs_ddpm
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_ddpm_takes_the_noise_off_and_goes_back_through_the_steps(visit, tmp_path, size):
-    page = visit("?room=ddpm", size)
+    page = visit(way_to("ddpm"), size)
     before = source(main_picture(page, "ddpm"))
     press(page, "Sample")
     changed(main_picture(page, "ddpm"), before)
@@ -1416,7 +1426,7 @@ def test_ddpm_takes_the_noise_off_and_goes_back_through_the_steps(visit, tmp_pat
 
 @needs_ddpm
 def test_ddpm_stops_and_begins_again(visit):
-    page = visit("?room=ddpm")
+    page = visit(way_to("ddpm"))
     stop_when(page, "#ddpm-main[aria-busy=true] .denoising", "Taking the noise off")
     slide(page, "Steps", 200)  # which begins
     expect(page.locator(".note:visible").first).to_contain_text(re.compile(r"Stopped after \d+ of 200 steps"))
@@ -1432,7 +1442,7 @@ def test_ddpm_stops_and_begins_again(visit):
 @needs_ddpm
 def test_stop_ends_what_has_not_begun_and_nothing_is_lost(visit):
     """Pressed before the work has begun, or before its first frame."""
-    page = visit("?room=ddpm")
+    page = visit(way_to("ddpm"))
     for pause in (0, 3, 10, 30, 60, 100):
         page.evaluate(
             """async (pause) => {
@@ -1454,7 +1464,7 @@ def test_stop_ends_what_has_not_begun_and_nothing_is_lost(visit):
 
 @needs_ddpm
 def test_ddpm_fills_in_what_is_wiped_out_and_redraws(visit, tmp_path):
-    page = visit("?room=ddpm")
+    page = visit(way_to("ddpm"))
     before = source(main_picture(page, "ddpm"))
     slide(page, "Steps", 20)
     changed(main_picture(page, "ddpm"), before)
@@ -1506,7 +1516,7 @@ def test_ddpm_fills_in_what_is_wiped_out_and_redraws(visit, tmp_path):
     "content, sentence", [(b"milk, bread", "not a picture that can be read"), (None, "The picture is empty")], ids=["text", "empty"]
 )
 def test_ddpm_refuses_an_upload_in_one_sentence_and_keeps_the_result(visit, tmp_path, content, sentence):
-    page = visit("?room=ddpm")
+    page = visit(way_to("ddpm"))
     page.get_by_label("Redraw", exact=True).locator("visible=true").check(force=True)
     page.get_by_role("button", name="Upload a picture").locator("visible=true").click()
     made = denoised(page)
@@ -1544,7 +1554,7 @@ def trains(page: Page, beyond: int = 0) -> int:
 @needs_gan
 @pytest.mark.parametrize("size, dark", [(NARROW, False), (WIDE, True)], ids=["narrow", "dark"])
 def test_gan_trains_stops_and_goes_on(visit, tmp_path, size, dark):
-    page = visit("?room=gan", size, dark)
+    page = visit(way_to("gan"), size, dark)
     press(page, "Start")
     trains(page, 300)
     board = page.locator("svg.learning:visible")
@@ -1572,16 +1582,14 @@ def test_gan_trains_stops_and_goes_on(visit, tmp_path, size, dark):
 
 @needs_gan
 def test_gan_a_link_trains_the_same_run_again(visit):
-    page = visit("?room=gan")
+    page = visit(way_to("gan"))
     press(page, "Start")
     trains(page, 100)
     press(page, "Stop")
     board = page.locator("svg.learning:visible")
     expect(board).to_have_attribute("aria-busy", "false")
     taken, made = steps_taken(page), page.locator("path.made:visible").get_attribute("d")
-    press(page, "Copy link")
-    expect(page).to_have_url(re.compile("state="))
-    other = visit("?" + page.url.partition("?")[2])
+    other = visit("?" + copy_link(page).partition("?")[2])
     expect(other.locator("path.made:visible")).to_have_attribute("d", made)
     assert steps_taken(other) == taken
     assert other.locator(TOLD).count() == 0
@@ -1589,7 +1597,7 @@ def test_gan_a_link_trains_the_same_run_again(visit):
 
 @needs_gan
 def test_gan_refuses_too_few_points_nonsense_and_absurd_rates(visit):
-    page = visit("?room=gan")
+    page = visit(way_to("gan"))
     page.get_by_text("Your own", exact=True).locator("visible=true").click()
     expect(page.locator('svg.points[data-count="0"]:visible')).to_be_visible()
     press(page, "Start")
@@ -1617,7 +1625,7 @@ def test_gan_refuses_too_few_points_nonsense_and_absurd_rates(visit):
 
 @needs_gan
 def test_gan_a_closed_page_ends_its_training_and_leaves_nothing(visit, server):
-    page, other = visit("?room=gan"), visit("?room=gan")
+    page, other = visit(way_to("gan")), visit(way_to("gan"))
     for one in (page, other):
         press(one, "Start")
     both = trains(page, 50), trains(other, 50)
@@ -1673,15 +1681,13 @@ def at_seed(page: Page, room: str, seed: int) -> str:
 
 @pytest.mark.parametrize("room", OPEN)
 def test_a_saved_picture_and_a_link_restore_the_room(visit, tmp_path, room):
-    page = visit(f"?room={room}")
+    page = visit(way_to(room))
     made = at_seed(page, room, 31)
     recipe = save(page, room, tmp_path / "saved.png")
     assert (recipe["room"], recipe["controls"]["seed"], recipe["controls"]["weights"]) == (room, 31, catalog_choice(room))
     assert catalog.config_of(catalog_choice(room))["sha256"].startswith(recipe["sha256"]) and recipe["sha256"]
 
-    press(page, "Copy link")
-    expect(page).to_have_url(re.compile("state="))
-    link = page.url
+    link = copy_link(page)
     assert json.loads(httpx.URL(link).params["state"])["seed"] == 31
 
     other = visit()
@@ -1733,7 +1739,7 @@ def task(page: Page, name: str) -> list[str]:
 
 @pytest.mark.parametrize("size, dark", [(WIDE, False), (NARROW, True)])
 def test_compare_shows_all_models_and_runs_them(visit, tmp_path, size, dark):
-    page = visit("?room=compare", size, dark)
+    page = visit(way_to("compare"), size, dark)
     expect(page.locator(".room-header:visible h2")).to_have_text("Compare")
     data = compare.data_sets()[0]
     rows = page.locator(".entry[data-weights]:visible")
@@ -1758,7 +1764,7 @@ def test_compare_shows_all_models_and_runs_them(visit, tmp_path, size, dark):
 
 
 def test_compare_does_every_task(visit, tmp_path):
-    page = visit("?room=compare")
+    page = visit(way_to("compare"))
     data = compare.data_sets()[0]
     for name in ("Reconstruct", "Complete", "Fill in"):
         assert len(task(page, name)) == len(compare.entrants(data, name))
@@ -1774,7 +1780,7 @@ def test_compare_does_every_task(visit, tmp_path):
         lined_up(page)
     page.get_by_role("button", name=re.compile("^Upload a picture")).locator("visible=true").first.click()
     looked = source(given)
-    (tmp_path / "list.png").write_text("milk, bread")
+    (tmp_path / "list.png").write_text("milk, bread", encoding="utf-8")
     page.locator(".image-container input[type=file]").last.set_input_files(tmp_path / "list.png")
     only_toast(page, "This file is not a picture that can be read")
     assert source(given) == looked
@@ -1782,7 +1788,7 @@ def test_compare_does_every_task(visit, tmp_path):
 
 
 def test_compare_takes_a_photograph(visit, tmp_path):
-    page = visit("?room=compare")
+    page = visit(way_to("compare"))
     page.get_by_role("radio", name=sets.record(compare.data_sets()[-1]).title, exact=True).locator("visible=true").click()
     lined_up(page)
     task(page, "Reconstruct")
@@ -1797,7 +1803,7 @@ def test_compare_takes_a_photograph(visit, tmp_path):
 
 
 def test_compare_stops_and_begins_again(visit):
-    page = visit("?room=compare")
+    page = visit(way_to("compare"))
     stop_when(page, ".lineup[aria-busy=true]")
     page.get_by_role("radio", name="Complete", exact=True).locator("visible=true").first.click()  # which takes PixelCNN a while
     expect(page.get_by_text(re.compile(r"^Stopped; \d+ of \d+ models were done"))).to_be_visible()
@@ -1807,7 +1813,7 @@ def test_compare_stops_and_begins_again(visit):
 
 
 def test_compare_is_saved_and_restored(visit, tmp_path):
-    page = visit("?room=compare")
+    page = visit(way_to("compare"))
     task(page, "Fill in")
     before = source(page.locator(".entry[data-weights]:visible img").first)
     enter_seed(page, 31)
@@ -1821,14 +1827,13 @@ def test_compare_is_saved_and_restored(visit, tmp_path):
     assert (recipe["controls"]["seed"], recipe["controls"]["what"]) == (31, "Fill in")
     with PIL.Image.open(tmp_path / "saved.png") as sheet:
         assert sheet.width == 1280
-    press(page, "Copy link")
-    expect(page).to_have_url(re.compile("state="))
+    link = copy_link(page)
     other = visit()
     with other.expect_navigation(url=re.compile("state=")):
         other.locator('input[type=file][accept*="png"]').first.set_input_files(tmp_path / "saved.png")
     assert lined_up(other) == made
     visit.left()
-    fresh = visit("?" + page.url.partition("?")[2])
+    fresh = visit("?" + link.partition("?")[2])
     assert lined_up(fresh) == made
     expect(seed_field(fresh)).to_have_value("31")
 

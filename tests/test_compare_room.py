@@ -62,7 +62,8 @@ def stocked(shelf):
         protocol = PROTOCOL.format(", real pictures rounded to the model's 2 grey levels" if place == 3 else "")
         number = dict(measure="Frechet distance", key="frechet", value=value, error=0.1, unit="", protocol=protocol, real=0.05,
                       real_error=0.01)  # fmt: skip
-        (shelf / name / "evaluation.json").write_text(json.dumps({"measures": [dict(number, key="other", value=1.0), number]}))
+        measures = {"measures": [dict(number, key="other", value=1.0), number]}
+        (shelf / name / "evaluation.json").write_text(json.dumps(measures), encoding="utf-8")
     compare._results.clear()
     yield shelf
     compare._results.clear()
@@ -120,7 +121,7 @@ def test_each_task_has_the_models_that_can_do_it_the_oldest_first(stocked):
 
 def test_models_on_the_hub_are_named_and_not_fetched(stocked):
     entry = {"repository": "a/b", "commit": "c" * 40, "file": "model.safetensors"}
-    catalog.TABLE.write_text(json.dumps({"autoencoder-mnist": entry}))
+    catalog.TABLE.write_text(json.dumps({"autoencoder-mnist": entry}), encoding="utf-8")
     catalog.table.cache_clear()
     assert "autoencoder-mnist" in compare.entrants("mnist", SAMPLE)
     entry = next(entry for entry in compare.published("mnist") if entry.weights == "autoencoder-mnist")
@@ -129,11 +130,11 @@ def test_models_on_the_hub_are_named_and_not_fetched(stocked):
 
 def test_a_folder_without_a_sound_config_does_not_close_the_room(stocked):
     (stocked / "vae-broken").mkdir()
-    (stocked / "vae-broken" / "config.json").write_text("{")
+    (stocked / "vae-broken" / "config.json").write_text("{", encoding="utf-8")
     (stocked / "nobody-mnist").mkdir()
-    (stocked / "nobody-mnist" / "config.json").write_text("{}")
+    (stocked / "nobody-mnist" / "config.json").write_text("{}", encoding="utf-8")
     assert compare.entrants("mnist", SAMPLE) == DIGITS and compare.data_sets() == ["mnist", "mine"]
-    (stocked / "vae-mnist" / "config.json").write_text("{")
+    (stocked / "vae-mnist" / "config.json").write_text("{", encoding="utf-8")
     assert compare.digest({"data": "mnist"}) == "" and len(compare.digest({"data": "mine"})) == 64
     assert compare.digest({"data": ["mnist"]}) == compare.digest({"data": "mine", "what": []}) == compare.digest({}) == ""
     assert {entry.weights: entry.state for entry in ran()[1]}["vae-mnist"] == "failed"
@@ -161,15 +162,15 @@ def test_a_number_of_another_protocol_is_not_held_against_the_others(stocked):
 
 
 def test_a_number_of_pictures_of_another_size_is_not_held_against_the_others(stocked):
-    config = json.loads((stocked / "dcgan-mnist" / "config.json").read_text())
+    config = json.loads((stocked / "dcgan-mnist" / "config.json").read_text(encoding="utf-8"))
     config["arguments"]["size"] = 32
-    (stocked / "dcgan-mnist" / "config.json").write_text(json.dumps(config))
+    (stocked / "dcgan-mnist" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     assert compare.qualities(DIGITS)["dcgan-mnist"].remark == "not comparable: pictures of 32 x 32 pixels"
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"measures": 3}', '{"measures": [{"key": "frechet"}]}', "null"])
 def test_a_damaged_evaluation_is_not_measured(stocked, content):
-    (stocked / "gmm-mnist" / "evaluation.json").write_text(content)
+    (stocked / "gmm-mnist" / "evaluation.json").write_text(content, encoding="utf-8")
     assert compare.qualities(["gmm-mnist", "vae-mnist"])["gmm-mnist"].remark == "not measured"
 
 
@@ -189,12 +190,12 @@ def test_the_first_sight_runs_no_model(stocked, monkeypatch):
 
 def test_every_row_leads_to_a_room_that_opens_with_these_weights(laid_out):
     """Of the weights in the repository."""
-    built, families = laid_out
+    built, tabs = laid_out
     names = [name for data in compare.data_sets() for name in compare.entrants(data, SAMPLE)]
     assert len(names) >= 18
     for name in names:
         query = {key: values[0] for key, values in parse_qs(compare.room_of(name)[1:]).items()}
-        found = app.restore(SimpleNamespace(query_params=query), built, families)
+        found = app.restore(SimpleNamespace(query_params=query), built, tabs)
         assert found[built[query["room"]].controls["weights"]] == name
 
 
@@ -470,21 +471,21 @@ def test_what_was_never_run_is_saved_as_published_or_made(stocked, monkeypatch):
     assert {entry.state for entry in entries} == {"done"}
 
 
-def alone() -> tuple[_room.Room, dict[str, gr.Tabs]]:
+def alone() -> tuple[_room.Room, gr.Tabs]:
     with gr.Blocks(), gr.Tabs() as tabs, gr.Tab("Compare"):
-        return compare.room(), {"": tabs}
+        return compare.room(), tabs
 
 
 def test_a_saved_picture_and_a_link_restore_the_room(stocked, tmp_path):
-    room, families = alone()
+    room, tabs = alone()
     values = controls(what=FILL, seed=31, picture="example 4", x=0.25)
     file = tmp_path / "saved.png"
     recipe = _room.recipe_of("compare", list(room.controls), values, room.digest)
     file.write_bytes(_room.png_with_recipe(compare.poster(*values), recipe))
     query = {key: found[0] for key, found in parse_qs(app.link_of(str(file))[1:]).items()}
     assert len(query["sha"]) == 16
-    found = app.restore(SimpleNamespace(query_params=query), {"compare": room}, families)
-    assert found[families[""]].selected == "compare"
+    found = app.restore(SimpleNamespace(query_params=query), {"compare": room}, tabs)
+    assert found[tabs].selected == "compare"
     held = dict(zip(room.controls, values, strict=True))
     assert {key: found[room.controls[key]].value if hasattr(found[room.controls[key]], "value") else found[room.controls[key]]
             for key in ("data", "what", "seed", "count", "picture")} == {
@@ -493,23 +494,23 @@ def test_a_saved_picture_and_a_link_restore_the_room(stocked, tmp_path):
     assert found[room.controls["x"]].value == 0.25 and found[room.controls["part"]].value == 0.5
     put("vi_gmm-mnist", "mnist", 1, stocked)
     with pytest.warns(UserWarning, match="trained anew"):
-        app.restore(SimpleNamespace(query_params=query), {"compare": room}, families)
+        app.restore(SimpleNamespace(query_params=query), {"compare": room}, tabs)
 
 
 @pytest.mark.parametrize("state", [{"data": "nobody"}, {"what": "x"}, {"seed": -1}, {"count": 99}, {"x": "1"}, {"picture": 3}])
 def test_a_value_out_of_range_in_a_link_is_ignored(stocked, state):
-    room, families = alone()
-    found = app.restore(SimpleNamespace(query_params={"room": "compare", "state": json.dumps(state)}), {"compare": room}, families)
+    room, tabs = alone()
+    found = app.restore(SimpleNamespace(query_params={"room": "compare", "state": json.dumps(state)}), {"compare": room}, tabs)
     component = room.controls[next(iter(state))]
-    assert getattr(found.get(component), "value", component.value) == component.value and found[families[""]].selected == "compare"
+    assert getattr(found.get(component), "value", component.value) == component.value and found[tabs].selected == "compare"
 
 
 def test_a_link_with_no_picture_says_so_and_opens_the_room(stocked):
-    room, families = alone()
+    room, tabs = alone()
     state = json.dumps({"what": FILL, "picture": "nonsense"})
     with pytest.warns(UserWarning, match="This link does not fit"):
-        found = app.restore(SimpleNamespace(query_params={"room": "compare", "state": state}), {"compare": room}, families)
-    assert list(found) == [families[""]]
+        found = app.restore(SimpleNamespace(query_params={"room": "compare", "state": state}), {"compare": room}, tabs)
+    assert list(found) == [tabs]
 
 
 # ---- verbs ------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import importlib
 import io
 import json
 import warnings
@@ -48,19 +47,10 @@ def page() -> gr.Blocks:
 
 
 @cache
-def laid_out() -> tuple[dict[str, Room], dict[str, gr.Tabs]]:
+def laid_out() -> tuple[dict[str, Room], gr.Tabs]:
     """The rooms by name, and the tabs in which they are."""
-    built, families = {}, {}
-    with gr.Blocks(), gr.Tabs() as families[""]:
-        for name, hall in app.shared().items():
-            with gr.Tab(name, id=name):
-                built[name] = hall.room()
-        for family, members in app.rooms().items():
-            with gr.Tab(family, id=family), gr.Tabs() as families[family]:
-                for name in members:
-                    with gr.Tab(name, id=name):
-                        built[name] = importlib.import_module(f"demos.{name}").room()
-    return built, families
+    with gr.Blocks():
+        return app.lay_out([*app.shared(), *(name for members in app.rooms().values() for name in members)])
 
 
 def built_rooms() -> dict[str, Room]:

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from small_hub import SmallHub
 from test_app import PATIENCE, READY, TOLD, WIDE, chromium, press, serving, width_of  # noqa: F401
 
+from benchmarks._page import way_to
 from gen_models import catalog
 
 pytestmark = pytest.mark.browser
@@ -26,7 +27,7 @@ def small(tmp_path):
     config = json.loads(files["config.json"])
     entry = {"repository": "someone/dcgan-fashion", "commit": hub.add("someone/dcgan-fashion", files), "file": "model.safetensors",
              "sha256": config["sha256"], "bytes": config["bytes"]}  # fmt: skip
-    (tmp_path / "table.json").write_text(json.dumps({"dcgan-fashion": entry}))
+    (tmp_path / "table.json").write_text(json.dumps({"dcgan-fashion": entry}), encoding="utf-8")
     yield hub
     hub.close()
 
@@ -49,7 +50,7 @@ app.main()
         context = chromium.new_context(viewport={"width": WIDE[0], "height": WIDE[1]})
         context.set_default_timeout(1000 * PATIENCE)
         page = context.new_page()
-        page.goto(f"{address}/?room=dcgan")
+        page.goto(f"{address}/{way_to('dcgan')}")
         expect(page.locator(".room-header:visible h2").first).to_contain_text("DCGAN")
         page.wait_for_function(READY)
         assert small.log == [], "the Hub was asked before anybody needed it"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
-import json
+import logging
+import math
 from collections.abc import Callable, Container
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import PIL.Image
@@ -14,11 +16,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gen_models import catalog
+from gen_models import catalog, hub
 from gen_models.base import Draws, GenerativeModel, Model, Restorer, Translator
+
+log = logging.getLogger("gallery")
 
 COVER = (384, 256)
 """Pixels of a card's picture."""
+PREVIEW = (1200, 630)
+"""Pixels of the picture that a preview of a link shows."""
 
 
 def headline(model: str) -> tuple[str, dict[str, Any]]:
@@ -27,25 +33,76 @@ def headline(model: str) -> tuple[str, dict[str, Any]]:
     at_hand = catalog.trained(model)
     name = f"{model}-{data}" if f"{model}-{data}" in at_hand else next(iter(at_hand), "")
     try:
-        numbers = json.loads((catalog.WEIGHTS / name / "evaluation.json").read_text(encoding="utf-8"))["measures"]
-    except (OSError, ValueError, KeyError):
+        numbers = [number for number in hub.read_json(catalog.WEIGHTS / name / "evaluation.json")["measures"] if _is_number(number)]
+    except (OSError, ValueError, KeyError, TypeError):
         return name, {}
     return name, next((number for number in numbers if number["key"] == key), numbers[0] if numbers else {})
 
 
+def _is_number(number: Any) -> bool:
+    """Whether an entry of ``evaluation.json`` has what is shown of it."""
+    if not isinstance(number, dict):
+        return False
+    values = [number.get(key) for key in ("value", "error", *(("real", "real_error") if "real" in number else ()))]
+    words = [number.get(key) for key in ("key", "measure", "unit")]
+    return all(isinstance(word, str) for word in words) and all(
+        isinstance(value, int | float) and math.isfinite(value) for value in values
+    )
+
+
+def sheet_of(path: Path) -> PIL.Image.Image | None:
+    """The pictures on a sheet beside weights, decoded; None if there is no sheet or it cannot be read, which the log says."""
+    if not path.is_file():
+        return None
+    try:
+        with PIL.Image.open(path) as sheet:
+            sheet.load()
+            return sheet
+    except Exception as error:  # whatever a decoder raises
+        reason = "it was not fetched from Git LFS" if catalog.is_pointer(path) else type(error).__name__
+        log.warning("%s/%s cannot be read: %s", path.parent.name, path.name, reason)
+        return None
+
+
+def part_of_sheet(name: str, size: tuple[int, int]) -> PIL.Image.Image | None:
+    """A part of ``weights/<name>/samples.png`` in this size, pixels crisp where they are few; None if there is no such sheet."""
+    sheet = sheet_of(catalog.WEIGHTS / name / "samples.png")
+    side = 0 if sheet is None else sheet.width // 8
+    if not side:
+        return None
+    across = 3 if side >= 64 else 6
+    width, height = across * side, min(sheet.height, across * side * size[1] // size[0])
+    part = sheet.crop((0, 0, width, height)).convert("RGB")
+    return part.resize(size, PIL.Image.Resampling.NEAREST if side < 64 else PIL.Image.Resampling.LANCZOS)
+
+
 @lru_cache(maxsize=256)
 def cover(name: str) -> bytes:
-    """A part of ``weights/<name>/samples.png`` as WebP, ``COVER`` pixels, pixels crisp where they are few; b"" if there is none."""
-    path = catalog.WEIGHTS / name / "samples.png"
-    if not path.is_file():
+    """The card's picture of weights as WebP, ``COVER`` pixels; b"" if they have no sheet."""
+    part = part_of_sheet(name, COVER)
+    return as_webp(part) if part else b""
+
+
+@lru_cache(maxsize=64)
+def preview(rooms: tuple[str, ...]) -> bytes:
+    """The sheets of up to six rooms beside each other as PNG, those in colour first, ``PREVIEW`` pixels; b"" if there is none."""
+    modes = {}
+    for name, _ in map(headline, rooms):
+        sheet = sheet_of(catalog.WEIGHTS / name / "samples.png")
+        if sheet is not None and sheet.width >= 8:
+            modes[name] = sheet.mode
+    sheets = sorted(modes, key=lambda name: modes[name] == "L")[: 6 if len(modes) > 5 else 4 if len(modes) > 3 else 3]
+    if not sheets:
         return b""
-    with PIL.Image.open(path) as sheet:
-        side = sheet.width // 8
-        across = 3 if side >= 64 else 6
-        width, height = across * side, min(sheet.height, across * side * COVER[1] // COVER[0])
-        part = sheet.convert("RGB").crop((0, 0, width, height))
-    part = part.resize(COVER, PIL.Image.Resampling.NEAREST if side < 64 else PIL.Image.Resampling.LANCZOS)
-    return as_webp(part)
+    down = 2 if len(sheets) > 3 else 1
+    across = len(sheets) // down
+    size = PREVIEW[0] // across, PREVIEW[1] // down
+    picture = PIL.Image.new("RGB", PREVIEW)
+    for place, name in enumerate(sheets):
+        picture.paste(part_of_sheet(name, size), (place % across * size[0], place // across * size[1]))
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    return stream.getvalue()
 
 
 def as_webp(picture: PIL.Image.Image) -> bytes:
@@ -61,11 +118,16 @@ async def send_cover(request: Request) -> Response:
 
 
 async def send_webp(make: Callable[[str], bytes], name: str, names: Container[str]) -> Response:
-    """The picture that ``make`` has of one of these names, which a browser may keep for a day."""
-    content = await run_in_threadpool(make, name) if name in names else b""
+    """The picture that ``make`` has of one of these names."""
+    return await send_picture(make if name in names else lambda _: b"", name, "image/webp")
+
+
+async def send_picture(make: Callable[[Any], bytes], what: Any, kind: str) -> Response:
+    """The picture that ``make`` has of something, which a browser may keep for a day."""
+    content = await run_in_threadpool(make, what)
     if not content:
         return Response("There is no such picture.", 404, media_type="text/plain")
-    return Response(content, media_type="image/webp", headers={"Cache-Control": "public, max-age=86400"})
+    return Response(content, media_type=kind, headers={"Cache-Control": "public, max-age=86400"})
 
 
 def main_verb(model: Model) -> tuple[Callable[[], Any], str]:

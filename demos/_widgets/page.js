@@ -1,4 +1,5 @@
 () => {
+  const LONGEST = 6000;  // characters of a state in the address
   // a refusal by an event that bypasses the queue reaches the page, which does not show it; so this does
   let notice, until;
   const refuse = sentence => {
@@ -20,6 +21,14 @@
     if (name !== 'NotAllowedError' && (navigator.clipboard || !/\bread\b/.test(message))) return;
     event.preventDefault();
     refuse('The browser does not let this page read what you copied; upload the picture as a file.');
+  });
+  // a browser whose language has a decimal point drops a comma without a word, and 1,5 would become 15
+  document.addEventListener('beforeinput', event => {
+    const field = event.target, typed = event.data ?? '';
+    if (field?.type !== 'number' || !typed.includes(',') || (1.5).toLocaleString().includes(',')) return;
+    event.preventDefault();
+    const last = Math.max(typed.lastIndexOf(','), typed.lastIndexOf('.'));  // the others part the thousands
+    document.execCommand('insertText', false, typed.slice(0, last).replace(/[.,]/g, '') + '.' + typed.slice(last + 1));
   });
   // on a stage: where no word of a result has come for a while, a prepared one stands in its place until it comes
   const stage = () => document.querySelector('[data-late]');
@@ -55,6 +64,7 @@
   const begun = new Map();
   let clock;
   const took = start => {
+    keep();
     if (!clock) {
       clock = document.body.appendChild(document.createElement('output'));
       clock.className = 'latency';
@@ -86,6 +96,7 @@
   let acted = 0, stopped = 0;
   const acts = event => {
     if (event.target.closest?.('button.stop')) stopped = performance.now(); else acted = performance.now();
+    keep();
   };
   for (const kind of ['pointerdown', 'click', 'keydown', 'input', 'change', 'drop', 'paste']) {
     document.addEventListener(kind, acts, true);
@@ -158,22 +169,62 @@
     look();
   });
 
-  // ---- from room to room, by cards, keys and the browser's own way back
+  // ---- from room to room, by cards, keys and the browser's own way back; the address says which room it is, and what it holds
   const seen = query => [...document.querySelectorAll(query)].find(found => found.offsetParent);
-  const rooms = () => (document.querySelector('[data-rooms]')?.dataset.rooms ?? '').split(' ').filter(Boolean);
+  const list = () => document.querySelector('[data-rooms]')?.dataset ?? {};
+  const rooms = () => (list().rooms ?? '').split(' ').filter(Boolean);
   const here = () => seen('.room-header')?.dataset.room ?? '';
+  const query = name => new URLSearchParams(window.location.search).get(name);
+  const first = () => stage() ? '' : rooms()[0] ?? '';
+  const named = () => rooms().includes(query('room')) ? query('room') : first();
+  const states = new Map([[named(), query('state') ?? '']]);
+  const address = room => {
+    const link = new URL(window.location.href);
+    link.search = link.hash = '';
+    if (room) link.searchParams.set('room', room);
+    if (states.get(room)) link.searchParams.set('state', states.get(room));
+    return link;
+  };
+  window.galleryEntered = (room, remember = true) => {
+    if (remember && room !== named()) window.history.pushState(null, '', address(room));
+    const tab = document.querySelector(`[role=tab][data-tab-id="${room}"]`), title = document.title.split(' · ').pop();
+    document.title = room && tab ? tab.textContent.trim() + ' · ' + title : title;
+    keep();
+  };
   const go = (room, remember = true) => {
     document.dispatchEvent(new CustomEvent('gallery:go', {detail: room}));
-    if (remember) window.history.pushState(null, '', room ? '?room=' + room : window.location.pathname);
+    window.galleryEntered(room, remember);
     window.scrollTo({top: 0});
+  };
+  // a while after the last action, and after each answer, what the controls hold is asked for
+  let due;
+  const keep = () => {
+    clearTimeout(due);
+    due = setTimeout(() => {
+      if (acted && here()) document.dispatchEvent(new CustomEvent('gallery:keep', {detail: here()}));
+    }, 400);
+  };
+  window.galleryKeep = (room, before, values) => {
+    const state = Object.fromEntries(Object.keys(before).map((key, place) => [key, values[place]]));
+    const changed = Object.keys(before).some(key => JSON.stringify(state[key]) !== JSON.stringify(before[key]));
+    let text = changed ? JSON.stringify(state) : '';
+    // a drawing is too long for an address, unless "Copy link" put it there; the other controls are kept
+    if (text && text === query('state')) states.set(room, text);
+    else if (text.length > LONGEST) text = JSON.stringify(state, (_, value) => value?.length > LONGEST / 8 ? undefined : value);
+    if (states.get(room) === text || text.length > LONGEST) return;
+    states.set(room, text);
+    if (room === here()) window.history.replaceState(window.history.state, '', address(room));
   };
   document.addEventListener('click', event => {
     const link = event.target.closest?.('a[data-room]');
-    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    if (!rooms().includes(link?.dataset.room) || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     event.preventDefault();
     go(link.dataset.room);
   });
-  window.addEventListener('popstate', () => go(new URLSearchParams(window.location.search).get('room') ?? '', false));
+  window.addEventListener('popstate', () => go(named(), false));
+  // on a phone, the bar of pages is longer than the screen
+  const current = document.querySelector('.masthead nav [aria-current]');
+  if (current) current.parentElement.scrollLeft = current.offsetLeft - current.parentElement.clientWidth / 2;
   let dark;
   document.addEventListener('keydown', event => {
     // a clicker's keys, wherever the focus is
@@ -196,8 +247,10 @@
       if (found) { event.preventDefault(); found.click(); }
     };
     if (event.key === 'ArrowLeft' || event.key === 'ArrowRight') {
-      const all = ['', ...rooms()], step = event.key === 'ArrowRight' ? 1 : -1;
-      go(all[(all.indexOf(here()) + step + all.length) % all.length]);
+      const step = event.key === 'ArrowRight' ? 1 : -1, all = stage() ? ['', ...rooms()] : rooms(), at = all.indexOf(here()) + step;
+      if (stage()) go(all.at(at % all.length));
+      else if (at in all) go(all[at]);
+      else window.location.assign(new URL(step > 0 ? list().after : list().before, document.baseURI));
     } else if (event.key === 'r') {
       press('button.dice');
     } else if (event.key === 'f') {
