@@ -472,7 +472,7 @@ def test_a_browser_that_refuses_to_fill_the_screen_leaves_the_page_as_it_is(visi
 
 def test_space_stops_what_is_under_way(visit):
     page = visit(way_to("pixelcnn"))
-    stop_when(page, "#pixelcnn-main[aria-busy=true] .written", key=True)
+    stop_when(page, "#pixelcnn-main[aria-busy=true] .written", "Writing", key=True)
     press(page, "Everything")  # which begins
     expect(page.get_by_text(re.compile(r"^Stopped after \d+ of \d+ pixels"))).to_be_visible()
 
@@ -729,7 +729,7 @@ def test_pixelcnn_completes_a_drawing(visit, tmp_path, size):
 @needs_pixelcnn
 def test_pixelcnn_stops_scrubs_and_completes_an_example(visit, tmp_path):
     page = visit(way_to("pixelcnn"))
-    stop_when(page, "#pixelcnn-main[aria-busy=true] .written")
+    stop_when(page, "#pixelcnn-main[aria-busy=true] .written", "Writing")
     press(page, "Everything")  # which begins
     expect(page.locator(".note:visible")).to_contain_text(re.compile(r"Stopped after \d+ of 784 pixels"))
     tiles = ended(page)

@@ -327,9 +327,10 @@ class _Laying:
 
     def show(self, view: View, tab: gr.Tab | None = None) -> None:
         """Build what a view fills."""
-        started = {name: [one.start(self.at_first)] for name, one in self.plan.fields.items()}
+        read = self.plan.reads(view.sight) if view.sight else []
+        started = {WEIGHTS: [self.at_first]} | {name: [self.plan.fields[name].start(self.at_first)] for name in read}
         try:
-            sight = self.sight(view, {WEIGHTS: [self.at_first]} | started)
+            sight = self.sight(view, started)
         except (catalog.WeightsError, KeyError):  # the page opens all the same, and the first click says what is wrong
             sight = None
         name = f"{self.plan.kinds[0]}-{slug(view.title) or 'main'}"
