@@ -99,10 +99,10 @@ class DCGAN(GenerativeModel):
             large=Recipe(steps=60_000, batch_size=128, arguments=dict(size=28, channels=1, width=64)),
         ),
         "fashion": Recipe(
-            steps=12_000,
-            mirror=True,
+            steps=26_000,
+            decay_from=0.7,
             arguments=dict(size=28, channels=1, width=64),
-            large=Recipe(steps=80_000, batch_size=128, mirror=True, arguments=dict(size=28, channels=1, width=128)),
+            large=Recipe(steps=80_000, batch_size=128, arguments=dict(size=28, channels=1, width=128)),
         ),
         "faces": Recipe(
             steps=26_000,
