@@ -22,20 +22,39 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000")
 # NumPy's products are small here: a second thread gains nothing and spins for a tenth of a second after the last of them
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Gradio tries its ports at this host, too, and knows IPv4 alone
+HOST = os.environ.pop("GRADIO_SERVER_NAME", "127.0.0.1")
 # what the imports make stays; the collector would walk through it again and again, and find nothing to free
 gc.disable()
 
+import demos  # noqa: E402, F401, I001  # what stands in the way of importing Gradio is cleared away first
 import gradio as gr  # noqa: E402
+from gradio.http_server import INITIAL_PORT_VALUE, TRY_NUM_PORTS  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 from starlette.middleware.gzip import GZipMiddleware  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 
 from demos import _home  # noqa: E402
 from demos._kit import recipes  # noqa: E402
+from demos._kit.boundary import laid_out  # noqa: E402
 from demos._kit.checks import is_number  # noqa: E402
 from demos._kit.events import QUICK, error_boundary, wait_in_page  # noqa: E402
 from demos._kit.recipes import Room, read_recipe  # noqa: E402
-from demos._server import _gradio, covers, gpu, limits, memory, pages, request_log, talk  # noqa: E402
+from demos._server import (  # noqa: E402
+    _gradio,
+    address,
+    connections,
+    covers,
+    ending,
+    gpu,
+    headers,
+    limits,
+    memory,
+    pages,
+    request_log,
+    talk,
+    uploads,
+)
 from demos._widgets import script, text_of  # noqa: E402
 from gen_models import catalog, hub  # noqa: E402
 
@@ -202,7 +221,8 @@ def lay_out(names: Sequence[str], with_home: bool = False) -> tuple[dict[str, Ro
     """Rooms by name, and the tabs in which they are, after one with cards for them if wanted; a room alone is in none."""
     modules = {name: importlib.import_module(f"demos.{name}") for name in names}
     if len(names) < 2 and not with_home:
-        return {name: module.room() for name, module in modules.items()}, None
+        found = {name: laid_out(module.room, name) for name, module in modules.items()}
+        return {name: room for name, room in found.items() if room}, None
     built = {}
     with gr.Tabs(elem_classes=["rooms-bar"]) as tabs:
         if with_home:
@@ -211,7 +231,8 @@ def lay_out(names: Sequence[str], with_home: bool = False) -> tuple[dict[str, Ro
             tab.select(None, js="() => galleryEntered('')")
         for name, module in modules.items():
             with gr.Tab(catalog.about(name)["title"] if name in catalog.names() else module.TITLE, id=name) as tab:
-                built[name] = module.room()
+                if room := laid_out(module.room, name):
+                    built[name] = room
             tab.select(None, js=f"() => galleryEntered({json.dumps(name)})")
     return built, tabs
 
@@ -254,8 +275,11 @@ def keep_in_address(built: Mapping[str, Room]) -> None:
         getattr(keeper, f"keep_{name}")(None, list(room.controls.values()), None, js=script_)
 
 
-def launch_settings(page: limits.Page | None = None) -> dict[str, Any]:
-    """Arguments of ``launch``: look, limits, nothing asked of the outside world; ``page``: whose figures ``/health`` tells."""
+def launch_settings(page: limits.Page | None = None, hosts: Sequence[str] = ()) -> dict[str, Any]:
+    """Arguments of ``launch``: look, limits, nothing asked of the outside world; ``page``: whose figures ``/health`` tells.
+
+    ``hosts``: the names that the page answers to, and whose pages may show it in a frame; none: it answers to any.
+    """
     found = page.about if page else {}
     absent = {*FAMILIES, *recipes.rooms()} - {*found, *catalog.names()}
     return dict(
@@ -266,6 +290,7 @@ def launch_settings(page: limits.Page | None = None) -> dict[str, Any]:
             "middleware": [
                 Middleware(GZipMiddleware, minimum_size=4000),
                 Middleware(pages.Addresses, pages=found, title=TITLE, absent=absent), Middleware(limits.Bounds, page=page),
+                Middleware(headers.Guarded, hosts=hosts),
             ],
             "exception_handlers": limits.HANDLERS,
             "routes": [
@@ -302,11 +327,15 @@ def main() -> None:
 
     from gen_models import _start, runtime
 
+    runtime.print_anywhere()
     options = argparse.ArgumentParser("python app.py", description=TITLE)
-    options.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+    options.add_argument("--host", default=HOST)
     options.add_argument("--port", type=int, default=None, help="default: the first free port from 7860")
     options.add_argument("--talk", action="store_true", help="for the stage: large type, picture first, models warmed, no network")
     options.add_argument("--path", metavar="ROOM,ROOM", help="with --talk: the rooms that a clicker leads through; default: all")
+    options.add_argument("--proxy", metavar="ADDRESS,ADDRESS", help="proxies that are believed when they say whom they ask for")
+    options.add_argument("--allow-host", metavar="HOST", action="append", default=[],
+                         help="answer to this name alone, and to this machine; may be given several times")  # fmt: skip
     given = options.parse_args()
     if given.path is not None and not given.talk:
         options.error("a path is for a talk: add --talk")
@@ -314,19 +343,36 @@ def main() -> None:
         path = talk.path_of(given.path, {"": list(shared())} | rooms()) if given.talk else []
     except talk.PathError as error:
         options.error(str(error))
+    try:
+        host = address.host_name(given.host)
+        port = address.free_port(host, given.port, INITIAL_PORT_VALUE, TRY_NUM_PORTS)
+        os.environ["FORWARDED_ALLOW_IPS"] = address.trusted_proxies(given.proxy)
+        hosts = [address.host_name(name) for name in given.allow_host]
+    except address.AddressError as error:
+        raise SystemExit(f"error: {error}") from error
     if given.talk:
         os.environ.update(_start.OFFLINE)
+    address.bypass_proxies([*address.LOOPBACK, host])
+    connections.install()
     torch.set_num_threads(runtime.cores())
     memory.keep_small()
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("gallery").setLevel(logging.INFO)
-    for words in talk.warmed(path):
-        print(words, flush=True)
-    gc.disable()
-    page = build(path)
-    gc.freeze()  # the page is there until the end: no collection need look at it
-    gc.enable()
-    page.launch(server_name=given.host, server_port=given.port, **launch_settings(page))
+    missing = catalog.pointers()
+    if missing:
+        where = f"{len(missing)} files under {catalog.WEIGHTS.name}/"
+        print(f"note: {where} were not fetched from Git LFS; run: git lfs pull", flush=True)
+    with ending.ends_process(), uploads.own_folder():
+        for words in talk.warmed(path):
+            print(words, flush=True)
+        gc.disable()
+        page = build(path)
+        gc.freeze()  # the page is there until the end: no collection need look at it
+        gc.enable()
+        try:
+            page.launch(server_name=f"[{host}]" if ":" in host else host, server_port=port, **launch_settings(page, hosts))
+        except OSError as error:  # somebody took the port meanwhile
+            raise SystemExit(f"error: the page cannot listen at port {port} of {host}: {error}") from error
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def served(command: list[str]) -> Iterator[tuple[str, float, psutil.Process]]:
     """A server process on a free port: its address, seconds to the first HTTP 200, the process."""
     port = free_port()
     words = [str(port) if word == "PORT" else word for word in command]
-    environment = os.environ | {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
+    environment = os.environ | {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "FORWARDED_ALLOW_IPS": "127.0.0.1"}
     environment.pop("GALLERY_DATA", None)
     start = time.perf_counter()
     process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -142,7 +142,7 @@ def processor_seconds(process: psutil.Process) -> float:
     total = 0
     for task in Path(f"/proc/{process.pid}/task").iterdir():
         try:
-            total += int((task / "schedstat").read_text().split()[0])
+            total += int((task / "schedstat").read_text(encoding="utf-8").split()[0])
         except FileNotFoundError:  # ended meanwhile
             continue
     return total / 1e9

@@ -121,9 +121,9 @@ def loaded(address: str, found: list[dict[str, Any]], visitors: int, seconds: fl
     stats = Path(f"{prefix}_stats.csv")
     if not stats.is_file():
         raise RuntimeError(f"locust did not run: {done.stdout[-2000:]}")
-    with stats.open() as stream:
+    with stats.open(encoding="utf-8") as stream:
         rows = {row["Name"]: row for row in csv.DictReader(stream)}
-    with Path(f"{prefix}_failures.csv").open() as stream:
+    with Path(f"{prefix}_failures.csv").open(encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
             print(f"    {row['Occurrences']} x {row['Name']}: {row['Error'][:160]}")
     return {

@@ -52,7 +52,7 @@ class Kill:
 
 def training(pictures: Path, out: Path, log: Path, done: Any) -> None:
     """The command line on a tiny model, in a process of its own; ``done`` is told the number of steps after each."""
-    sys.stdout = sys.stderr = log.open("a")
+    sys.stdout = sys.stderr = log.open("a", encoding="utf-8")
     torch.set_num_threads(1)
     tqdm.set_lock(threading.RLock())  # its own is the system's, and a killed process would leave it behind
     DCGAN.recipes = {"folder": Recipe(steps=STEPS, batch_size=BATCH, arguments=DCGAN.tiny, precision="no")}
@@ -91,7 +91,8 @@ class Trainings:
         process, _ = self.start(out)
         process.join(300)
         if process.exitcode != 0:
-            raise RuntimeError(f"the training ended with status {process.exitcode}: {self.log.read_text()[-2000:]}")
+            said = self.log.read_text(encoding="utf-8")
+            raise RuntimeError(f"the training ended with status {process.exitcode}: {said[-2000:]}")
 
     def kill(self, out: Path, seconds: float, writing: bool) -> Kill | None:
         """Start or resume, kill after ``seconds``, if ``writing`` then inside the next checkpoint; None: it was over before."""

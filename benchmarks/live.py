@@ -3,7 +3,7 @@
 First a minute of each choice of data and model: steps, how many points were found, how many of the generated ones lie near a point;
 for digits, what the shipped classifier reads among 500 samples, beside the same for real digits. Digits need GALLERY_DATA.
 
-Then collapse and cure, as the buttons of the room do it, on eight heaps with several seeds: the share of the points that a
+Then collapse and cure, as the buttons of the room do it, on eight clusters with several seeds: the share of the points that a
 generated one lies near, after so many steps in which the generator outruns the discriminator, and so many later, with the cure.
 These runs are of steps, not of seconds, so they come out the same on a machine of another speed.
 """
@@ -23,7 +23,7 @@ from demos._families.live import DIGITS, GAN, MINIBATCH, VAE, Settings, Training
 from demos.gan import COLLAPSE_STEPS
 from gen_models import Draws, catalog, runtime
 
-HEAPS = "Eight heaps"
+PRESET = "Eight clusters"
 SURE = 0.8
 """Chance from which on the classifier counts as sure."""
 STEPS = (2000, 3000)
@@ -66,7 +66,7 @@ def minute(text: str, kind: str, seconds: float, sheets: Path | None) -> dict[st
 
 def fall_and_cure(seed: int) -> tuple[float, float]:
     """Percent of the points found after the collapse, and after the cure."""
-    training = Training(HEAPS, GAN, seed)
+    training = Training(PRESET, GAN, seed)
     found = []
     for steps, cure in zip(STEPS, (live.NONE, MINIBATCH), strict=True):
         training.settings = Settings(rate=live.RATE[True], generator_steps=COLLAPSE_STEPS, cure=cure)
@@ -88,14 +88,14 @@ def main() -> int:
     given = options.parse_args()
     seconds = 10.0 if given.quick else given.seconds
     torch.set_num_threads(runtime.cores())
-    texts = [HEAPS, *([] if given.quick else ["Rings"]), *([DIGITS] if live.digits_at_hand() else [])]
+    texts = [PRESET, *([] if given.quick else ["Rings"]), *([DIGITS] if live.digits_at_hand() else [])]
     if DIGITS in texts:
         print("real digits:", readings(live.digits().unit(0, 500))[0])
     figures = {(text, kind): minute(text, kind, seconds, given.sheets)
                for text in texts for kind in (GAN, VAE) if not (given.quick and kind == VAE)}  # fmt: skip
     falls, cures = zip(*map(fall_and_cure, (7,) if given.quick else (7, 8, 9, 10, 11)), strict=True)
     bars = [
-        Bar("eight heaps, points found by the GAN", figures[HEAPS, GAN]["found"], 75 if given.quick else 90, " %", at_least=True),
+        Bar("clusters, points found by the GAN", figures[PRESET, GAN]["found"], 75 if given.quick else 90, " %", at_least=True),
         Bar("points still found after the collapse, median of the seeds", statistics.median(falls), 25, " %"),
         Bar("points found again after the cure, median of the seeds", statistics.median(cures), 80, " %", at_least=True),
     ]

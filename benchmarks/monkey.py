@@ -703,7 +703,7 @@ def main() -> int:
             tally.over = True
             print(f"seed {given.seed}, {time.monotonic() - start:.0f} s")
             show(tally)
-            log = file.read_text(errors="replace")
+            log = file.read_text(errors="replace", encoding="utf-8")
             for failure in tally.failures:
                 print(failure)
             if bad := bad_lines(log):

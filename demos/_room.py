@@ -32,7 +32,6 @@ from demos._kit.inputs import (
 )
 from demos._kit.layout import explanation, header, measured, seed_row, weights_choice
 from demos._kit.markup import (
-    bars_html,
     legend_bar,
     note_html,
     picture_html,

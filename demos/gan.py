@@ -23,7 +23,7 @@ MODEL = "gan"
 COUNT = 40
 STEPS_OF_A_WALK = 8
 WALKS = 5
-FIRST = "Eight heaps"
+FIRST = "Eight clusters"
 ANEW, REPLAY = "anew", "replay"
 """How the text of a starter begins that forgets the run before, or that only goes through the plan of a link."""
 COLLAPSE_STEPS = 3
@@ -39,7 +39,7 @@ A **generator** $G$ turns random numbers $z$ into an example; a **discriminator*
 are trained in turns: $D$ on a batch of real and one of generated examples, $G$ on what $D$ thinks of new ones, uphill in $D$'s
 field. If both had all they need, the generated examples would be spread like the real ones and $D$ would say one half everywhere;
 but if $G$ moves faster than $D$ can follow, it runs to the one place that $D$ likes best just now, with all its examples: it
-**collapses**, and chases $D$ from heap to heap.
+**collapses**, and chases $D$ from cluster to cluster.
 
 $$\min_G \max_D \; \mathbb{E}_{x}\left[\log D(x)\right] + \mathbb{E}_{z}\left[\log\left(1 - D(G(z))\right)\right]$$
 
@@ -172,7 +172,7 @@ def choose_kind(kind: str, key: str | None, text: str) -> list:
 
 def add_points(event: gr.EventData, key: str | None, text: str) -> list:
     """The board with the points that were clicked; the run before is over."""
-    text = planes.with_clicked("" if text == DIGITS else text, getattr(event, "points", None))
+    text = planes.with_clicked("" if text == DIGITS else text, getattr(event, "dabs", None))
     return [text, OWN, *fresh(key, text)]
 
 
@@ -282,14 +282,14 @@ def gan_sample(weights: str = "gan-mnist", seed: int = 7, count: int = 16) -> li
 
 @guarded
 def gan_train(
-    points: str = "Eight heaps", model: str = "GAN", steps: int = 1000, seed: int = 7, generator_steps: int = 1,
+    points: str = "Eight clusters", model: str = "GAN", steps: int = 1000, seed: int = 7, generator_steps: int = 1,
     loss: str = "Non-saturating", cure: str = "None", learning_rate: float = 0.003,
 ) -> dict[str, Any]:  # fmt: skip
     """Train a small GAN or VAE on points in the plane. The same arguments give the same answer.
 
-    points: Blobs, Rings, Moons, Eight heaps, Spiral, or two numbers to a line. steps: 1 to 3000. generator_steps: 1 to 10 for one
-    of the discriminator. loss: Non-saturating or Saturating. cure: None, Minibatch or R1. Returns 500 generated points (x from 0 to
-    1, y from 0 to 0.7), the share of points that have one near, the share of generated ones near a point, and the last losses.
+    points: Blobs, Rings, Moons, Eight clusters, Spiral, or two numbers to a line. steps: 1 to 3000. generator_steps: 1 to 10 for
+    one of the discriminator. loss: Non-saturating or Saturating. cure: None, Minibatch or R1. Returns 500 generated points (x from
+    0 to 1, y from 0 to 0.7), the share of points that have one near, the share of generated ones near a point, and the last losses.
     """
     text = planes.sent(points)
     settings = Settings.checked(learning_rate, generator_steps, loss, cure)
@@ -340,7 +340,7 @@ def room() -> Room:
             text, plan = (gr.Textbox(value, visible="hidden", show_label=False) for value in (FIRST, ""))
             begin, key = _room.starter(), gr.State(None, time_to_live=live.IDLE, delete_callback=live.forget)
         with gr.Column(scale=4, min_width=300):
-            board = gr.HTML(first[0], js_on_load=planes.BOARD_JS, elem_classes=["plane", "flush"])
+            board = planes.board(first[0])
             words = gr.HTML(first[2], js_on_load=None, elem_classes=["flush"])
             gr.HTML(
                 f'<p class="legend"><span><i class="ink"></i>data</span><span><i style="background:{live.FAKE}"></i>generated, '
@@ -367,7 +367,7 @@ def room() -> Room:
     controls = dict(
         weights=weights, seed=seed, points=text, kind=kind, rate=rate, steps=generator_steps, loss=loss, cure=cure, plan=plan
     )
-    room_ = Room(MODEL, controls)
+    room_ = Room(MODEL, controls, migrate=planes.migrate)
     with keep:
         _room.save_button(room_, training_picture, [key], label="Save the training", view="training")
         _room.link_button(room_)

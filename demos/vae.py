@@ -11,6 +11,7 @@ from torch import Tensor
 
 from demos._families import latents
 from demos._families.latents import COUNT, LIMIT, order, to_text
+from demos._kit import charts
 from demos._kit.fields import Picture, Seed, Slider
 from demos._kit.plan import Action, Api, Plan, View
 from demos._kit.shipped import example_pictures, picture_for, sheet_tiles
@@ -68,13 +69,9 @@ def posterior_bars(weights: str, mean: Tensor, spread: Tensor, kl: Tensor) -> st
     """Mean (line) and one standard deviation either side (bar) of the most telling latents, on the scale -4 to 4."""
     rows = []
     for latent in order(weights)[:COUNT]:
-        low, middle, high = (min(max(50 + 12.5 * float(mean[latent] + side * spread[latent]), 0), 100) for side in (-1, 0, 1))
-        rows.append(
-            f'<div class="row"><span>latent {latent}</span><div class="track"><div class="fill" style="left:{low:.1f}%;'
-            f'width:{max(high - low, 0.5):.1f}%"></div><div class="mean" style="left:{middle:.1f}%"></div></div>'
-            f"<span>{float(kl[latent]):.2f} nats</span></div>"
-        )
-    return f'<details><summary>The posterior of every latent</summary><div class="bars">{"".join(rows)}</div></details>'
+        low, middle, high = (min(max(0.5 + float(mean[latent] + side * spread[latent]) / 8, 0), 1) for side in (-1, 0, 1))
+        rows.append(charts.Bar(f"latent {latent}", max(high, low + 0.005), f"{float(kl[latent]):.2f} nats", low, middle))
+    return f"<details><summary>The posterior of every latent</summary>{charts.bars(rows)}</details>"
 
 
 def sample(weights: str, seed: int, count: int) -> Tiles:

@@ -31,13 +31,13 @@ def installed() -> str:
         raise SystemExit(f"error: the wheels in this folder are for {made_for}, and this is {here()}")
     python = HOME / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     stamp = HOME / ".installed"
-    if not stamp.is_file() or stamp.read_text() != LOCK.read_text():
+    if not stamp.is_file() or stamp.read_text(encoding="utf-8") != LOCK.read_text(encoding="utf-8"):
         print("installing from wheels/, once ...", flush=True)
         subprocess.run([sys.executable, "-m", "venv", str(HOME)], check=True)
         command = [str(python), "-m", "pip", "install", "--quiet", "--no-index", "--find-links", str(WHEELS), "-r", str(LOCK)]
         if subprocess.run(command).returncode:
             raise SystemExit("error: the wheels cannot be installed; make the folder again: python -m gen_models.bundle --wheels")
-        stamp.write_text(LOCK.read_text())
+        stamp.write_text(LOCK.read_text(encoding="utf-8"), encoding="utf-8")
     return str(python)
 
 

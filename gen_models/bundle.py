@@ -102,7 +102,7 @@ def locked() -> list[str]:
     """
     found: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     waiting = [(Requirement(line), "") for line in lines if line and not line.startswith("#")]
     while waiting:
         wanted, extra = waiting.pop()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
-from gen_models import catalog
+from gen_models import catalog, hub
 from gen_models.base import Model
 from gen_models.data import SPLITS
 from gen_models.sets import Record, record
@@ -99,7 +98,7 @@ def numbers_table(name: str) -> str:
     catalog.split_name(name)
     cure = f"measure with `python -m gen_models.evaluate {name}`."
     try:
-        stored = json.loads((catalog.WEIGHTS / name / EVALUATION).read_text(encoding="utf-8"))
+        stored = hub.read_json(catalog.WEIGHTS / name / EVALUATION)
         current = catalog.config_of(name)["sha256"] == stored["sha256"]
         split = stored.get("split", SPLITS[-1])
         lines = [f"Measured on the {split} part; {CHOSEN[split]}.", "", *_table_lines(stored["measures"])]
@@ -113,7 +112,7 @@ def numbers_table(name: str) -> str:
 def measures_of(name: str) -> list[dict[str, Any]]:
     """What was measured of the present weights; [] if nothing was."""
     try:
-        stored = json.loads((catalog.WEIGHTS / name / EVALUATION).read_text(encoding="utf-8"))
+        stored = hub.read_json(catalog.WEIGHTS / name / EVALUATION)
         return stored["measures"] if stored["sha256"] == catalog.config_of(name)["sha256"] else []
     except (OSError, ValueError, KeyError):
         return []

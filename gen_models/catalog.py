@@ -66,7 +66,7 @@ def family_of(name: str) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`` (did you mean ...?)`` with the known name most like ``name``, or nothing if none is."""
-    found = difflib.get_close_matches(name.lower(), list(known), 1)
+    found = difflib.get_close_matches(name.lower(), [other for other in known if other != name], 1)
     return f" (did you mean {found[0]}?)" if found else ""
 
 
@@ -90,7 +90,7 @@ def about(name: str) -> dict[str, Any]:
     """The plain class attributes of a model (title, year, authors, paper, summary), read without importing its file."""
     family = family_of(name)
     facts: dict[str, Any] = {"differences": ()}
-    for node in ast.walk(ast.parse((PACKAGE / family / f"{name}.py").read_text())):
+    for node in ast.walk(ast.parse((PACKAGE / family / f"{name}.py").read_text(encoding="utf-8"))):
         if not isinstance(node, ast.ClassDef):
             continue
         attributes = {}
@@ -134,7 +134,7 @@ def _methods(module: str, kind: str) -> set[str]:
 
 
 def _tree(module: str) -> ast.Module:
-    return ast.parse((PACKAGE.parent / f"{module.replace('.', '/')}.py").read_text())
+    return ast.parse((PACKAGE.parent / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -161,7 +161,7 @@ def trained(model: str | None = None) -> list[str]:
 @lru_cache(maxsize=1)
 def table() -> dict[str, dict[str, Any]]:
     """Name -> repository, commit (None: not on the Hub), file, sha256, bytes, digest of the configuration; all that is shipped."""
-    return json.loads(TABLE.read_text()) if TABLE.is_file() else {}
+    return hub.read_json(TABLE) if TABLE.is_file() else {}
 
 
 def config_of(name: str) -> dict[str, Any]:
@@ -278,7 +278,7 @@ def save(model: Model, folder: Path, config: dict[str, Any]) -> str:
         parts[written].write_bytes(packed(state, metadata={"format": "pt"}))  # save_file's can be read by their owner only
         digest = sha256(parts[written])
         complete = {**config, "arguments": model.config, "sha256": digest, "bytes": parts[written].stat().st_size}
-        parts[folder / "config.json"].write_text(json.dumps(complete, indent=2) + "\n")
+        parts[folder / "config.json"].write_text(json.dumps(complete, indent=2) + "\n", encoding="utf-8")
         for file, part in parts.items():  # on a full disk, what was there before stays
             os.replace(part, file)
     finally:
@@ -375,6 +375,24 @@ def _half(value: torch.Tensor) -> torch.Tensor:
     return half if torch.isfinite(half).all() else value
 
 
+POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def is_pointer(file: Path) -> bool:
+    """Whether a file is what Git LFS leaves in its place until it is fetched."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(len(POINTER)) == POINTER
+    except OSError:
+        return False
+
+
+def pointers() -> list[Path]:
+    """The files beside weights that Git LFS did not fetch."""
+    found = sorted(WEIGHTS.glob("*-*/*")) if WEIGHTS.is_dir() else []
+    return [file for file in found if is_pointer(file)]
+
+
 def _is_safetensors(file: Path) -> bool:
     try:
         with safe_open(file, "pt"):
@@ -387,6 +405,8 @@ def _what_it_is(file: Path) -> str:
     """What stands in place of published weights, told from the first bytes; nothing is unpickled."""
     with file.open("rb") as stream:
         head = stream.read(8)
+    if is_pointer(file):
+        return "a pointer of Git LFS, whose content was not fetched (git lfs pull)"
     if _is_safetensors(file):
         return "not the file that was published"
     if head.startswith(b"PK\x03\x04") or (head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5")):
@@ -398,9 +418,7 @@ def _read_config(name: str, folder: Path, written: str) -> dict[str, Any]:
     """``config.json``; ``written``: its digest in the table, if it stands there."""
     cure = f"restore the folder weights/{name}"
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        if not isinstance(config, dict):
-            raise ValueError("not an object")
+        config = hub.read_json(folder / "config.json")
     except (OSError, ValueError) as error:
         raise WeightsError(f"the weights {name} have no readable config.json; {cure}") from error
     for key in ("model", "arguments"):

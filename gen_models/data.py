@@ -22,6 +22,7 @@ from torch import Tensor
 from gen_models import sets
 from gen_models.base import Batch
 from gen_models.catalog import nearest
+from gen_models.pictures import upright_rgb
 
 SPLITS = ("train", "validation", "test")
 
@@ -190,16 +191,5 @@ def split_of(content: bytes, test: int = 10, validation: int = 5) -> str:
 def square(
     image: Image.Image, size: int, mode: str = "RGB", method: Image.Resampling = Image.Resampling.LANCZOS
 ) -> Image.Image:
-    """Turn upright, lay transparency on white, crop the middle square, resize, convert.
-
-    16-bit and float pictures are scaled by their own range.
-    """
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith(("I", "F")):
-        values = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
-        low, high = float(values.min()), float(values.max())
-        image = Image.fromarray(((values - low) / max(high - low, 1e-9) * 255).astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return ImageOps.fit(image.convert(mode), (size, size), method)
+    """The middle square of a picture as :func:`upright_rgb` reads it, resized and converted."""
+    return ImageOps.fit(upright_rgb(image).convert(mode), (size, size), method)

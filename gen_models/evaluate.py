@@ -30,7 +30,7 @@ from typing import Any
 
 import torch
 
-from gen_models import catalog, runtime
+from gen_models import catalog, hub, runtime
 from gen_models.base import Model
 from gen_models.cards import EVALUATION, shown
 from gen_models.data import SPLITS, DataError
@@ -45,6 +45,7 @@ BAR = 3.0
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status: 1 if anything could not be measured or, with ``--check``, differs."""
+    runtime.print_anywhere()
     make = parser()
     given = make.parse_args(arguments)
     wanted = given.names or (sorted(catalog.table()) if given.all else [])
@@ -93,7 +94,7 @@ def evaluate(name: str, given: argparse.Namespace) -> bool:
     if given.weights:
         folder = catalog.weights_folder(given.weights)
         model = catalog.read(folder)  # by its own checksum: the published weights may be others
-        config = json.loads((folder / "config.json").read_text())
+        config = hub.read_json(folder / "config.json")
         if config["model"] != catalog.split_name(name)[0]:
             raise catalog.WeightsError(f"{folder} holds weights of {config['model']}, not {name}")
     else:
@@ -162,7 +163,7 @@ def last_weights(model: Model, file: Path) -> Model:
 
 def _stored(file: Path, config: dict[str, Any]) -> dict[str, Any]:
     try:
-        stored = json.loads(file.read_text())
+        stored = hub.read_json(file)
     except (OSError, ValueError) as error:
         raise catalog.WeightsError(f"there are no numbers to compare with in {file}; measure first, without --check") from error
     if stored.get("sha256") != config["sha256"]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import socket
+import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +20,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 CONFIG = "config.json"
+PATIENCE, SLOWEST = 60, 20_000
+"""Seconds that a download may take, and on top of them one for so many bytes."""
+MAX_JSON = 10_000_000
+"""Bytes of a JSON file that is read."""
 
 
 class WeightsError(RuntimeError):
@@ -50,6 +56,8 @@ class Download:
     def __init__(self, pinned: Pinned) -> None:
         self.pinned = pinned
         self.done = self.total = 0
+        self.expected, self.due = 0, math.inf
+        """Bytes of the file that is fetched now, and when all must be here."""
         self.finished = Event()
         self.folder: Path | None = None
         self.error: Exception | None = None
@@ -115,13 +123,33 @@ def cached(pinned: Pinned) -> Path | None:
 def fault(folder: Path, pinned: Pinned) -> str:
     """The name of the file that is not the one written down; empty: both are."""
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = read_json(folder / CONFIG)
         written = pinned.sha256 or config["sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         return CONFIG
     if pinned.config and digest(config) != pinned.config:
         return CONFIG
     return "" if sha256(folder / pinned.file) == written else pinned.file
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A file that holds one JSON object; a byte order mark, as editors on Windows write it, may stand in front.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it holds something else, nested too deeply, or more than ``MAX_JSON`` bytes.
+    """
+    with file.open("rb") as stream:
+        content = stream.read(MAX_JSON + 1)
+    if len(content) > MAX_JSON:
+        raise ValueError(f"{file.name} has more than {MAX_JSON:,} bytes")
+    try:
+        found = json.loads(content.decode("utf-8-sig"))
+    except RecursionError as error:
+        raise ValueError(f"{file.name} is nested too deeply") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{file.name} holds no JSON object")
+    return found
 
 
 def digest(config: dict[str, Any]) -> str:
@@ -166,9 +194,16 @@ def _fetch(download: Download) -> Path:
     options = dict(revision=pinned.commit, force_download=damaged, tqdm_class=_bar(download))
     try:
         # asked once: the client, told to download, would try again for minutes before it says that the Hub is silent
+        sizes = {}
         for file in (CONFIG, pinned.file):
-            download.total += get_hf_file_metadata(hf_hub_url(pinned.repository, file, revision=pinned.commit)).size or 0
+            found = get_hf_file_metadata(hf_hub_url(pinned.repository, file, revision=pinned.commit))
+            if found.commit_hash != pinned.commit:
+                raise WeightsError(f"{missing}: {where} answers with another commit than {pinned.commit}; {pinned.cure}")
+            sizes[file] = found.size or 0
+        download.total = sum(sizes.values())
+        download.due = time.monotonic() + PATIENCE + download.total / SLOWEST
         for file in (CONFIG, pinned.file):
+            download.expected = sizes[file]
             path = hf_hub_download(pinned.repository, file, **options)
     except RepositoryNotFoundError as error:
         raise WeightsError(f"{missing}: {where} does not exist, or is private and wants: hf auth login") from error
@@ -196,8 +231,16 @@ def _bar(download: Download) -> type:
     from huggingface_hub.utils import tqdm
 
     class Bar(tqdm):
+        came = 0
+        """Bytes of this file."""
+
         def update(self, n: float | None = 1) -> bool | None:
             download.done += int(n or 0)
+            self.came += int(n or 0)
+            if self.came > download.expected:
+                raise OSError(f"more than the {download.expected:,} bytes that it announced")
+            if time.monotonic() > download.due:
+                raise OSError("it came too slowly")
             return super().update(n)
 
         def update_transfer(self, n: float) -> None:

@@ -15,7 +15,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from gen_models import catalog, hub, sheets
+from gen_models import catalog, hub, runtime, sheets
 from gen_models.cards import EVALUATION, card, hub_card
 from gen_models.data import DataError
 from gen_models.sheets import INPUTS, PARTNERS, SAMPLES
@@ -30,6 +30,7 @@ class PublishError(RuntimeError):
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
+    runtime.print_anywhere()
     make = parser()
     given = make.parse_args(arguments)
     wanted = given.names or (catalog.trained() if given.all else [])
@@ -73,7 +74,7 @@ def adopt(name: str, source: Path) -> None:
     """
     source = catalog.weights_folder(source)
     catalog.read(source)  # by its own checksum: the table still holds that of the weights before
-    config = json.loads((source / "config.json").read_text())
+    config = hub.read_json(source / "config.json")
     if config["model"] != catalog.split_name(name)[0]:
         raise catalog.WeightsError(f"{source} holds weights of {config['model']}, not {name}")
     target = catalog.WEIGHTS / name
@@ -143,11 +144,11 @@ def _reason(error: BaseException) -> str:
 def _enter(name: str, folder: Path, commit: str | None = None) -> None:
     """Write checksums and size into the table; a commit stays pinned as long as the files are those it was pinned for."""
     file = folder / "model.safetensors"
-    table = json.loads(catalog.TABLE.read_text()) if catalog.TABLE.is_file() else {}
+    table = hub.read_json(catalog.TABLE) if catalog.TABLE.is_file() else {}
     old = table.get(name, {})
     written = {
         "sha256": catalog.sha256(file), "bytes": file.stat().st_size,
-        "config": hub.digest(json.loads((folder / "config.json").read_text(encoding="utf-8"))),
+        "config": hub.digest(hub.read_json(folder / "config.json")),
     }  # fmt: skip
     if commit is None and all(old.get(key, value) == value for key, value in written.items()):
         commit = old.get("commit")

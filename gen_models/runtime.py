@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -34,6 +36,13 @@ def hardware() -> str:
     """What models run on, for those who read how long something took."""
     gpu = device().type == "cuda"
     return torch.cuda.get_device_name(device()) if gpu else f"{torch.get_num_threads()} cores of the processor"
+
+
+def print_anywhere() -> None:
+    """Let what this terminal or locale cannot show be printed as a question mark instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # tests and notebooks put something else there
+            stream.reconfigure(errors="replace")
 
 
 def afresh() -> None:

@@ -36,7 +36,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from gen_models import catalog
+from gen_models import catalog, runtime
 from gen_models.base import Draws, GenerativeModel, Model, Recipe, Restorer, Translator, Update
 from gen_models.data import Batches, DataError, DataSet, load_data
 from gen_models.processes import SharedDraws, average_gradients, from_main, lost, share_statistics
@@ -51,6 +51,7 @@ class TrainingStopped(RuntimeError):
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
+    runtime.print_anywhere()
     given = parser().parse_args(arguments)
     try:
         train(given)

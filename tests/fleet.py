@@ -34,7 +34,7 @@ def run(function: Callable[..., Any], processes: int, *args: Any) -> None:
         group = start(function, processes, *args, log=Path(folder, "log"))
         for process in group:
             process.join(240)
-        told = "\n".join(file.read_text(errors="replace")[-3000:] for file in sorted(Path(folder).iterdir()))
+        told = "\n".join(file.read_text(errors="replace", encoding="utf-8")[-3000:] for file in sorted(Path(folder).iterdir()))
     ended = [process.exitcode for process in group]
     if ended != [0] * processes:
         raise AssertionError(f"the processes ended with {ended}:\n{told}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
@@ -21,7 +22,8 @@ class SmallHub:
         self.large: dict[str, bytes] = {}
         """SHA-256 -> content of large files that were uploaded."""
         self.fault = ""
-        """Of the weights: wrong, short, cut (after the half, and again whenever asked for the rest), cut once, 503."""
+        """Of the weights: wrong, short, cut (after the half, and again whenever asked for the rest), cut once, 503, endless,
+        drip; of all files: elsewhere (another commit)."""
         self.gate = threading.Event()
         """Weights are sent to their half only, until this is set."""
         self.gate.set()
@@ -98,14 +100,22 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == "short":
             content = content[:-1]
         self.send_response(206 if begin else 200)
-        self.send_header("X-Repo-Commit", commit)
+        self.send_header("X-Repo-Commit", 40 * "e" if self.hub.fault == "elsewhere" else commit)
         self.send_header("ETag", f'"{tag}"')
         self.send_header("Accept-Ranges", "bytes")
-        self.send_header("Content-Length", str(len(content) - begin))
+        if fault != "endless":
+            self.send_header("Content-Length", str(len(content) - begin))
         if begin:
             self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
         self.end_headers()
         if not body:
+            return None
+        if fault in ("endless", "drip"):
+            self.close_connection = True
+            with contextlib.suppress(OSError):  # until the client has enough
+                for place in range(100_000 if fault == "endless" else len(content)):
+                    self.wfile.write(2**16 * b"x" if fault == "endless" else content[place : place + 1])
+                    threading.Event().wait(0 if fault == "endless" else 0.05)
             return None
         half = max(begin, len(content) // 2)
         self.wfile.write(content[begin:half])

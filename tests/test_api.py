@@ -75,7 +75,7 @@ class Server:
         """Events of the page that take values."""
 
     def log(self) -> str:
-        return (self.folder / "log.txt").read_text()
+        return (self.folder / "log.txt").read_text(encoding="utf-8")
 
     def defaults(self, verb: str) -> dict[str, Any]:
         """Values that a verb takes, cheap ones."""
@@ -132,7 +132,7 @@ def foreign(tmp_path_factory) -> dict[str, Path]:
     """Files of the server that are nobody's business: a text and a picture."""
     folder = tmp_path_factory.mktemp("foreign")
     text, picture = folder / "secret.txt", folder / "secret.png"
-    text.write_text(SECRET)
+    text.write_text(SECRET, encoding="utf-8")
     PIL.Image.new("RGB", (64, 64), (201, 17, 93)).save(picture)
     return {"text": text, "picture": picture}
 

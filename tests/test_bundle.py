@@ -52,7 +52,7 @@ def folder(tmp_path_factory):
 def shield(tmp_path_factory):
     """Environment of a process for which there is nothing but loopback; what it asked for is in SHIELD_NOTES."""
     place = tmp_path_factory.mktemp("shield")
-    (place / "sitecustomize.py").write_text(SHIELD)
+    (place / "sitecustomize.py").write_text(SHIELD, encoding="utf-8")
     (place / "notes.txt").touch()
     return {"PYTHONPATH": str(place), "SHIELD_NOTES": str(place / "notes.txt")}
 
@@ -73,11 +73,11 @@ def test_the_folder_holds_code_weights_examples_and_the_list_of_packages(folder)
 def test_the_list_has_every_package_in_the_version_that_is_installed(folder):
     from importlib import metadata
 
-    first, *lines = (folder / "requirements.lock").read_text().splitlines()
+    first, *lines = (folder / "requirements.lock").read_text(encoding="utf-8").splitlines()
     assert first == f"# {_start.here()}"
     pinned = dict(line.split("==") for line in lines)
     assert list(pinned) == sorted(pinned)
-    wanted = [Requirement(line) for line in (ROOT / "requirements.txt").read_text().splitlines() if line[0] != "#"]
+    wanted = [Requirement(line) for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines() if line[0] != "#"]
     for requirement in wanted:
         name = requirement.name.replace("_", "-")
         assert metadata.version(name).startswith(pinned[name]) and requirement.specifier.contains(pinned[name])
@@ -86,7 +86,7 @@ def test_the_list_has_every_package_in_the_version_that_is_installed(folder):
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch, tmp_path):
-    (tmp_path / "requirements.txt").write_text("# what\nnumpy>=2\nno-such-package-anywhere>=1\n")
+    (tmp_path / "requirements.txt").write_text("# what\nnumpy>=2\nno-such-package-anywhere>=1\n", encoding="utf-8")
     monkeypatch.setattr(bundle, "ROOT", tmp_path)
     with pytest.raises(bundle.BundleError, match="no-such-package-anywhere is not installed here; first: pip install"):
         bundle.locked()
@@ -95,10 +95,10 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch, tmp_path):
 def test_a_folder_that_is_there_and_damaged_weights_are_refused_and_nothing_is_left(shelf, tmp_path, capsys):
     catalog.save(build("dcgan"), shelf / "dcgan-mine", {"model": "dcgan"})
     (tmp_path / "old").mkdir()
-    (tmp_path / "old" / "thing.txt").write_text("mine")
+    (tmp_path / "old" / "thing.txt").write_text("mine", encoding="utf-8")
     assert bundle.main([str(tmp_path / "old")]) == 1
     assert "is there already; name a new folder" in capsys.readouterr().err
-    catalog.TABLE.write_text("{}")
+    catalog.TABLE.write_text("{}", encoding="utf-8")
     with (shelf / "dcgan-mine" / "model.safetensors").open("r+b") as file:
         file.truncate(100)
     assert bundle.main([str(tmp_path / "new")]) == 1
@@ -113,7 +113,8 @@ def test_weights_that_are_only_on_the_hub_come_along(small_hub, shelf, tmp_path)
     catalog.save(build("dcgan"), tmp_path / "made", {"model": "dcgan", "data": "fashion"})
     files = {file.name: file.read_bytes() for file in (tmp_path / "made").iterdir()}
     entry = {"repository": "someone/x", "commit": small_hub.add("someone/x", files), "file": "model.safetensors"}
-    catalog.TABLE.write_text(json.dumps({"dcgan-fashion": entry | {"sha256": json.loads(files["config.json"])["sha256"]}}))
+    entry["sha256"] = json.loads(files["config.json"])["sha256"]
+    catalog.TABLE.write_text(json.dumps({"dcgan-fashion": entry}), encoding="utf-8")
     catalog.table.cache_clear()
     bundle.write_weights(tmp_path / "weights")
     assert {file.name: file.read_bytes() for file in (tmp_path / "weights" / "dcgan-fashion").iterdir()} == files
@@ -150,9 +151,9 @@ def stage(tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     target = tmp_path / "gallery"
     target.mkdir()
-    (target / "requirements.lock").write_text(f"# {_start.here()}\nstagehand==1.0\n")
+    (target / "requirements.lock").write_text(f"# {_start.here()}\nstagehand==1.0\n", encoding="utf-8")
     page = "import os, stagehand, sys\nprint(stagehand.WORD, os.environ['HF_HUB_OFFLINE'], *sys.argv[1:])\n"
-    (target / "app.py").write_text(page)
+    (target / "app.py").write_text(page, encoding="utf-8")
     (target / "start.py").write_bytes((ROOT / "gen_models" / "_start.py").read_bytes())
     return target
 
@@ -173,7 +174,7 @@ def test_wheels_are_downloaded_and_installed_without_an_index(stage, monkeypatch
 
 
 def test_what_cannot_be_downloaded_or_does_not_fit_is_one_sentence(stage):
-    (stage / "requirements.lock").write_text("# Python 2.7, Plan9 vax\nstagehand==9.0\n")
+    (stage / "requirements.lock").write_text("# Python 2.7, Plan9 vax\nstagehand==9.0\n", encoding="utf-8")
     with pytest.raises(bundle.BundleError, match="the packages cannot be downloaded .*stagehand==9.0.*; connect and try again"):
         bundle.download_wheels(stage)
     shutil.rmtree(stage / "wheels", ignore_errors=True)  # of a whole bundle nothing is left then
@@ -205,7 +206,7 @@ socket.create_connection(listener.getsockname()).close()
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     said = ["the test forbids example.org", "the test forbids 192.0.2.1", "the test forbids 192.0.2.1"]
     assert done.returncode == 0 and done.stdout.splitlines() == said, done.stderr
-    assert len((tmp_path / "notes").read_text().splitlines()) == 3
+    assert len((tmp_path / "notes").read_text(encoding="utf-8").splitlines()) == 3
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +215,7 @@ def server(folder, shield, tmp_path_factory):
     settings = shield | {"GALLERY_WEIGHTS": "/nowhere", "HF_HUB_OFFLINE": "0", "GRADIO_ANALYTICS_ENABLED": "True"}
     with serving(tmp_path_factory.mktemp("server"), sys.executable, "start.py", cwd=folder, **settings) as address:
         yield address
-    with open(shield["SHIELD_NOTES"]) as notes:
+    with open(shield["SHIELD_NOTES"], encoding="utf-8") as notes:
         assert notes.read() == ""
 
 

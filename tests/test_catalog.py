@@ -29,7 +29,7 @@ def saved(shelf):
 
 
 def write_table(**entries) -> None:
-    catalog.TABLE.write_text(json.dumps({name.replace("_", "-"): entry for name, entry in entries.items()}))
+    catalog.TABLE.write_text(json.dumps({name.replace("_", "-"): entry for name, entry in entries.items()}), encoding="utf-8")
     catalog.table.cache_clear()
 
 
@@ -154,8 +154,8 @@ def resave(folder, change) -> None:
 
 
 def rewrite(folder, **changes) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | changes))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | changes), encoding="utf-8")
 
 
 @pytest.mark.parametrize("change", ["missing", "extra", "shape"])
@@ -191,9 +191,9 @@ def test_a_config_of_an_unknown_model_is_refused(saved):
 
 @pytest.mark.parametrize("key", ["model", "arguments"])
 def test_a_config_without_what_is_needed_says_what(saved, key):
-    config = json.loads((saved / "config.json").read_text())
+    config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
     del config[key]
-    (saved / "config.json").write_text(json.dumps(config))
+    (saved / "config.json").write_text(json.dumps(config), encoding="utf-8")
     for read in (catalog.load, catalog.config_of):
         with pytest.raises(WeightsError, match=f"config.json of the weights dcgan-mine names no {key}; restore"):
             read("dcgan-mine")
@@ -273,15 +273,27 @@ def test_a_header_that_lies_about_what_follows_is_refused(saved, header):
         catalog.load("dcgan-mine")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", None])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", None, "[" * 10**6, '{"a":' * 10**5, f'{{"a": "{10**7 * "b"}"}}'])
 def test_an_unreadable_config_is_refused(saved, text):
     if text is None:
         (saved / "config.json").unlink()
     else:
-        (saved / "config.json").write_text(text)
+        (saved / "config.json").write_text(text, encoding="utf-8")
     for read in (catalog.load, catalog.config_of):
         with pytest.raises(WeightsError, match="no readable config.json; restore the folder weights/dcgan-mine"):
             read("dcgan-mine")
+
+
+@pytest.mark.parametrize("name, words", [("dcgan", ""), ("dcgam", " (did you mean dcgan?)"), ("DCGAN", " (did you mean dcgan?)")])
+def test_nobody_is_asked_whether_they_meant_what_they_said(name, words):
+    assert catalog.nearest(name, ["dcgan", "pixelcnn"]) == words
+
+
+def test_a_config_may_begin_with_a_byte_order_mark(saved):
+    config = (saved / "config.json").read_text(encoding="utf-8")
+    (saved / "config.json").write_text(config, encoding="utf-8-sig")
+    assert catalog.config_of("dcgan-mine") == json.loads(config)
+    catalog.load("dcgan-mine")
 
 
 def test_a_missing_file_is_refused(saved):
@@ -365,7 +377,7 @@ def test_weights_are_half_precision_on_disk_and_float_in_use(saved):
     assert {value.dtype for value in model.parameters()} == {torch.float32}
     # none of them keeps the file in memory
     assert all(value.untyped_storage().nbytes() == value.nbytes for value in model.state_dict().values())
-    assert json.loads((saved / "config.json").read_text())["bytes"] == (saved / "model.safetensors").stat().st_size
+    assert json.loads((saved / "config.json").read_text(encoding="utf-8"))["bytes"] == (saved / "model.safetensors").stat().st_size
 
 
 def test_what_half_precision_cannot_hold_stays_as_it_is(shelf):
@@ -428,7 +440,7 @@ def test_shipped_weights_are_the_ones_written_down():
         assert catalog.sha256(file) == entry["sha256"], name
         assert file.stat().st_size == entry["bytes"], name
         assert entry["bytes"] <= 8 * 2**20, name
-        assert catalog.split_name(name)[0] == json.loads((SHIPPED / name / "config.json").read_text())["model"]
+        assert catalog.split_name(name)[0] == json.loads((SHIPPED / name / "config.json").read_text(encoding="utf-8"))["model"]
         total += entry["bytes"]
     assert total <= 120 * 2**20
 

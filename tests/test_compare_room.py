@@ -62,7 +62,8 @@ def stocked(shelf):
         protocol = PROTOCOL.format(", real pictures rounded to the model's 2 grey levels" if place == 3 else "")
         number = dict(measure="Frechet distance", key="frechet", value=value, error=0.1, unit="", protocol=protocol, real=0.05,
                       real_error=0.01)  # fmt: skip
-        (shelf / name / "evaluation.json").write_text(json.dumps({"measures": [dict(number, key="other", value=1.0), number]}))
+        measures = {"measures": [dict(number, key="other", value=1.0), number]}
+        (shelf / name / "evaluation.json").write_text(json.dumps(measures), encoding="utf-8")
     compare._results.clear()
     yield shelf
     compare._results.clear()
@@ -120,7 +121,7 @@ def test_each_task_has_the_models_that_can_do_it_the_oldest_first(stocked):
 
 def test_models_on_the_hub_are_named_and_not_fetched(stocked):
     entry = {"repository": "a/b", "commit": "c" * 40, "file": "model.safetensors"}
-    catalog.TABLE.write_text(json.dumps({"autoencoder-mnist": entry}))
+    catalog.TABLE.write_text(json.dumps({"autoencoder-mnist": entry}), encoding="utf-8")
     catalog.table.cache_clear()
     assert "autoencoder-mnist" in compare.entrants("mnist", SAMPLE)
     entry = next(entry for entry in compare.published("mnist") if entry.weights == "autoencoder-mnist")
@@ -129,11 +130,11 @@ def test_models_on_the_hub_are_named_and_not_fetched(stocked):
 
 def test_a_folder_without_a_sound_config_does_not_close_the_room(stocked):
     (stocked / "vae-broken").mkdir()
-    (stocked / "vae-broken" / "config.json").write_text("{")
+    (stocked / "vae-broken" / "config.json").write_text("{", encoding="utf-8")
     (stocked / "nobody-mnist").mkdir()
-    (stocked / "nobody-mnist" / "config.json").write_text("{}")
+    (stocked / "nobody-mnist" / "config.json").write_text("{}", encoding="utf-8")
     assert compare.entrants("mnist", SAMPLE) == DIGITS and compare.data_sets() == ["mnist", "mine"]
-    (stocked / "vae-mnist" / "config.json").write_text("{")
+    (stocked / "vae-mnist" / "config.json").write_text("{", encoding="utf-8")
     assert compare.digest({"data": "mnist"}) == "" and len(compare.digest({"data": "mine"})) == 64
     assert compare.digest({"data": ["mnist"]}) == compare.digest({"data": "mine", "what": []}) == compare.digest({}) == ""
     assert {entry.weights: entry.state for entry in ran()[1]}["vae-mnist"] == "failed"
@@ -161,15 +162,15 @@ def test_a_number_of_another_protocol_is_not_held_against_the_others(stocked):
 
 
 def test_a_number_of_pictures_of_another_size_is_not_held_against_the_others(stocked):
-    config = json.loads((stocked / "dcgan-mnist" / "config.json").read_text())
+    config = json.loads((stocked / "dcgan-mnist" / "config.json").read_text(encoding="utf-8"))
     config["arguments"]["size"] = 32
-    (stocked / "dcgan-mnist" / "config.json").write_text(json.dumps(config))
+    (stocked / "dcgan-mnist" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     assert compare.qualities(DIGITS)["dcgan-mnist"].remark == "not comparable: pictures of 32 x 32 pixels"
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"measures": 3}', '{"measures": [{"key": "frechet"}]}', "null"])
 def test_a_damaged_evaluation_is_not_measured(stocked, content):
-    (stocked / "gmm-mnist" / "evaluation.json").write_text(content)
+    (stocked / "gmm-mnist" / "evaluation.json").write_text(content, encoding="utf-8")
     assert compare.qualities(["gmm-mnist", "vae-mnist"])["gmm-mnist"].remark == "not measured"
 
 

@@ -18,7 +18,7 @@ from test_app import serving
 import app
 
 FILE = ROOT / ".ci" / "Containerfile"
-STEPS = [line.split(maxsplit=1) for line in FILE.read_text().splitlines() if line and not line.startswith("#")]
+STEPS = [line.split(maxsplit=1) for line in FILE.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
 
 
 def steps(word: str) -> list[str]:
@@ -40,7 +40,7 @@ def built(tmp_path_factory):
 
 
 def test_it_is_built_with_the_python_of_the_space_and_run_by_nobody_in_particular():
-    wanted = re.search(r'python_version: "(.+)"', (ROOT / "README.md").read_text())[1]
+    wanted = re.search(r'python_version: "(.+)"', (ROOT / "README.md").read_text(encoding="utf-8"))[1]
     assert steps("FROM") == [f"python:{wanted}-slim"]
     assert [first for first, _ in STEPS].index("USER") < [first for first, _ in STEPS].index("CMD")
     assert steps("USER") == ["gallery"]

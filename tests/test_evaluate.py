@@ -39,13 +39,13 @@ def test_translators_are_measured_and_checked(translators, shelf, capsys):
     keys = {}
     for name in ("pix2pix-facades", "cyclegan-monet2photo", "segmenter-facades"):
         assert evaluate.main([name, *translators]) == 0
-        stored = json.loads((shelf / name / "evaluation.json").read_text())
+        stored = json.loads((shelf / name / "evaluation.json").read_text(encoding="utf-8"))
         keys[name] = [number["key"] for number in stored["measures"]]
         assert all(math.isfinite(number["value"]) and number["error"] >= 0 for number in stored["measures"])
         assert evaluate.main([name, *translators, "--check"]) == 0
         assert evaluate.main([name, *translators, "--check", "--quick"]) == 0
         assert publish.main([name]) == 0
-        text = (shelf / name / "README.md").read_text()
+        text = (shelf / name / "README.md").read_text(encoding="utf-8")
         assert cards.shown(stored["measures"][0]["value"], stored["measures"][0]["error"]) in text
     paired = {f"{key}{end}" for key in ("l1", "ssim", "psnr", "frechet", "kernel") for end in ("", "-input", "-colours")}
     labels = {"labels-pixels", "labels-classes", "labels-overlap"}
@@ -81,13 +81,13 @@ def test_restorers_are_measured_and_checked(restorers, shelf, capsys):
     keys = {}
     for name in ("edsr-photos", "edsr-faces", "srgan-faces", "edsr-snapshots", "edsr-faces8"):
         assert evaluate.main([name, *restorers]) == 0
-        stored = json.loads((shelf / name / "evaluation.json").read_text())
+        stored = json.loads((shelf / name / "evaluation.json").read_text(encoding="utf-8"))
         keys[name] = {number["key"]: number for number in stored["measures"]}
         assert all(math.isfinite(number["value"]) and number["error"] >= 0 for number in stored["measures"])
         assert evaluate.main([name, *restorers, "--check"]) == 0
         assert evaluate.main([name, *restorers, "--check", "--quick"]) == 0
         assert publish.main([name]) == 0
-        text = (shelf / name / "README.md").read_text()
+        text = (shelf / name / "README.md").read_text(encoding="utf-8")
         assert cards.shown(stored["measures"][0]["value"], stored["measures"][0]["error"]) in text
         assert "model.enlarge(pictures)" in text and "| Trained to undo | shrunk |" in text
     endings = {"psnr-y": 3, "ssim-y": 3, "psnr-rgb": 2, "ssim-rgb": 2, "gain": 1}
@@ -143,18 +143,18 @@ def published(shelf, small_dcgan, data_folder, tmp_path, monkeypatch):
 
 def test_numbers_are_written_checked_and_shown_on_the_card(published, shelf, capsys):
     assert evaluate.main(published) == 0
-    stored = json.loads((shelf / "dcgan-fashion" / "evaluation.json").read_text())
+    stored = json.loads((shelf / "dcgan-fashion" / "evaluation.json").read_text(encoding="utf-8"))
     assert [number["key"] for number in stored["measures"]] == ["frechet", "kernel", "precision", "recall", "memorisation"]
     assert all("features-fashion" in number["protocol"] for number in stored["measures"])
     assert evaluate.main([*published, "--check"]) == 0
     assert evaluate.main([*published, "--check", "--quick"]) == 0
     assert publish.main(["dcgan-fashion"]) == 0
-    shown = (shelf / "dcgan-fashion" / "README.md").read_text()
+    shown = (shelf / "dcgan-fashion" / "README.md").read_text(encoding="utf-8")
     assert cards.shown(stored["measures"][0]["value"], stored["measures"][0]["error"]) in shown
     # a number that somebody bettered by hand is found out
     stored["measures"][0]["value"] = 0.001
     stored["measures"][0]["error"] = 1e-6
-    (shelf / "dcgan-fashion" / "evaluation.json").write_text(json.dumps(stored))
+    (shelf / "dcgan-fashion" / "evaluation.json").write_text(json.dumps(stored), encoding="utf-8")
     capsys.readouterr()
     assert evaluate.main([*published, "--check"]) == 1
     assert "OUTSIDE" in capsys.readouterr().out
@@ -171,10 +171,10 @@ def test_all_weights_are_checked_and_a_card_that_says_too_much_is_found(publishe
     assert [line.split()[0] for line in said.splitlines() if line.endswith("(quick)")] == ["dcgan-fashion", "features-fashion"]
     assert said.count(": ok") >= 6 and "OUTSIDE" not in said
     file = shelf / "features-fashion" / "evaluation.json"
-    stored = json.loads(file.read_text())
+    stored = json.loads(file.read_text(encoding="utf-8"))
     for number in stored["measures"]:
         number["quick"]["value"] += 3.1 * math.hypot(number["quick"]["error"], number["quick"]["error"])
-    file.write_text(json.dumps(stored))
+    file.write_text(json.dumps(stored), encoding="utf-8")
     assert evaluate.main(["--all", "--check", "--quick", *options]) == 1
     first, second = capsys.readouterr().out.split("features-fashion (quick)")
     assert "OUTSIDE" not in first and second.count("OUTSIDE") == len(stored["measures"])
@@ -187,7 +187,7 @@ def test_choices_are_made_on_the_validation_part_and_the_card_says_which_it_was(
     assert not file.exists()  # that of the card has the numbers of the test part
     assert evaluate.main([*published, "--split", "validation", "--out", str(chosen)]) == 0
     assert evaluate.main(published) == 0
-    by, tested = (json.loads(place.read_text()) for place in (chosen, file))
+    by, tested = (json.loads(place.read_text(encoding="utf-8")) for place in (chosen, file))
     assert (by["split"], tested["split"]) == ("validation", "test")
     for one, other in zip(by["measures"], tested["measures"], strict=True):
         assert "the validation part of fashion" in one["protocol"] or "the validation part;" in one["protocol"]
@@ -198,7 +198,7 @@ def test_choices_are_made_on_the_validation_part_and_the_card_says_which_it_was(
     assert evaluate.main([*published, "--check", "--split", "validation"]) == 1
     assert "are of the test part; leave out --split validation" in capsys.readouterr().err
     assert "Measured on the test part; choices are made on the validation part." in cards.numbers_table("dcgan-fashion")
-    file.write_text(chosen.read_text())
+    file.write_text(chosen.read_text(encoding="utf-8"), encoding="utf-8")
     assert evaluate.main([*published, "--check"]) == 0  # of the part that was stored
     assert "Measured on the validation part; choices are made on it too" in cards.card("dcgan-fashion")
 
@@ -258,7 +258,7 @@ def test_ways_to_sample_and_the_last_weights_are_measured_and_kept(stepwise, she
     file = shelf / "ddpm-mnist" / "evaluation.json"
 
     def numbers() -> dict[str, dict]:
-        return {number["key"]: number for number in json.loads(file.read_text())["measures"]}
+        return {number["key"]: number for number in json.loads(file.read_text(encoding="utf-8"))["measures"]}
 
     ways = {f"kernel-eta{eta}-{steps}" for eta in (0, 1) for steps in (2, 4)}
     last = {"kernel-average", "kernel-last", "kernel-average-gain"}
@@ -278,7 +278,7 @@ def test_ways_to_sample_and_the_last_weights_are_measured_and_kept(stepwise, she
     assert "kernel-last: stored; give --checkpoint" in capsys.readouterr().out
     assert evaluate.main([*given, "--check", "--checkpoint", str(checkpoint)]) == 0
     assert publish.main(["ddpm-mnist"]) == 0
-    assert "Kernel distance, last weights" in (shelf / "ddpm-mnist" / "README.md").read_text()
+    assert "Kernel distance, last weights" in (shelf / "ddpm-mnist" / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_number_of_steps_and_fresh_noise_reach_the_sampler(stepwise):
@@ -296,7 +296,7 @@ def test_another_checkpoint_is_refused_in_one_sentence(stepwise, tmp_path, capsy
     key = next(key for key in state["average"] if key.startswith("module.network"))
     state["average"][key] += 1
     torch.save(state, tmp_path / "other.pt")
-    (tmp_path / "text.pt").write_text("milk, bread")
+    (tmp_path / "text.pt").write_text("milk, bread", encoding="utf-8")
     torch.save({"average": 3}, tmp_path / "odd.pt")
     for name, word in dict(other="of other weights", text="no checkpoint", odd="no checkpoint", none="no checkpoint").items():
         assert evaluate.main([*given, "--checkpoint", str(tmp_path / f"{name}.pt")]) == 1

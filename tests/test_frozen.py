@@ -33,7 +33,7 @@ from demos._room import Room
 
 FROZEN = Path(__file__).parent / "frozen"
 API, CONTROLS, LINKS = (json.loads((FROZEN / f"{name}.json").read_text(encoding="utf-8")) for name in ("api", "controls", "links"))
-RENAMED: dict[str, str] = {}
+RENAMED: dict[str, str] = {"Eight heaps": "Eight clusters"}
 """Values that have another name now: old -> new. The old one is still taken."""
 
 

@@ -58,7 +58,7 @@ def _empty(monkeypatch):
     assert not live._busy, "a place was not given back"
 
 
-def begun(token: str = "a", key: str | None = None, text: str = "Eight heaps", kind: str = GAN, seed=3, knobs=KNOBS, plan=""):
+def begun(token: str = "a", key: str | None = None, text: str = "Eight clusters", kind: str = GAN, seed=3, knobs=KNOBS, plan=""):
     return gan.train(token, key, text, kind, seed, *knobs, plan)
 
 
@@ -218,7 +218,7 @@ def test_one_step_of_one_network_and_what_goes_on_is_stopped_for_it():
     key = next(work)[3]
     steps = live.kept(key).live.steps
     for step, name in ((gan.step_discriminator, "discriminator"), (gan.step_generator, "generator")):
-        found = step(key, "Eight heaps", GAN, 3, *KNOBS, "")
+        found = step(key, "Eight clusters", GAN, 3, *KNOBS, "")
         steps += 1
         assert found[3] == key and live.kept(key).live.steps == steps
         assert live.read(found[4])[-1].what == name
@@ -234,8 +234,8 @@ def test_a_run_that_was_not_kept_is_said_and_trained_again():
     work.close()
     *_, last = begun("start", "gone", plan=plan)
     assert "trained again" in last[2] and last[4] == plan
-    assert "was not kept" in refusal(gan.step_generator, "gone", "Eight heaps", GAN, 3, *KNOBS, plan)
-    values = [WEIGHTS, 3, "Eight heaps", GAN, *KNOBS, plan, "gone"]
+    assert "was not kept" in refusal(gan.step_generator, "gone", "Eight clusters", GAN, 3, *KNOBS, plan)
+    values = [WEIGHTS, 3, "Eight clusters", GAN, *KNOBS, plan, "gone"]
     assert "was not kept" in refusal(gan.training_picture, *values)
 
 
@@ -256,7 +256,7 @@ def test_a_pause_after_long(monkeypatch):
 # ---- what sixty seconds give ------------------------------------------------------------------------------------------
 
 
-def shares_after(steps: int, settings: Settings, text: str = "Eight heaps", kind: str = GAN) -> dict[str, float]:
+def shares_after(steps: int, settings: Settings, text: str = "Eight clusters", kind: str = GAN) -> dict[str, float]:
     training = Training(text, kind, 7)
     training.settings = settings
     for _ in range(steps):
@@ -264,10 +264,10 @@ def shares_after(steps: int, settings: Settings, text: str = "Eight heaps", kind
     return live.look(training).shares
 
 
-def test_it_finds_the_heaps_collapses_on_purpose_and_is_cured():
+def test_it_finds_the_clusters_collapses_on_purpose_and_is_cured():
     good = shares_after(2000, Settings())
     assert good["found"] > 0.9 and good["near"] > 0.6
-    training = Training("Eight heaps", GAN, 7)
+    training = Training("Eight clusters", GAN, 7)
     fallen = Settings(generator_steps=gan.COLLAPSE_STEPS)
     found = []
     for steps, settings in ((800, fallen), (1500, replace(fallen, cure=MINIBATCH))):
@@ -357,7 +357,7 @@ def test_a_kind_or_data_that_there_is_not_is_refused(monkeypatch):
 def test_other_data_other_models_and_clicks_end_the_run():
     for act in (
         lambda key: gan.choose_data("Moons", key), lambda key: gan.choose_kind(VAE, key, "Moons"),
-        lambda key: gan.add_points(gr.EventData(None, {"points": [[0.5, 0.5]]}), key, "Moons"),
+        lambda key: gan.add_points(gr.EventData(None, {"dabs": [[0.5, 0.5]]}), key, "Moons"),
         lambda key: gan.paste_points("0.1 0.2\n0.3 0.4", key),
     ):  # fmt: skip
         work = begun()

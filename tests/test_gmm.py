@@ -197,7 +197,7 @@ def test_a_mixture_is_trained_stopped_and_resumed_like_the_others(command, tmp_p
     folders = [tmp_path / name / "weights" for name in ("straight", "halves")]
     assert len({catalog.sha256(folder / "model.safetensors") for folder in folders}) == 1
     assert all((folder / "samples.png").is_file() for folder in folders)
-    facts = json.loads((folders[0] / "config.json").read_text())["training"]
+    facts = json.loads((folders[0] / "config.json").read_text(encoding="utf-8"))["training"]
     assert facts["steps"] == 6 and facts["batch_size"] == facts["training_pictures"] > 250
     found = catalog.read(folders[0])
     assert found.sample(Draws(0, 2)).shape == (2, 1, 28, 28)

@@ -42,7 +42,7 @@ def test_a_cards_number_is_the_one_of_the_evaluation(model):
     name, number = covers.headline(model)
     key, _, data = catalog.about(model)["headline"].rpartition("-")
     assert name == f"{model}-{data}" and number["key"] == key
-    stored = json.loads((catalog.WEIGHTS / name / "evaluation.json").read_text())["measures"]
+    stored = json.loads((catalog.WEIGHTS / name / "evaluation.json").read_text(encoding="utf-8"))["measures"]
     assert number in stored
     words = _home.number_words(name, number)
     assert number["measure"].split(",")[0] in words
@@ -55,7 +55,8 @@ def test_a_model_without_numbers_says_so(shelf):
 
 
 def test_a_card_of_weights_that_are_not_here_yet_opens_without_asking_for_them(shelf):
-    catalog.TABLE.write_text(json.dumps({"dcgan-faces": {"repository": "a/b", "commit": "c" * 40, "file": "model.safetensors"}}))
+    entry = {"repository": "a/b", "commit": "c" * 40, "file": "model.safetensors"}
+    catalog.TABLE.write_text(json.dumps({"dcgan-faces": entry}), encoding="utf-8")
     catalog.table.cache_clear()
     shown = _home.card("dcgan", "gans", "GANs")
     assert "<img" not in shown and "DCGAN" in shown and "not measured yet" in shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
 import os
 import pickle
@@ -38,7 +39,7 @@ def write_down(commit: str, files: dict[str, bytes]) -> None:
     config = json.loads(files["config.json"])
     entry = {"repository": REPOSITORY, "commit": commit, "file": "model.safetensors", "sha256": config["sha256"],
              "bytes": config["bytes"], "config": hub.digest(config)}  # fmt: skip
-    catalog.TABLE.write_text(json.dumps({NAME: entry}))
+    catalog.TABLE.write_text(json.dumps({NAME: entry}), encoding="utf-8")
     catalog.table.cache_clear()
     catalog._loaded.clear()
 
@@ -113,10 +114,15 @@ def test_what_is_not_on_the_hub_or_no_source_is_one_sentence(shelf):
         ("short", "could not be fetched from the Hub .Consistency check failed"),
         ("cut", "could not be fetched from the Hub"),
         ("503", "could not be fetched from the Hub .*503"),
+        ("endless", "could not be fetched from the Hub .more than the [0-9,]+ bytes that it announced"),
+        ("drip", "could not be fetched from the Hub .it came too slowly"),
+        ("elsewhere", "are missing: the repository someone/dcgan-fashion answers with another commit than [0-9a-f]{40}; try"),
     ],
 )
 def test_a_bad_file_is_refused_and_not_kept_and_the_next_try_is_clean(small_hub, uploaded, monkeypatch, fault, sentence):
     monkeypatch.setattr(file_download.time, "sleep", lambda seconds: None)  # between the client's tries
+    if fault == "drip":
+        monkeypatch.setattr(hub, "PATIENCE", -1)
     small_hub.fault = fault
     for _ in range(2):
         with pytest.raises(WeightsError, match=sentence) as caught:
@@ -124,6 +130,7 @@ def test_a_bad_file_is_refused_and_not_kept_and_the_next_try_is_clean(small_hub,
         assert "\n" not in str(caught.value) and f"try again, or restore the folder weights/{NAME}" in str(caught.value)
         assert kept() == [] and not catalog._loaded and not hub._downloads
     small_hub.fault = ""
+    monkeypatch.setattr(hub, "PATIENCE", 60)
     assert catalog.load(NAME).sample(Draws(0, 1)).shape == (1, 1, 16, 16)
 
 
@@ -175,7 +182,7 @@ def test_the_three_kinds_of_not_found_are_told_apart(small_hub, uploaded):
         ),
     ]
     for change, sentence in cases:
-        catalog.TABLE.write_text(json.dumps({NAME: entry | change}))
+        catalog.TABLE.write_text(json.dumps({NAME: entry | change}), encoding="utf-8")
         catalog.table.cache_clear()
         with pytest.raises(WeightsError, match=f"^the weights {NAME} are missing: {sentence}$"):
             catalog.load(NAME)
@@ -260,7 +267,7 @@ def test_nothing_is_fetched_at_import_or_while_the_page_is_built(small_hub, uplo
 
     entry = catalog.table()[NAME]
     names = [f"{room.stem}-mine" for room in app.DEMOS.glob("[!_]*.py") if room.stem in catalog.names()]
-    catalog.TABLE.write_text(json.dumps(dict.fromkeys([NAME, *names], entry)))
+    catalog.TABLE.write_text(json.dumps(dict.fromkeys([NAME, *names], entry)), encoding="utf-8")
     catalog.table.cache_clear()
     assert {name.partition("-")[0] for name in names} <= {room for rooms in app.rooms().values() for room in rooms}
     app.build()
@@ -268,3 +275,29 @@ def test_nothing_is_fetched_at_import_or_while_the_page_is_built(small_hub, uplo
     with pytest.raises(WeightsError, match="are not here yet; the first who uses them in the page fetches them"):
         catalog.load(NAME)
     assert small_hub.log == []
+
+
+def test_an_event_waits_for_weights_only_so_long_and_only_for_who_is_there(monkeypatch):
+    """The others in the queue wait for it; the download goes on."""
+    import gradio as gr
+    from gradio.context import LocalContext
+
+    from demos._kit import events
+
+    download = hub.Download(hub.Pinned(NAME, REPOSITORY, 40 * "a"))
+    monkeypatch.setattr(hub, "_fetch", lambda download: threading.Event().wait(5))
+    monkeypatch.setattr(events.gr, "Progress", lambda: lambda *values, **named: None)
+    monkeypatch.setattr(events.gr, "Info", lambda *values, **named: None)
+
+    def wait() -> None:
+        LocalContext.blocks.set(object())
+        LocalContext.event_id.set("event")
+        with pytest.raises(gr.Error, match="The weights dcgan-fashion are being fetched from the Hub; try again in a moment."):
+            events.wait_in_page(download)
+        assert not download.finished.is_set()
+
+    monkeypatch.setattr(events, "PATIENCE", 0.5)
+    contextvars.Context().run(wait)
+    monkeypatch.setattr(events, "PATIENCE", 60)
+    monkeypatch.setattr(events, "visitor_stays", lambda: lambda: False)
+    contextvars.Context().run(wait)

@@ -27,7 +27,7 @@ def small(tmp_path):
     config = json.loads(files["config.json"])
     entry = {"repository": "someone/dcgan-fashion", "commit": hub.add("someone/dcgan-fashion", files), "file": "model.safetensors",
              "sha256": config["sha256"], "bytes": config["bytes"]}  # fmt: skip
-    (tmp_path / "table.json").write_text(json.dumps({"dcgan-fashion": entry}))
+    (tmp_path / "table.json").write_text(json.dumps({"dcgan-fashion": entry}), encoding="utf-8")
     yield hub
     hub.close()
 

@@ -20,7 +20,7 @@ SETS = sorted((PACKAGE / "sets").glob("*.py"))
 MEASURES = sorted((PACKAGE / "measures").glob("*.py"))
 FAMILIES = [file for file in sorted(PACKAGE.glob("*/*.py")) if file.parent.name not in catalog.APART]
 MODELS = [file for file in FAMILIES if not file.name.startswith("_")]
-COMMANDS = {f"gen_models.{file.stem}" for file in PACKAGE.glob("*.py") if "argparse" in file.read_text()}
+COMMANDS = {f"gen_models.{file.stem}" for file in PACKAGE.glob("*.py") if "argparse" in file.read_text(encoding="utf-8")}
 SHARED = {"gen_models.base", "gen_models.layers", "gen_models.losses", "gen_models.degradation"}
 README = ROOT / "README.md"
 
@@ -28,7 +28,7 @@ README = ROOT / "README.md"
 def imported(file: Path) -> set[str]:
     """Every module a file imports, wherever in it; ``from gen_models import catalog`` is ``gen_models.catalog``."""
     found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -120,7 +120,7 @@ def test_the_page_imports_no_command(file):
 
 def words_in(file: Path) -> set[str]:
     """The strings of a file that are one word, and the words between their dashes; text for people has more of them."""
-    nodes = ast.walk(ast.parse(file.read_text()))
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
     strings = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     return {word for string in strings if re.fullmatch(r"[\w-]+", string) for word in (string, *string.split("-"))}
 
@@ -136,10 +136,10 @@ def test_what_measures_names_no_model_no_family_and_no_data_set(file):
 
 @pytest.mark.parametrize("file", GENERAL, ids=label)
 def test_what_a_model_can_do_is_asked_by_verb(file):
-    names = {node.id if isinstance(node, ast.Name) else node.attr for node in ast.walk(ast.parse(file.read_text()))
+    names = {node.id if isinstance(node, ast.Name) else node.attr for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
              if isinstance(node, ast.Name | ast.Attribute)}  # fmt: skip
     assert not names & {"hasattr", "getattr", "signature"}
-    assert "model.config" not in file.read_text()  # the arguments of a constructor
+    assert "model.config" not in file.read_text(encoding="utf-8")  # the arguments of a constructor
 
 
 def test_the_reader_of_words_sees_them():
@@ -183,7 +183,7 @@ def test_importing_the_package_loads_no_model_and_no_torchvision():
 def test_families_are_packages():
     for family in {file.parent for file in MODELS}:
         assert (family / "__init__.py").is_file()
-        assert (family / "__init__.py").read_text().strip() == ""
+        assert (family / "__init__.py").read_text(encoding="utf-8").strip() == ""
 
 
 def test_no_folder_of_one_machine_is_written_down():
@@ -201,8 +201,46 @@ def test_no_folder_of_one_machine_is_written_down():
     assert found == []
 
 
+def without_encoding(tree: ast.AST) -> list[int]:
+    """The lines that read or write text in whatever encoding the machine prefers."""
+    found = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or any(keyword.arg in ("encoding", None) for keyword in node.keywords):
+            continue
+        method = isinstance(node.func, ast.Attribute)
+        name = node.func.attr if method else getattr(node.func, "id", "")
+        modes = node.args[not method :][:1] + [keyword.value for keyword in node.keywords if keyword.arg == "mode"]
+        words = [mode.value for mode in modes if isinstance(mode, ast.Constant) and isinstance(mode.value, str)]
+        plain = not node.args and not node.keywords if method else len(node.args) == 1 and not modes
+        text = plain or any(re.fullmatch(r"[rwax]t?\+?", word) for word in words)
+        if name == "read_text" and method and plain or name == "write_text" and len(node.args) == 1 or name == "open" and text:
+            found.append(node.lineno)
+    return found
+
+
+@pytest.mark.parametrize(
+    "line, seen",
+    [
+        ("path.read_text()", True), ('path.read_text(encoding="utf-8")', False), ("path.write_text(words)", True),
+        ('path.open("a")', True), ('path.open("rb")', False), ("path.open()", True), ("open(path)", True),
+        ('open(path, "w")', True), ('open(path, mode="w+")', True), ('open(path, "xb")', False), ("Image.open(path)", False),
+        ("planes.read_text(pasted)", False), ("read_text(pasted)", False),
+    ],
+)  # fmt: skip
+def test_the_reader_of_encodings_sees_them(line, seen):
+    assert bool(without_encoding(ast.parse(line))) == seen
+
+
+@pytest.mark.parametrize("folder", ["gen_models", "demos", "tests", "benchmarks", "app.py"])
+def test_every_text_file_is_read_and_written_as_utf_8(folder):
+    files = [ROOT / folder] if folder.endswith(".py") else sorted((ROOT / folder).rglob("*.py"))
+    assert files
+    found = {label(file): without_encoding(ast.parse(file.read_text(encoding="utf-8"))) for file in files}
+    assert not {name: lines for name, lines in found.items() if lines}
+
+
 def test_the_readme_lists_every_model_once():
-    rows = [line for line in README.read_text().splitlines() if line.startswith("|")]
+    rows = [line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     cells = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", cell).strip(" *`") for row in rows for cell in row.split("|")]
     titles = [catalog.model_class(name).title for name in NAMES]
     assert len(set(titles)) == len(titles)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import itertools
+import json
 import math
 import re
 from typing import Any
@@ -223,6 +224,38 @@ def test_a_stream_carries_its_run_and_ends_when_it_is_cancelled():
     next(going)
     kit.cancel("run2")
     assert list(going) == []
+
+
+def test_a_change_ends_the_run_of_a_view_that_stands_still():
+    class Stand(Tiles):
+        """A picture with the number that it is of."""
+        sets = property(lambda self: {"number": {"value": len(self.captions[0]), "maximum": 9}})
+
+    def still(number: int) -> Stand:
+        """The number alone."""
+        return Stand([torch.zeros(1, 4, 4)], ["n" * number])
+
+    def count(number: int):
+        """Streams."""
+        for step in range(number):
+            yield still(step + 1)
+
+    view = View("", count, "Count", live=True, still=still, sets=["number"], keep="Save")
+    laid, page = events(toy(views=[view]))
+    (run,) = handlers(page, "submit", "count")
+    going = run.fn("run3", "dcgan-fashion", 9)
+    stamp = re.match(r"<!--run run3 busy (\[.*?\])-->", next(going)[0])
+    assert json.loads(stamp[1]) == [{"__type__": "update", "value": 1, "maximum": 9}]
+    event = handlers(page, "input", "still")[0]
+    begin = run.inputs[0]
+    values = {begin: "run3", laid.controls["number"]: 4, laid.controls["seed"]: 0}
+    found = dict(zip(event.outputs, event.fn(NO_EVENT, *(values.get(part, "dcgan-fashion") for part in event.inputs)), strict=True))
+    assert found[begin] == "" and found[laid.controls["number"]] == {"__type__": "update", "value": 4, "maximum": 9}
+    assert list(going) == []
+    # a link shows the same, and begins nothing
+    controls = [{"number": 4, "seed": 0}.get(name, "dcgan-fashion") for name in laid.controls]
+    shown = dict(zip(laid.shown, laid.show(*controls), strict=True))
+    assert shown[begin] == "" and shown[laid.controls["number"]]["value"] == 4 and "nnnn<" in "".join(map(str, shown.values()))
 
 
 class Counted(Steps):

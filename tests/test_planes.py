@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 
+import gradio as gr
 import numpy as np
 import pytest
 from conftest import refusal
 from scipy import stats
 
 from demos._families import planes
-from demos._families.planes import HEIGHT, MAX_POINTS, Mixture, Walk
+from demos._families.planes import HEIGHT, MAX_POINTS, Board, Mixture, Walk
 
 
 @pytest.fixture
@@ -175,29 +176,50 @@ def test_what_is_saved_is_what_is_shown(mixture):
 
 def test_a_component_that_nothing_belongs_to_fades():
     assert planes.presence(0.0, 10) < 0.2 < 0.5 < planes.presence(0.1, 10) == 1.0
-    bars = planes.weights_html(np.array([0.9, 0.1, 0.0]), np.array([True, True, False]))
-    assert bars.count("unused") == 1 and 'data-used="2"' in bars and "90.0 %" in bars
-    svg = planes.ranked_weights_svg(np.array([0.1, 0.0, 0.9]), np.array([True, False, True]))
-    heights = [float(height) for height in re.findall(r'<rect class="\w+" .*?height="([\d.]+)"', svg)]
-    assert heights == sorted(heights, reverse=True) and heights[0] == 140 and "2 of 3 Gaussians are used" in svg
-    assert re.findall(r'<rect class="(\w+)"', svg) == ["used", "used", "unused"]
-    assert "All 2 Gaussians are used" in planes.ranked_weights_svg(np.array([0.5, 0.5]), np.array([True, True]))
 
 
-def test_a_curve_rises_with_its_values():
-    values = [-3.0, -1.0, -0.5, -0.25]
-    svg = planes.curve_svg(values, 2, "Bound", "nats")
-    places = [tuple(map(float, pair.split(","))) for pair in re.search(r'polyline points="([^"]+)"', svg)[1].split()]
-    assert len(places) == 4
-    assert all(before[0] < after[0] and before[1] > after[1] for before, after in zip(places, places[1:], strict=False))
-    assert re.search(r'<circle cx="([\d.]+)"', svg)[1] == f"{places[2][0]:.1f}"
-    assert "−0.500" in svg and "-0" not in re.sub(r"<[^>]+>", "", svg)
-    assert planes.curve_svg([1.0], 0, "Bound", "nats") == ""
-    assert "nan" not in planes.curve_svg([1.0, 1.0], 0, "Bound", "nats")
+# ---- iterations, fields and actions -----------------------------------------------------------------------------------
 
 
 def test_the_words_say_where_a_walk_stands(mixture):
     walk = Walk((mixture,) * 4, (1.0, 2.0, 3.0, 3.0))
     assert walk.last == 3
-    assert [planes.told(walk, step, 100) for step in (0, 3)] == ["Iteration 0 of 3.", "At rest after 3 iterations."]
-    assert "still moves" in planes.told(walk, 3, 3)
+    assert [planes.progress(walk, step, 100) for step in (0, 3)] == ["Iteration 0 of 3.", "At rest after 3 iterations."]
+    assert "still moves" in planes.progress(walk, 3, 3)
+
+
+@pytest.mark.parametrize("step, first", [(0, [0, 1, 2]), (5, [6, 7, 8]), (100, [0, 1, 2]), (99, [100])])
+def test_a_run_goes_on_from_where_it_is_in_longer_and_longer_strides(mixture, step, first):
+    steps = list(planes.strides(Walk((mixture,) * 101, (0.0,) * 101), step))
+    assert steps[: len(first)] == first and steps[-1] == 100 and steps == sorted(set(steps)) and len(steps) < 60
+
+
+def test_the_slider_ends_where_the_fit_comes_to_rest(mixture):
+    points = planes.unpack("Moons")
+    assert Board(points, mixture, 3, 9).sets == {"step": {"value": 3, "maximum": 9}}
+    assert Board(points, mixture, 0, 0).sets == {"step": {"value": 0, "maximum": 1}}  # one whose ends are one cannot be dragged
+    assert Board(points, mixture).sets == {"step": {"value": 0}}
+    assert Board(points, mixture, charts="<i></i>").html().endswith("</svg><i></i>")
+    assert planes.waiting(points[:1], 3).note.endswith("1 of 3 are there.")
+
+
+def test_points_are_chosen_clicked_and_pasted():
+    field = planes.Points()
+    assert field.updates("", "Rings") == ["Rings", "Rings"] and field.updates("", planes.pack(np.zeros((2, 2))))[1] == planes.OWN
+    with gr.Blocks():
+        choose = field.changes(field.build(""))[0].value
+    assert [choose("", choice) for choice in ("Rings", planes.OWN)] == ["Rings", ""]
+    assert "Points must be one of" in refusal(choose, "", "Stars")
+    added = planes.add_points([[0.2, 0.2]], "")
+    assert len(planes.unpack(added["points"])) == 1 and added["step"] == 0
+    pasted = planes.use_pasted("1 1\n9 9\n5 1")
+    assert len(planes.unpack(pasted["points"])) == 3 and pasted["step"] == 0
+    (step,) = (action.do for action in planes.actions(7) if action.button == "One step")
+    assert [step("Rings", 3, before)["step"] for before in (0, 6, 7)] == [1, 7, 7]
+    assert "there are none" in refusal(step, "", 3, 0)
+
+
+def test_older_names_of_presets_are_still_taken():
+    assert planes.migrate({"points": "Eight heaps", "seed": 1}) == {"points": "Eight clusters", "seed": 1}
+    assert planes.migrate({"points": ["x"]}) == {"points": ["x"]} and planes.migrate({}) == {}
+    assert planes.sent("Eight heaps") == "Eight clusters" == planes.SentPoints().check("", "Eight heaps")

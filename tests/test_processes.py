@@ -217,7 +217,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> None:
 def test_when_one_of_two_is_killed_the_run_goes_on_with_two_or_with_one(words, tmp_path):
     fleet.run(command, 2, [*words, "--out", str(tmp_path / "straight")])
     straight = state_of(tmp_path / "straight")
-    assert json.loads((tmp_path / "straight" / "weights" / "config.json").read_text())["training"]["processes"] == 2
+    assert json.loads((tmp_path / "straight" / "weights" / "config.json").read_text(encoding="utf-8"))["training"]["processes"] == 2
 
     out = tmp_path / "killed"
     often = [*words, "--checkpoint-minutes", "0"]
@@ -227,7 +227,7 @@ def test_when_one_of_two_is_killed_the_run_goes_on_with_two_or_with_one(words, t
     for process in group:
         process.join(60)
     assert [process.exitcode for process in group] == [1, -signal.SIGKILL]
-    last = (tmp_path / "log.0").read_text().strip().splitlines()[-1]
+    last = (tmp_path / "log.0").read_text(encoding="utf-8").strip().splitlines()[-1]
     assert last.startswith("error: another process of this training is gone at step ")
     assert "--resume" in last
     assert 1 <= state_of(out)["step"] < 12
@@ -248,7 +248,7 @@ def test_control_c_and_a_loss_that_fails_in_one_process_end_both(words, tmp_path
     out = tmp_path / "stopped"
     group = fleet.start(command, 2, [*words, "--out", str(out), "--steps", "100000"], 0.02, log=tmp_path / "log")
     log = tmp_path / "log.0"
-    wait_for(lambda: log.exists() and "1/100000" in log.read_text())
+    wait_for(lambda: log.exists() and "1/100000" in log.read_text(encoding="utf-8"))
     os.kill(group[1].pid, signal.SIGINT)  # one of them hears it, both stop after the same step
     for process in group:
         process.join(60)
@@ -260,7 +260,7 @@ def test_control_c_and_a_loss_that_fails_in_one_process_end_both(words, tmp_path
         process.join(60)
     assert [process.exitcode for process in group] == [1, 1]
     for rank in (0, 1):
-        said = (tmp_path / f"bad.{rank}").read_text().strip().splitlines()[-1]
+        said = (tmp_path / f"bad.{rank}").read_text(encoding="utf-8").strip().splitlines()[-1]
         assert said.startswith("error: the loss term 'fool' is not a number at step 0;")
     assert not (tmp_path / "failed" / train.CHECKPOINT).exists()
 

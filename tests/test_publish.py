@@ -30,7 +30,7 @@ def test_a_run_becomes_weights_with_card_samples_and_checksum(shelf, run):
     entry = catalog.table()["vae-mnist"]
     assert entry["sha256"] == catalog.sha256(folder / "model.safetensors")
     assert entry["bytes"] == (folder / "model.safetensors").stat().st_size
-    text = (folder / "README.md").read_text()
+    text = (folder / "README.md").read_text(encoding="utf-8")
     assert text.startswith("---\n")
     for part in ("VAE on", "python -m gen_models.train vae-mnist", "Not measured yet", "Where it fails", entry["sha256"][:16]):
         assert part in text
@@ -60,7 +60,7 @@ def test_a_translator_has_examples_where_its_data_is_at_hand(shelf, tmp_path, da
     tested = load_data("facades", "test", 32)
     shown = pixels(folder / sheets.SAMPLES)
     assert shown.shape[1] == 8 * 32 and np.array_equal(shown[:32, :32], tested.images[0].permute(1, 2, 0).numpy())
-    text = (folder / "README.md").read_text()
+    text = (folder / "README.md").read_text(encoding="utf-8")
     assert "the first pictures held back from training" in text and "| In the paper | 200 epochs of 400 pairs" in text
     # without the data they stay, and the translation is that of the present weights
     before = [(folder / file).read_bytes() for file in files]
@@ -108,7 +108,7 @@ def test_a_restorer_has_examples_where_its_data_is_at_hand(shelf, tmp_path, data
     tested = load_data("photos", "test", 32)
     shown = pixels(folder / sheets.SAMPLES)
     assert shown.shape[1] == 8 * 32 and np.array_equal(shown[96:128, :32], tested.images[0].permute(1, 2, 0).numpy())
-    text = (folder / "README.md").read_text()
+    text = (folder / "README.md").read_text(encoding="utf-8")
     for part in (
         "# EDSR on photographs, paintings and textures, 4 times", "the first pictures held back from training; rows of shrunk",
         "| Trained to undo | shrunk bicubically, to 1/4 of the side |", "-> (B, 3, 4H, 4W)", "pipeline_tag: image-to-image",
@@ -122,7 +122,7 @@ def test_a_card_names_the_recipe_of_its_own_name(shelf, tmp_path):
         facts = {"origins": {"edsr-faces": "ab" * 32}} if scale == 8 else {}
         catalog.save(model, tmp_path / name / "weights", {"model": "edsr", "data": "faces", "training": facts})
         assert publish.main([name, "--from", str(tmp_path / name)]) == 0
-        text = (shelf / name / "README.md").read_text()
+        text = (shelf / name / "README.md").read_text(encoding="utf-8")
         assert f"gen_models.train {name} --large" in text and f"scale={scale}" in text.partition("With a GPU")[2]
         assert "here 16 x 16 colour" in text
         assert ("Started from, or asked | edsr-faces (SHA-256 `abababab" in text) == (scale == 8)
@@ -138,8 +138,8 @@ def test_a_commit_stays_pinned_as_long_as_the_file_is_the_same(shelf, run):
     publish._enter("vae-mnist", shelf / "vae-mnist", commit="c" * 40)
     publish.main(["vae-mnist", "--card-only"])
     assert catalog.table()["vae-mnist"]["commit"] == "c" * 40
-    config = json.loads((shelf / "vae-mnist" / "config.json").read_text())
-    (shelf / "vae-mnist" / "config.json").write_text(json.dumps(config | {"value_range": "another"}))
+    config = json.loads((shelf / "vae-mnist" / "config.json").read_text(encoding="utf-8"))
+    (shelf / "vae-mnist" / "config.json").write_text(json.dumps(config | {"value_range": "another"}), encoding="utf-8")
     publish.main(["vae-mnist", "--card-only"])
     assert catalog.table()["vae-mnist"]["commit"] is None  # the commit holds another configuration
     publish._enter("vae-mnist", shelf / "vae-mnist", commit="c" * 40)
@@ -188,7 +188,7 @@ def test_without_a_network_an_upload_says_so(shelf, run, capsys):
     assert publish.main(["vae-mnist", "--from", str(run), "--hub"]) == 1
     assert "the Hub cannot be reached" in capsys.readouterr().err
     assert catalog.table()["vae-mnist"]["commit"] is None
-    assert json.loads(catalog.TABLE.read_text())
+    assert json.loads(catalog.TABLE.read_text(encoding="utf-8"))
 
 
 # ---- the Hub ----------------------------------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ def small_hub_token(small_hub, monkeypatch):
 
 def measured(run) -> None:
     digest = catalog.sha256(run / "weights" / "model.safetensors")
-    (run / "weights" / "evaluation.json").write_text(json.dumps({"sha256": digest, "measures": [MEASURED]}))
+    (run / "weights" / "evaluation.json").write_text(json.dumps({"sha256": digest, "measures": [MEASURED]}), encoding="utf-8")
 
 
 def test_an_upload_makes_a_repository_from_which_the_weights_load(small_hub_token, shelf, run, capsys):
@@ -235,7 +235,7 @@ def test_the_card_on_the_hub_has_license_tags_data_set_task_and_numbers_with_the
 
     measured(run)
     publish.main(["vae-mnist", "--from", str(run)])
-    plain = ModelCard((shelf / "vae-mnist" / "README.md").read_text())
+    plain = ModelCard((shelf / "vae-mnist" / "README.md").read_text(encoding="utf-8"))
     card = ModelCard(cards.hub_card("vae-mnist"))
     assert card.text == plain.text and plain.data.eval_results is None
     assert (card.data.license, card.data.pipeline_tag) == ("mit", "unconditional-image-generation")
@@ -244,8 +244,8 @@ def test_the_card_on_the_hub_has_license_tags_data_set_task_and_numbers_with_the
     assert (number.metric_type, number.metric_value, number.dataset_type) == ("bound", 88.9, "ylecun/mnist")
     assert number.metric_args["protocol"] == "10000 test pictures" and number.metric_args["error"] == 0.3
     # of other weights than these, no number
-    config = json.loads((shelf / "vae-mnist" / "evaluation.json").read_text())
-    (shelf / "vae-mnist" / "evaluation.json").write_text(json.dumps(config | {"sha256": "0" * 64}))
+    config = json.loads((shelf / "vae-mnist" / "evaluation.json").read_text(encoding="utf-8"))
+    (shelf / "vae-mnist" / "evaluation.json").write_text(json.dumps(config | {"sha256": "0" * 64}), encoding="utf-8")
     assert ModelCard(cards.hub_card("vae-mnist")).data.eval_results is None
 
 

@@ -308,7 +308,7 @@ def test_the_second_starts_from_the_first_and_resumes_to_the_last_bit(small, dat
     assert all(torch.equal(value, two["model"][key]) for key, value in one["model"].items())
     folder = tmp_path / "straight" / "weights"
     assert catalog.sha256(folder / "model.safetensors") == catalog.sha256(tmp_path / "halves" / "weights" / "model.safetensors")
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     assert config["training"]["origins"]["edsr-faces"] == catalog.sha256(tmp_path / "e" / "weights" / "model.safetensors")
     assert config["training"]["command"] == "python -m gen_models.train srgan-faces --start PATH"
     assert config["degradation"] == "shrunk bicubically, to 1/4 of the side"
@@ -325,7 +325,7 @@ def test_the_second_starts_from_the_first_and_resumes_to_the_last_bit(small, dat
 
 def test_weights_of_another_scale_do_not_start_it(small, data_folder, tmp_path, capsys):
     assert run("edsr-faces8", data_folder, tmp_path / "e8") == 0
-    config = json.loads((tmp_path / "e8" / "weights" / "config.json").read_text())
+    config = json.loads((tmp_path / "e8" / "weights" / "config.json").read_text(encoding="utf-8"))
     assert config["data"] == "faces" and config["arguments"]["scale"] == 8
     assert run("srgan-faces", data_folder, tmp_path / "s", "--start", str(tmp_path / "e8")) == 1
     assert "of another size or scale" in capsys.readouterr().err
@@ -351,7 +351,7 @@ def test_photos_and_a_users_own_folder_train(small, data_folder, own_folder, tmp
     assert run("edsr-photos", data_folder, tmp_path / "p") == 0
     assert run("edsr-mine", data_folder, tmp_path / "m", "--data", f"folder:{own_folder}") == 0
     for out, data in (("p", "photos"), ("m", "folder")):
-        config = json.loads((tmp_path / out / "weights" / "config.json").read_text())
+        config = json.loads((tmp_path / out / "weights" / "config.json").read_text(encoding="utf-8"))
         assert config["data"] == data
         with torch.no_grad():
             assert catalog.read(tmp_path / out / "weights").enlarge(torch.rand(1, 3, 9, 11)).shape == (1, 3, 36, 44)

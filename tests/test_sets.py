@@ -86,7 +86,7 @@ def test_one_file_more_is_one_data_set_more(tmp_path, monkeypatch):
     (tmp_path / "stripes.py").write_text(
         "from gen_models.sets import Record\n"
         "RECORD = Record(title='Stripes', card_title='stripes', what='lines', terms='none', license='license: mit', read=print)\n"
-    )
+    , encoding="utf-8")
     monkeypatch.setattr(sets, "PACKAGE", tmp_path)
     monkeypatch.setattr(sets, "__path__", [str(tmp_path)])
     sets.names.cache_clear()
@@ -337,7 +337,7 @@ def test_pairs_that_do_not_match_are_one_sentence(own_pairs, tmp_path):
 
 
 def test_a_broken_half_takes_its_pair_along(own_pairs):
-    (own_pairs / "B" / "7.bmp").write_text("not a picture")
+    (own_pairs / "B" / "7.bmp").write_text("not a picture", encoding="utf-8")
     with pytest.warns(UserWarning, match="skipped 7"):
         every = parts(f"paired:{own_pairs}", size=16)
     assert sum(map(len, every)) == 39
@@ -421,10 +421,10 @@ def test_a_broken_file_is_skipped_by_name(tmp_path):
     generator = np.random.default_rng(0)
     for number in range(30):
         smooth(generator, 20).save(tmp_path / f"{number}.png")
-    (tmp_path / "notes.txt").write_text("not a picture, and not looked at")
+    (tmp_path / "notes.txt").write_text("not a picture, and not looked at", encoding="utf-8")
     whole = (tmp_path / "0.png").read_bytes()
     (tmp_path / "empty.jpg").write_bytes(b"")
-    (tmp_path / "text.png").write_text("not a picture either")
+    (tmp_path / "text.png").write_text("not a picture either", encoding="utf-8")
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     with pytest.warns(UserWarning, match="skipped") as caught:
         found = read_every_part(tmp_path, size=8)

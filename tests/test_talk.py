@@ -91,7 +91,7 @@ def page_at(address: str, query: str):
 def stage(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stage")
     with serving(folder, sys.executable, "app.py", "--talk", "--path", PATH) as address:
-        log = (folder / "log.txt").read_text()
+        log = (folder / "log.txt").read_text(encoding="utf-8")
         for room in PATH.split(","):
             assert all(f"{name}: " in log for name in catalog.trained(room)), "ready, but not warm"
         assert log.index("vae-") < log.index("dcgan-") < log.index("Running on")

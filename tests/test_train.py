@@ -76,7 +76,7 @@ def test_the_command_trains_and_the_result_loads(command, tmp_path, capsys):
     images = model.sample(Draws(7, 3))
     assert images.shape == (3, 1, 16, 16)
     assert torch.isfinite(images).all()
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     assert config["model"] == "dcgan"
     assert config["data"] == "fashion"
     assert config["arguments"] == TINY
@@ -383,7 +383,7 @@ def test_a_folder_that_is_read_only_is_refused_before_anything_is_read(tmp_path_
         (process,) = fleet.start(without_rights, 1, ["dcgan-fashion", "--out", f"{name}/run", "--data-dir", "/nowhere"], log=log)
         process.join(120)
     assert process.exitcode == 1
-    error = log.with_name("log.0").read_text().strip()
+    error = log.with_name("log.0").read_text(encoding="utf-8").strip()
     assert error == f"error: nothing can be written to {name}/run (Permission denied); name another folder with --out"
 
 

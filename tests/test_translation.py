@@ -413,7 +413,7 @@ def test_a_resumed_run_is_the_run_without_a_stop_to_the_last_bit(small, shelf, d
     assert catalog.sha256(folder / "model.safetensors") == catalog.sha256(tmp_path / "halves" / "weights" / "model.safetensors")
     assert (folder / "samples.png").is_file()
     assert (tmp_path / "straight" / "samples-000004.png").is_file()
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     assert len(config["domains"]) == 2
     assert config["data"] == name.partition("-")[2]
     if name.startswith("cyclegan"):
@@ -432,7 +432,7 @@ def test_a_users_own_pairs_train(small, shelf, tmp_path, capsys):
         data = f"{layout}:{tmp_path / 'own'}"
         words = [name, "--data", data, "--out", str(tmp_path / name), "--steps", "2", "--sample-every", "0"]
         assert train.main([*words, "--cpu"]) == 0
-        config = (tmp_path / name / "weights" / "config.json").read_text()
+        config = (tmp_path / name / "weights" / "config.json").read_text(encoding="utf-8")
         assert json.loads(config)["data"] == layout
         assert f"--data {layout}:PATH" in config
         assert str(tmp_path) not in config

@@ -10,8 +10,8 @@ import tomllib
 import pytest
 from conftest import ROOT
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-WORKFLOW = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+WORKFLOW = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
 TESTED = re.findall(r'"(3\.\d+)"', re.search(r"python: \[(.*)\]", WORKFLOW)[1])
 """The Pythons of the workflow, the oldest first."""
 
@@ -38,7 +38,7 @@ def test_a_newer_grammar_would_be_noticed():
 
 def test_everyone_names_the_same_pythons():
     oldest = re.fullmatch(r">=(3\.\d+)", PROJECT["project"]["requires-python"])[1]
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert TESTED[0] == oldest
     assert re.findall(r"Python (3\.\d+) or newer", readme) == [oldest]
     assert PROJECT["tool"]["ruff"]["target-version"] == "py" + oldest.replace(".", "")

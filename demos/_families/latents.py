@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import gradio as gr
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from demos._kit import charts
 from demos._kit.checks import integer, number
 from demos._kit.fields import Sliders, Text
 from demos._kit.pictures import png_uri, strip_image, to_pil
+from demos._kit.shipped import tensors
 from demos._kit.shown import Film, Html, Single, Tiles
 from demos._widgets import script
 from gen_models import Draws, catalog, load, runtime
@@ -34,12 +36,7 @@ FRAMES = 24
 @lru_cache(maxsize=16)
 def latent_kl(weights: str) -> Tensor:
     """Mean KL of every latent on validation pictures, (latent_dim,) nats; read from the file, without the model."""
-    try:
-        with safe_open(catalog.folder_of(weights) / "model.safetensors", "pt") as file:
-            return file.get_tensor("latent_kl").float()
-    except (OSError, SafetensorError) as error:
-        cure = f"restore weights/{weights} or train again"
-        raise catalog.WeightsError(f"the weights {weights} are missing or damaged; {cure}") from error
+    return tensors(weights, "latent_kl")[0]
 
 
 def order(weights: str) -> list[int]:
@@ -57,24 +54,26 @@ def to_text(z: Tensor) -> str:
     return ",".join([f"{value:.3f}" for value in z.tolist()])
 
 
-def from_text(weights: str, text: str) -> Tensor:
-    """The latents (latent_dim,) that :func:`to_text` wrote; zeros, the middle of the prior, for an empty text.
+def numbers(text: str, size: int, what: str) -> Tensor:
+    """The numbers (size,) that :func:`to_text` wrote, within the limit; zeros for an empty text or one of another length.
 
     Raises:
-        gr.Error: if they are no numbers.
+        gr.Error: if they are no numbers; the sentence begins with ``what``.
     """
-    size = len(latent_kl(weights))
-    if not text:
-        return torch.zeros(size)
     try:
-        z = torch.tensor([float(part) for part in text[:4000].split(",")])
+        z = torch.tensor([float(part) for part in text[:4000].split(",")]) if text else torch.zeros(size)
     except ValueError:
         z = torch.full((size,), math.nan)
     if len(z) != size:
         return torch.zeros(size)  # of another data set: start in the middle
     if not torch.isfinite(z).all():
-        raise gr.Error("The latents must be numbers, separated by commas.")
+        raise gr.Error(f"{what} must be numbers, separated by commas.")
     return z.clamp(-LIMIT, LIMIT)
+
+
+def from_text(weights: str, text: str) -> Tensor:
+    """The latents (latent_dim,) of a text; zeros are the middle of the prior."""
+    return numbers(text, len(latent_kl(weights)), "The latents")
 
 
 def slider_settings(weights: str, text: str) -> list[dict[str, Any]]:
@@ -116,6 +115,24 @@ def sliders() -> Sliders:
         "The latents", count=COUNT, visible=VISIBLE, rest="More latents", low=-LIMIT, high=LIMIT, begin=at_first, read=from_text,
         shown=slider_settings, moved=moved,
     )  # fmt: skip
+
+
+def places(what: str, name: str, count: int, rest: str, size: Callable[[str], int]) -> Sliders:
+    """Numbers as they come, the first ``count`` behind sliders "``name`` 1", "``name`` 2", ...; ``size``: weights -> how many."""
+    def read(weights: str, text: str) -> Tensor:
+        return numbers(text, size(weights) if weights else 0, what)
+
+    def shown(weights: str, text: str) -> list[dict[str, Any]]:
+        values = read(weights, text).tolist()
+        return [dict(value=round(values[rank], 2) if rank < len(values) else 0, label=f"{name} {rank + 1}",
+                     visible=rank < len(values)) for rank in range(count)]  # fmt: skip
+
+    def moved(weights: str, text: str, rank: int, value: Any) -> str:
+        values = read(weights, text)
+        values[rank : rank + 1] = number(value, -LIMIT, LIMIT, name)  # there may be fewer of them than sliders
+        return to_text(values)
+
+    return Sliders(what, count=count, visible=3, rest=rest, low=-LIMIT, high=LIMIT, read=read, shown=shown, moved=moved)
 
 
 def end(letter: str) -> Text:
@@ -224,11 +241,7 @@ def bars(weights: str) -> Html:
     """The KL of every latent, largest first."""
     kl = latent_kl(weights)
     top = float(kl.max()) or 1.0
-    rows = [
-        f'<div class="row"><span>latent {k}</span><div class="track"><div class="fill" style="left:0;width:'
-        f'{100 * float(kl[k]) / top:.1f}%"></div></div><span>{float(kl[k]):.2f} nats</span></div>'
-        for k in order(weights)
-    ]
+    rows = [charts.Bar(f"latent {k}", float(kl[k]) / top, f"{float(kl[k]):.2f} nats") for k in order(weights)]
     carrying = int((kl > 0.1).sum())
     words = f"<p>{carrying} of {len(kl)} latents carry more than 0.1 nats; together they carry {float(kl.sum()):.1f}.</p>"
-    return Html(f'{words}<div class="bars">{"".join(rows)}</div>')
+    return Html(f"{words}{charts.bars(rows)}")

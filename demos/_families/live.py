@@ -24,6 +24,7 @@ import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 import torch
+from gradio.context import LocalContext
 from torch import Tensor
 
 from demos._families import planes
@@ -33,6 +34,7 @@ from demos._kit.markup import picture_html
 from demos._kit.pictures import png_uri, strip_image, to_pil
 from demos._kit.running import is_cancelled, visitor_stays
 from demos._server import request_log
+from demos._server.limits import address_of
 from gen_models import Draws, catalog, runtime
 from gen_models.data import Batches, DataError, DataSet, data_dir, load_data
 from gen_models.live import Diverged, Live
@@ -267,7 +269,8 @@ class Training:
 # ---- the runs of all visitors -----------------------------------------------------------------------------------------
 
 _kept: OrderedDict[str, Training] = OrderedDict()
-_busy: set[str] = set()
+_busy: dict[str, str] = {}
+"""Token of a training -> the address that it works for; "" where nobody knows."""
 _lock = Lock()
 request_log.counts |= {"training": lambda: len(_busy), "runs": lambda: len(_kept)}
 
@@ -315,11 +318,13 @@ def trained(token: str, key: str, training: Training, wanted: list[Part] | None)
     Raises:
         gr.Error: if too many train already, or the training diverges.
     """
-    stays = visitor_stays()
+    stays, address = visitor_stays(), address_of(LocalContext.request.get(None))
     with _lock:
         if len(_busy) >= BUSY:
             raise gr.Error(f"{BUSY} visitors train on this machine already; try again in a minute.")
-        _busy.add(token)
+        if address and list(_busy.values()).count(address) >= BUSY - 1:
+            raise gr.Error(f"{BUSY - 1} trainings from your network are under way; the last place is for others.")
+        _busy[token] = address
     training.owner = token
     steps = ((part.what, part.settings) for part in wanted for _ in range(part.count)) if wanted is not None else None
     finished, until = False, time.monotonic() + LONGEST
@@ -352,7 +357,7 @@ def trained(token: str, key: str, training: Training, wanted: list[Part] | None)
         raise
     finally:
         with _lock:
-            _busy.discard(token)
+            _busy.pop(token, None)
         if not stays() and training.owner == token:
             forget(key)
         if training.owner == token:

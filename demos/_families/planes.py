@@ -1,17 +1,16 @@
-"""Points in the plane, for the rooms of mixtures: picked, clicked or pasted, and drawn with Gaussians among them.
+"""What rooms with points in the plane share: the points, the board that shows them among Gaussians, the iterations of a fit.
 
 A board is 1 wide and ``HEIGHT`` high, its origin at the lower left. Everything here is small arithmetic of its own, because it is
-drawn at the first sight, before any model is imported.
+drawn at the first sight, before any model is imported. The fields of these rooms are called ``points``, ``pasted`` and ``step``.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import html
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -21,12 +20,15 @@ import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 
-from demos._kit.checks import number as real
+from demos._kit.checks import number, one_of
+from demos._kit.fields import Change, Field, Slider
+from demos._kit.plan import Action
+from demos._kit.shown import Html, Shown
 from demos._widgets import script
 
 HEIGHT = 0.7
 MAX_POINTS = 1000
-MAX_LETTERS = 200_000
+MAX_LETTERS = 90_000
 """Of a pasted text."""
 LARGEST = 1e9
 """A pasted coordinate is at most this far from zero."""
@@ -74,7 +76,7 @@ def moons() -> np.ndarray:
 
 
 def eight() -> np.ndarray:
-    """Eight small heaps on a circle, on which generative models like to forget some."""
+    """Eight small clusters on a circle, of which generative models like to forget some."""
     chance = _random(3)
     angles = np.arange(320) * math.pi / 4
     return np.stack([0.5 + 0.27 * np.cos(angles), 0.35 + 0.27 * np.sin(angles)], axis=1) + 0.01 * chance.standard_normal((320, 2))
@@ -88,7 +90,9 @@ def spiral() -> np.ndarray:
     return (0.5, 0.35) + 0.3 * way[:, None] * turned + 0.006 * chance.standard_normal((320, 2))
 
 
-PRESETS = {"Blobs": blobs, "Rings": rings, "Moons": moons, "Eight heaps": eight, "Spiral": spiral}
+PRESETS = {"Blobs": blobs, "Rings": rings, "Moons": moons, "Eight clusters": eight, "Spiral": spiral}
+RENAMED = {"Eight heaps": "Eight clusters"}
+"""Presets in older links and calls -> today's."""
 CHOICES = (*PRESETS, OWN)
 
 
@@ -136,7 +140,7 @@ def with_clicked(text: str, clicked: Any) -> str:
         raise gr.Error("A click must say where it was.")
     before = given(text)
     _few(len(before) + len(clicked))
-    more = [(real(x, 0, 1, "The place"), HEIGHT * (1 - real(y, 0, 1, "The place"))) for x, y in clicked]
+    more = [(number(x, 0, 1, "The place"), HEIGHT * (1 - number(y, 0, 1, "The place"))) for x, y in clicked]
     return pack(np.concatenate([before, np.array(more)]))
 
 
@@ -149,21 +153,21 @@ def read_text(text: Any) -> tuple[np.ndarray, bool]:
     text = text if isinstance(text, str) else ""
     if len(text) > MAX_LETTERS:
         raise gr.Error(f"This text is too long; there is room for {MAX_POINTS:,} points.")
-    lines = [(number, line) for number, line in enumerate(re.split(r"[\n;]", text), 1) if line.strip()]
+    lines = [(place, line) for place, line in enumerate(re.split(r"[\n;]", text), 1) if line.strip()]
     if not lines:
         raise gr.Error("There are no points: write two numbers to a line, such as 0.3, 0.5.")
     _few(len(lines))
     rows = []
-    for number, line in lines:
+    for place, line in lines:
         parts = [part for part in re.split(r"[\s,]+", line.strip()) if part]
         try:
             values = [float(part) for part in parts]
         except ValueError:
             values = []
         if len(values) != 2:
-            raise gr.Error(f"Line {number} must hold two numbers, such as 0.3, 0.5.")
+            raise gr.Error(f"Line {place} must hold two numbers, such as 0.3, 0.5.")
         if not all(abs(value) <= LARGEST for value in values):  # NaN is not
-            raise gr.Error(f"Line {number} holds a coordinate that is no finite number up to a thousand million.")
+            raise gr.Error(f"Line {place} holds a coordinate that is no finite number up to a thousand million.")
         rows.append(values)
     found = np.array(rows)
     fits = bool((found >= 0).all() and (found <= (1, HEIGHT)).all())
@@ -172,7 +176,14 @@ def read_text(text: Any) -> tuple[np.ndarray, bool]:
 
 def sent(points: Any) -> str:
     """A caller's points, the name of a preset or a text for :func:`read_text`, as the text of a board."""
-    return points if isinstance(points, str) and points in PRESETS else pack(read_text(points)[0])
+    name = RENAMED.get(points, points) if isinstance(points, str) else ""
+    return name if name in PRESETS else pack(read_text(points)[0])
+
+
+def migrate(controls: dict[str, Any]) -> dict[str, Any]:
+    """Older links name a preset by its older name."""
+    points = controls.get("points")
+    return controls | ({"points": RENAMED[points]} if isinstance(points, str) and points in RENAMED else {})
 
 
 def _fitted(points: np.ndarray) -> np.ndarray:
@@ -220,10 +231,11 @@ class Mixture:
 
 @dataclass(frozen=True)
 class Walk:
-    """All iterations of a fit: the mixture before and after each of them, and a bound that rises."""
+    """All iterations of a fit: the mixtures, a bound that rises and, if it is known, how many points each component has."""
 
     mixtures: tuple[Mixture, ...]
     bounds: tuple[float, ...]
+    counts: tuple[np.ndarray, ...] = ()
 
     @property
     def last(self) -> int:
@@ -278,7 +290,7 @@ def plot_svg(points: np.ndarray, mixture: Mixture | None, drawn: np.ndarray | No
             fade = presence(float(weight), len(mixture.weights))
             place = f"translate({1000 * mean[0]:.1f} {1000 * (HEIGHT - mean[1]):.1f}) rotate({-angle:.1f})"
             parts.append(
-                f'<g class="heap" data-component="{k}" transform="{place}" stroke="{COLOURS[k]}" fill="{COLOURS[k]}" '
+                f'<g class="cluster" data-component="{k}" transform="{place}" stroke="{COLOURS[k]}" fill="{COLOURS[k]}" '
                 f'opacity="{fade:.2f}"><ellipse rx="{2000 * long:.1f}" ry="{2000 * short:.1f}" fill-opacity=".07" '
                 'stroke-width="2"/>'
                 f'<ellipse rx="{1000 * long:.1f}" ry="{1000 * short:.1f}" fill-opacity=".10" stroke-width="4"/>'
@@ -323,106 +335,183 @@ def plot_picture(points: np.ndarray, mixture: Mixture | None, drawn: np.ndarray 
     return image.resize((1000, round(1000 * HEIGHT)), PIL.Image.Resampling.LANCZOS)
 
 
-def weights_html(weights: np.ndarray, used: np.ndarray) -> str:
-    """The components' weights as bars in their colours; those that are not ``used`` fade."""
-    rows = [
-        f'<div class="row{"" if use else " unused"}"><span>component {k + 1}</span><div class="track"><div class="fill" '
-        f'style="left:0;width:{100 * weight:.1f}%;background:{COLOURS[k]}"></div></div><span>{100 * weight:.1f} %</span></div>'
-        for k, (weight, use) in enumerate(zip(weights.tolist(), used.tolist(), strict=True))
-    ]
-    return f'<div class="bars wide" data-used="{int(used.sum())}">{"".join(rows)}</div>'
-
-
-def ranked_weights_svg(weights: np.ndarray, used: np.ndarray) -> str:
-    """Many weights as upright bars, the largest first; those that are not ``used`` are pale."""
-    order = np.argsort(-weights, kind="stable")
-    left, right, top, bottom = 110, 990, 30, 170
-    high, step = float(weights.max()) or 1.0, (right - left) / len(weights)
-    bars = []
-    for place, k in enumerate(order):
-        tall = max((bottom - top) * float(weights[k]) / high, 2)
-        kind = "used" if used[k] else "unused"
-        bars.append(
-            f'<rect class="{kind}" x="{left + (place + 0.1) * step:.1f}" y="{bottom - tall:.1f}" width="{0.8 * step:.1f}" '
-            f'height="{tall:.1f}"/>'
-        )
-    label = f"weights of {len(weights)} Gaussians, {int(used.sum())} of them used"
-    told = f"{int(used.sum())} of {len(weights)} Gaussians are used"
-    if used.all():
-        told = f"All {len(weights)} Gaussians are used: the pictures have more shapes than that"
-    return (
-        f'<svg class="weights" viewBox="0 0 1000 215" role="img" aria-label="{label}" data-used="{int(used.sum())}">{"".join(bars)}'
-        f'<text x="{left - 8}" y="{top + 8}" text-anchor="end">{100 * high:.1f} %</text>'
-        f'<line x1="{left}" y1="{bottom}" x2="{right}" y2="{bottom}"/>'
-        f'<text x="{left}" y="208">{told}</text></svg>'
-    )
-
-
-def curve_svg(values: Sequence[float], step: int, what: str, unit: str) -> str:
-    """A rising curve over the iterations, with a mark at the present one; nothing for fewer than two values."""
-    if len(values) < 2:
-        return ""
-    left, right, top, bottom = 110, 985, 44, 160
-    low, high = min(values), max(values)
-    span = (high - low) or 1.0
-    last = len(values) - 1
-
-    def place(index: int) -> tuple[float, float]:
-        return left + (right - left) * index / last, bottom - (bottom - top) * (values[index] - low) / span
-
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, range(len(values))))
-    here = min(max(step, 0), last)
-    x, y = place(here)
-    digits = 2 if span < 20 else 0
-    ticks = "".join(
-        f'<text x="{left - 8}" y="{height + 6:.0f}" text-anchor="end">{f"{value:.{digits}f}".replace("-", "−")}</text>'
-        for value, height in ((high, top), (low, bottom))
-    )
-    told = f"{values[here]:.{max(digits, 1) + 1}f}".replace("-", "−")
-    label = f"{what} after each iteration, from {low:.3f} to {high:.3f}"
-    return (
-        f'<svg class="curve" viewBox="0 0 1000 200" role="img" aria-label="{label}">'
-        f'<text x="{left}" y="24">{what}: <tspan class="now">{told}</tspan> {unit}</text>{ticks}'
-        f'<line x1="{left}" y1="{bottom}" x2="{right}" y2="{bottom}"/><polyline points="{line}"/>'
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8"/>'
-        f'<text x="{left}" y="194">0</text><text x="{right}" y="194" text-anchor="end">iteration {last}</text></svg>'
-    )
-
-
 DRAWN = 250
 """New points that a mixture draws."""
+FRAME = 0.08
+"""Seconds between two iterations of a run: one should see it."""
 
 
-def note(words: str) -> str:
-    """A line of words under a picture."""
-    return f'<p class="note">{html.escape(words)}</p>'
+@dataclass
+class Board(Shown):
+    """The board at an iteration; the slider through the iterations goes with it."""
+
+    points: np.ndarray
+    mixture: Mixture | None
+    step: int = 0
+    last: int | None = None
+    """Where the fit comes to rest, if that is known yet."""
+    drawn: np.ndarray | None = None
+    charts: str = ""
+    """HTML under the board."""
+    note: str = ""
+
+    @property
+    def sets(self) -> Mapping[str, Mapping[str, Any]]:
+        """The slider stands at the iteration and ends where the fit comes to rest."""
+        # a slider whose ends are one has no place to be dragged to
+        return {"step": {"value": self.step} | ({} if self.last is None else {"maximum": max(self.last, 1)})}
+
+    def html(self) -> str:
+        return plot_svg(self.points, self.mixture, self.drawn) + self.charts
+
+    def frames(self):
+        return [plot_picture(self.points, self.mixture, self.drawn)]
 
 
-def waiting(points: np.ndarray, components: int, steps: int) -> list:
-    """Board, curve, words and scrubber as long as there are too few points."""
+def waiting(points: np.ndarray, components: int, charts: str = "") -> Board:
+    """The board as long as there are too few points."""
     words = "Click on the board, or press and drag, to add points."
     words += f" {len(points)} of {needed(components)} are there." if len(points) else ""
-    return [plot_svg(points, None), "", note(words), gr.update(maximum=steps, value=0)]
+    return Board(points, None, charts=charts, note=words)
 
 
-def unwalked(points: np.ndarray, mixture: Mixture | None, words: str, steps: int, new: np.ndarray | None = None) -> list:
-    """Board, curve, words and scrubber before the first iteration."""
-    return [plot_svg(points, mixture, new), "", note(words), gr.update(maximum=steps, value=0)]
-
-
-def walked(points: np.ndarray, walk: Walk, step: int, what: str, unit: str, steps: int, new: np.ndarray | None = None) -> list:
-    """Board, curve, words and scrubber at an iteration; ``what`` rises, and ``steps`` are the most that there may be."""
-    # a slider whose ends are one has no place to be dragged to
-    scrubber = gr.update(maximum=max(walk.last, 1), value=step)
-    curve = curve_svg(walk.bounds, step, what, unit)
-    return [plot_svg(points, walk.mixtures[step], new), curve, note(told(walk, step, steps)), scrubber]
-
-
-def told(walk: Walk, step: int, steps: int) -> str:
-    """Where an iteration stands on the way."""
+def progress(walk: Walk, step: int, most: int) -> str:
+    """Where an iteration stands on the way, of which ``most`` iterations are shown."""
     if step < walk.last:
         return f"Iteration {step} of {walk.last}."
-    return f"At rest after {step} iterations." if step < steps else f"Iteration {step}, the last one here; a little still moves."
+    return f"At rest after {step} iterations." if step < most else f"Iteration {step}, the last one here; a little still moves."
 
 
-BOARD_JS = script("points", HEIGHT=round(1000 * HEIGHT))
+def strides(walk: Walk, step: int) -> Iterator[int]:
+    """The iterations that a run shows from ``step`` on, later in longer strides; from the start if it was at rest."""
+    here = step + 1 if 0 < step < walk.last else 0
+    while here < walk.last:
+        yield here
+        here = min(here + 1 + here // 30, walk.last)
+    yield walk.last
+
+
+def fitted(walk: Walk, iterations: int, bound: str) -> Html:
+    """A fit after some iterations for a caller of the API, who gets the bounds until then by the name ``bound``."""
+    last = min(iterations, walk.last)
+    mixture = walk.mixtures[last]
+    return Html("", data={
+        "weights": mixture.weights.tolist(), "means": mixture.means.tolist(), "covariances": mixture.covariances.tolist(),
+        bound: list(walk.bounds[: last + 1]),
+    })  # fmt: skip
+
+
+# ---- fields and actions -----------------------------------------------------------------------------------------------
+
+
+def board(value: str = "", **settings: Any) -> gr.HTML:
+    """A component on which points are clicked and sprayed; its event ``dab`` carries ``dabs`` for :func:`with_clicked`."""
+    return gr.HTML(value, js_on_load=script("points", HEIGHT=round(1000 * HEIGHT)), elem_classes=["plane", "flush"], **settings)
+
+
+@dataclass
+class Points(Field):
+    """The points of the board as one text for :func:`unpack`, with the presets to choose from."""
+
+    label: str = "Points"
+    default: str = "Blobs"
+
+    def build(self, weights):
+        choice = gr.Radio(list(CHOICES), value=self.default, label=self.label, elem_classes=["chips"])
+        return [gr.Textbox(self.default, visible="hidden", show_label=False), choice]
+
+    def check(self, weights, value):
+        given(value)
+        return value
+
+    def updates(self, weights, value, **needs):
+        return [value, value if value in PRESETS else OWN]
+
+    def changes(self, components):
+        def choose(weights: str, choice: str) -> str:
+            return {OWN: ""}.get(one_of(choice, CHOICES, self.label), choice)
+
+        return [Change(components[1].input, [components[1]], choose)]
+
+
+SENT_WORDS = f"""points: {", ".join(PRESETS)}, or two numbers to a line, x and y. Points outside of the board (x from 0 to 1, y
+from 0 to {HEIGHT}) are moved and scaled to fit it.""".replace("\n", " ")
+"""What the documentation of a verb of the API says of :class:`SentPoints`."""
+
+
+class SentPoints(Points):
+    """The points of a caller of the API: a preset, or two numbers to a line."""
+
+    def check(self, weights, value):
+        return sent(value)
+
+
+@dataclass
+class Pasted(Field):
+    """A text with two numbers to a line that is used when a button is pressed."""
+
+    label: str = "Two numbers to a line"
+    default: str = ""
+    redo: bool = False
+    kept: bool = False
+
+    def build(self, weights):
+        with gr.Accordion("Paste points", open=False):
+            text = gr.Textbox(label=self.label, lines=4, max_lines=8, placeholder="0.2, 0.5\n0.8, 0.1")
+            return [text, gr.Button("Use these points", size="sm", elem_classes=["quiet"])]
+
+    def check(self, weights, value):
+        if not isinstance(value, str) or len(value) > MAX_LETTERS:
+            raise gr.Error(f"This is no text, or too long a one; there is room for {MAX_POINTS:,} points.")
+        return value
+
+    def updates(self, weights, value, **needs):
+        return [value, gr.skip()]
+
+    def changes(self, components):
+        return [Change(components[1].click, quick=False)]
+
+
+@dataclass
+class Iteration(Slider):
+    """The iteration that the board shows; 0: before the first one. Set anew, it offers as many as there may be."""
+
+    label: str = "Iteration"
+    default: int = 0
+    high: float = 100
+    step: float = 1
+
+    def updates(self, weights, value, **needs):
+        return [gr.update(value=value, maximum=self.high)]
+
+
+def begin() -> dict[str, int]:
+    """Other points or settings: before the first iteration."""
+    return {"step": 0}
+
+
+def add_points(dabs: Any, points: str) -> dict[str, Any]:
+    """The board with the points that were clicked."""
+    return {"points": with_clicked(points, dabs)} | begin()
+
+
+def use_pasted(pasted: str) -> dict[str, Any]:
+    """The board with the points of a text."""
+    found, moved = read_text(pasted)
+    if moved:
+        gr.Info(f"{len(found)} points, moved and scaled to fit the board.")
+    return {"points": pack(found)} | begin()
+
+
+def actions(most: int) -> list[Action]:
+    """What changes the board, which stands in the main view; ``most``: the last iteration that there may be."""
+    def one_step(points: str, components: int, step: int) -> dict[str, int]:
+        """One iteration further."""
+        enough(unpack(points), components)
+        return {"step": min(step + 1, most)}
+
+    return [
+        Action(one_step, ["step"], button="One step"), Action(add_points, ["points", "step"], on=("", "dab")),
+        Action(use_pasted, ["points", "step"], on="pasted"),
+        *(Action(begin, ["step"], on=name) for name in ("points", "components", "seed")),
+    ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -28,6 +29,10 @@ BESIDE = QUICK | dict(trigger_mode="multiple")
 
 HEAVY = dict(concurrency_id="models", concurrency_limit=1, api_visibility="private")
 """For handlers that wait their turn in the queue."""
+
+
+PATIENCE = 30
+"""Seconds that an event in the queue waits for weights, while those behind it wait for it."""
 
 
 def error_boundary(handler: Callable) -> Callable:
@@ -58,12 +63,24 @@ def error_boundary(handler: Callable) -> Callable:
     return run
 
 
+def visitor_stays() -> Callable[[], bool]:
+    """A question to ask at every step of long work: whether the page that began the present event is still open.
+
+    Gradio itself asks only between two results. Outside of the queue nobody knows, and the answer is yes.
+    """
+    blocks, event = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
+    queue = getattr(blocks, "_queue", None)
+    found = queue.event_ids_to_events.get(event) if queue and event else None
+    return lambda: found is None or found.alive
+
+
 def wait_in_page(download: hub.Download) -> None:
     """Fetch what an event needs: one that waits in the queue shows the progress, one that bypasses it asks for patience.
 
     Raises:
         WeightsError: outside of an event, since nothing is fetched while the page starts.
-        gr.Error: if the event bypasses the queue and the download takes more than a second; it goes on meanwhile.
+        gr.Error: if the event bypasses the queue and the download takes more than a second, if it takes more than ``PATIENCE``
+            seconds, or if the visitor leaves: others wait for the same turn. It goes on meanwhile.
     """
     name = download.pinned.name
     if LocalContext.blocks.get(None) is None:
@@ -74,8 +91,10 @@ def wait_in_page(download: hub.Download) -> None:
     if LocalContext.event_id.get(None) is None:
         raise gr.Error(f"{fetching(download)}; try again in a moment.", title="One moment", print_exception=False)
     gr.Info(f"{fetching(download)}, once.", title="One moment")  # some events hide their progress
-    progress = gr.Progress()
+    progress, stays, until = gr.Progress(), visitor_stays(), time.monotonic() + PATIENCE
     while not download.finished.wait(0.2):
+        if not stays() or time.monotonic() > until:
+            raise gr.Error(f"{fetching(download)}; try again in a moment.", title="One moment", print_exception=False)
         progress(min(1.0, download.done / max(1, download.total)), desc=fetching(download))
 
 

@@ -6,19 +6,33 @@ import base64
 import binascii
 import functools
 import io
+import math
+import threading
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
+import PIL.features
 import PIL.Image
-import PIL.ImageOps
 from gradio.components.base import server
+from gradio.utils import get_upload_folder
 
+from demos._server import memory
 from gen_models.data import square
+from gen_models.pictures import reduced, upright_rgb
 
-MAX_PIXELS = 25_000_000
-"""Pictures above this many pixels are refused."""
+MAX_PIXELS, MAX_LENGTH = 25_000_000, 20_000
+"""Pictures above this many pixels, in all or along a side, are refused."""
+KEPT_PIXELS = 2_000_000
+"""Larger pictures are reduced to this many pixels as soon as they are decoded."""
+PATIENCE = 30
+"""Seconds that a picture waits until it is its turn to be decoded."""
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", *(("AVIF",) if PIL.features.check("avif") else ()))
+NAMES_OF_FORMATS = f"PNG, JPEG, WebP, {'AVIF, ' * ('AVIF' in FORMATS)}BMP, GIF and TIFF"
+END_OF_JPEG = b"\xff\xd9"
+_PLACES = {True: threading.BoundedSemaphore(), False: threading.BoundedSemaphore()}
+"""For decoding: large pictures, small ones."""
 
 
 PIL.Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -73,56 +87,124 @@ class CheckedNumber(gr.Number):
 
 
 def read_picture(file: Path | io.BytesIO) -> PIL.Image.Image:
-    """A picture file as upright RGB on white; of an animation, the first frame.
+    """A picture file as upright RGB on white, in sRGB, of at most ``KEPT_PIXELS``; of an animation, the first frame.
+
+    A JPEG that lacks its end is used as far as it goes, with a warning, as browsers do. One large picture is decoded at a time and
+    one small one beside it, so a few hundred megabytes are enough for any number of visitors.
 
     Raises:
         gr.Error: with one sentence for the page.
     """
     try:
-        image = PIL.Image.open(file, formats=("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"))
+        with _opened(file) as image:
+            large = image.width * image.height > KEPT_PIXELS
     except PIL.Image.DecompressionBombError as error:
         raise _too_large() from error
+    place = _PLACES[large]
+    if not place.acquire(timeout=PATIENCE):
+        raise gr.Error("Many pictures are being read right now; try again in a moment.")
+    try:
+        return _decoded(file)
+    except gr.Error:
+        raise
     except Exception as error:
-        raise gr.Error("This file is not a picture that can be read; PNG, JPEG, WebP, BMP, GIF and TIFF can.") from error
-    with image:
-        if image.width * image.height > MAX_PIXELS:
-            raise _too_large()
-        try:
-            image.seek(0)
-            image.load()
-            longest = max(image.size)
-            # square() crops the middle; here the whole picture is wanted, so only its modes and its turn are mended
-            return upright_rgb(image) if longest > 1 else upright_rgb(image).resize((2, 2))
-        except Exception as error:
-            raise gr.Error("This picture file is damaged and cannot be read.") from error
+        raise gr.Error("This picture file is damaged and cannot be read.") from error
+    finally:
+        if large:  # each thread has a heap of its own: what one leaves there is no use to the next
+            memory.trim()
+        place.release()
 
 
-def sent_picture(text: Any, limit: int = 4_000_000) -> PIL.Image.Image:
-    """A picture that came as text, a data URI or plain base64 of a picture file of up to ``limit`` letters, as upright RGB.
+def _opened(file: Path | io.BytesIO) -> PIL.Image.Image:
+    """The file, looked at and not decoded; refused if it is no picture or too large."""
+    if isinstance(file, io.BytesIO):
+        file.seek(0)
+    try:
+        image = PIL.Image.open(file, formats=FORMATS)
+    except PIL.Image.DecompressionBombError:
+        raise
+    except Exception as error:
+        if is_heic(_bytes(file)):
+            raise gr.Error("This is a HEIC picture, as iPhones take them; save or send it as JPEG first.") from error
+        raise gr.Error(f"This file is not a picture that can be read; {NAMES_OF_FORMATS} can.") from error
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        raise _too_large()
+    if max(image.size) > MAX_LENGTH:
+        image.close()
+        raise gr.Error(f"A side of this picture has more than {MAX_LENGTH:,} pixels; make it smaller first.")
+    return image
+
+
+def _decoded(file: Path | io.BytesIO) -> PIL.Image.Image:
+    """The picture; a JPEG that ends too early is given its end."""
+    try:
+        return _loaded(file)
+    except OSError as error:
+        with _opened(file) as image:
+            if image.format != "JPEG" or "truncated" not in str(error):
+                raise
+        picture = _loaded(io.BytesIO(_bytes(file) + END_OF_JPEG))
+        gr.Warning("The end of this JPEG is missing; what is there is used.")
+        return picture
+
+
+def _loaded(file: Path | io.BytesIO) -> PIL.Image.Image:
+    with _opened(file) as image:
+        image.seek(0)
+        share = math.sqrt(KEPT_PIXELS / (image.width * image.height))
+        if share < 1:  # a JPEG can be decoded at a half, a quarter or an eighth
+            image.draft(None, (math.ceil(image.width * share), math.ceil(image.height * share)))
+        image.load()
+        picture = upright_rgb(reduced(image, KEPT_PIXELS))
+        return picture if max(picture.size) > 1 else picture.resize((2, 2))
+
+
+def _bytes(file: Path | io.BytesIO) -> bytes:
+    return file.getvalue() if isinstance(file, io.BytesIO) else file.read_bytes()
+
+
+def is_heic(start: bytes) -> bool:
+    """Whether a file that starts so is a picture of the kind that iPhones take."""
+    return start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+
+def sent_picture(sent: Any, limit: int = 4_000_000) -> PIL.Image.Image:
+    """A caller's picture as upright RGB: an upload, as ``gradio_client.handle_file`` sends it, a data URI, or plain base64.
+
+    ``sent``: the text, of which ``limit`` letters are read, or a dictionary with the ``path`` of the upload.
 
     Raises:
         gr.Error: with one sentence for the page.
     """
+    if isinstance(sent, dict) and sent.get("path"):
+        return read_picture(uploaded(sent["path"]))
+    text = sent.get("url") if isinstance(sent, dict) else sent
     try:
         content = base64.b64decode(str(text)[:limit].rpartition(",")[2], validate=True)
     except (ValueError, binascii.Error) as error:
-        raise gr.Error("The picture must be a picture file in base64.") from error
+        raise gr.Error("The picture must be a picture file in base64, or an uploaded one.") from error
     return read_picture(io.BytesIO(content))
 
 
-def upright_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
-    """Turned as its EXIF says, 16 bits scaled by their range, transparency on white, RGB."""
-    image = PIL.ImageOps.exif_transpose(image)
-    if image.mode.startswith(("I", "F")):
-        values = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
-        low, high = float(values.min()), float(values.max())
-        # a constant picture keeps its place between black and white instead of being stretched
-        values = (values - low) / (high - low) if high > low else values / max(high, 65535.0)
-        image = PIL.Image.fromarray((values * 255).round().astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = PIL.Image.alpha_composite(PIL.Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+def uploaded(path: Any) -> Path:
+    """The file of an upload.
+
+    Raises:
+        gr.Error: if it is no upload, or is not here any more.
+    """
+    folder = Path(get_upload_folder()).resolve()
+    try:
+        file = Path(path).resolve()
+        inside = file.is_relative_to(folder) and file != folder
+        there = inside and file.is_file()
+    except (TypeError, ValueError, OSError) as error:
+        raise gr.Error("Please upload the picture as a file.") from error
+    if not inside:
+        raise gr.Error("Please upload the picture as a file.")
+    if not there:
+        raise gr.Error("This file is no longer here; upload it again.")
+    return file
 
 
 def _too_large() -> gr.Error:

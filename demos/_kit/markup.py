@@ -48,16 +48,6 @@ def tiles_html(
     return f'<div class="tiles" style="--columns:{columns}">{"".join(tiles)}</div>'
 
 
-def bars_html(shares: Sequence[tuple[str, float]]) -> str:
-    """Names with their shares, from 0 to 1, as bars."""
-    rows = [
-        f'<div class="row"><span>{html.escape(name)}</span><div class="track"><div class="fill" '
-        f'style="left:0;width:{100 * share:.1f}%"></div></div><span>{100 * share:.1f} %</span></div>'
-        for name, share in shares
-    ]
-    return f'<div class="bars">{"".join(rows)}</div>'
-
-
 def legend_bar() -> str:
     """The colours of the heat from 0 to 1."""
     colours = ",".join(f"rgb({','.join(str(int(part)) for part in colour)})" for colour in HEAT)

@@ -75,6 +75,11 @@ class View:
     """Handlers of one group share its places in the queue."""
     limit: int = 8
     """Places of the group."""
+    still: Callable[..., Shown] | None = None
+    """For a live view that streams: a verb that shows at once what the fields say. A change of these ends the run, no frame of
+    which is shown any more; links and saved pictures hold this."""
+    sets: Sequence[str] = ()
+    """Fields that what is shown sets, by its ``sets``."""
     scrub: str = ""
     """Label of a slider that goes back through the steps; what is shown then is a :class:`~demos._kit.shown.Steps`."""
     film: str = ""
@@ -88,6 +93,11 @@ class View:
     def streams(self) -> bool:
         """Whether its verb yields."""
         return inspect.isgeneratorfunction(inspect.unwrap(self.make))
+
+    @property
+    def at_once(self) -> Callable[..., Shown] | None:
+        """The verb that shows it at once; None if it only streams."""
+        return self.still or (None if self.streams else self.make)
 
 
 @dataclass
@@ -137,6 +147,8 @@ class Slots:
     below: gr.HTML | None = None
     tab: gr.Tab | None = None
     press: gr.Button | None = None
+    seen: bool = False
+    """It has a first sight, and follows what changes: opening its tab computes nothing."""
 
     def of_result(self) -> list[Component]:
         """What a result fills."""
@@ -161,6 +173,8 @@ class Plan:
     """Keys of a recipe in their order; by default the weights, then the fields as they stand."""
     migrate: Callable[[dict[str, Any]], dict[str, Any]] = lambda controls: controls
     """Controls of an older link or saved picture -> today's."""
+    heading: str = ""
+    """Above the tabs, with the choice of weights under it, for a main view that does without weights."""
 
     # ---- calling verbs with checked values ----------------------------------------------------------------------------
 
@@ -197,9 +211,10 @@ class Plan:
 
     def call(self, verb: Callable, raw: Mapping[str, Sequence[Any]], event: Any = None) -> Any:
         """Call a verb; ``raw``: ``weights`` and fields -> the values of the components that each is read from."""
-        weights = self.known(raw[WEIGHTS][0])
+        parameters = inspect.signature(verb).parameters
+        weights = self.known(raw[WEIGHTS][0]) if raw[WEIGHTS][0] or WEIGHTS in parameters else ""
         found: dict[str, Any] = {}
-        for name in inspect.signature(verb).parameters:
+        for name, parameter in parameters.items():
             if name == WEIGHTS:
                 found[name] = weights
             elif name in self.fields:
@@ -210,7 +225,8 @@ class Plan:
                 kept = _finished.get(str(raw[RUN][0])) if RUN in raw else None
                 found[name] = kept[1] if kept else None
             else:
-                found[name] = getattr(event, name)
+                default = None if parameter.default is inspect.Parameter.empty else parameter.default
+                found[name] = getattr(event, name, default)
         return verb(**found)
 
     def last(self, view_verb: Callable, raw: Mapping[str, Sequence[Any]]) -> Shown:
@@ -244,6 +260,8 @@ class _Laying:
                 weights = weights_choice(plan.models, plan.first)
                 self.weights, self.parts[WEIGHTS] = weights, [weights]
                 self.at_first = weights.value or ""
+                if plan.heading:
+                    weights.unrender()
                 self.place(CONTROLS)
                 beside = [view for view in plan.views if view.within == CONTROLS]
                 for view in beside:
@@ -256,6 +274,9 @@ class _Laying:
                 self.place(RESULT)
                 keep = gr.Row(elem_classes=["keep"])
         self.place(NOWHERE)
+        if plan.heading:
+            gr.Markdown(f"### {plan.heading}")
+            weights.render()
         rows: dict[str, gr.Row] = {view.title: keep for view in (plan.main, *beside)}
         self.tabs = None
         if len(plan.views) > 1 + len(beside):
@@ -306,8 +327,12 @@ class _Laying:
 
     def show(self, view: View, tab: gr.Tab | None = None) -> None:
         """Build what a view fills."""
-        started = {name: [one.start(self.at_first)] for name, one in self.plan.fields.items()}
-        sight = self.sight(view, {WEIGHTS: [self.at_first]} | started) if self.at_first else None
+        read = self.plan.reads(view.sight) if view.sight else []
+        started = {WEIGHTS: [self.at_first]} | {name: [self.plan.fields[name].start(self.at_first)] for name in read}
+        try:
+            sight = self.sight(view, started)
+        except (catalog.WeightsError, KeyError):  # the page opens all the same, and the first click says what is wrong
+            sight = None
         name = f"{self.plan.kinds[0]}-{slug(view.title) or 'main'}"
         space = dict(min_height=160) if view is self.plan.main else {}
         if view.streams:
@@ -315,7 +340,7 @@ class _Laying:
         else:
             shown = view.component(sight.html() if sight else "", **space)
         note = note_line(name, note_html(sight.note) if sight and sight.note else "")
-        slots = Slots(shown, note, tab=tab)
+        slots = Slots(shown, note, tab=tab, seen=view.live and not view.streams and sight is not None)
         if view.scrub:
             slots.scrub = gr.Slider(0, 1, 0, step=1, label=view.scrub, interactive=False)
         if view.streams:
@@ -326,7 +351,9 @@ class _Laying:
 
     def sight(self, view: View, raw: Mapping[str, Sequence[Any]]) -> Shown | None:
         """What is there of a view before any click."""
-        return self.plan.call(view.sight, raw) if view.sight else None
+        if view.still:
+            return self.plan.call(view.still, raw)
+        return self.plan.call(view.sight, raw) if view.sight and raw[WEIGHTS][0] else None
 
     def buttons(self, view: View) -> None:
         """The row of buttons of a view: what begins it, Stop, actions, saving; the main view's has the link, too."""
@@ -404,7 +431,7 @@ class _Laying:
         """What computes a view when it is asked for by itself, and what a click on it shows."""
         slots, names = self.slots[view.title], self.plan.reads(view.make)
         waiting = HEAVY if view.group == "models" else HEAVY | dict(concurrency_id=view.group, concurrency_limit=view.limit)
-        asked = slots.press.click if slots.press else slots.tab.select if slots.tab is not None else None
+        asked = slots.press.click if slots.press else slots.tab.select if slots.tab is not None and not slots.seen else None
         if view.streams:
             run = error_boundary(self.streamed(view, names))
             outputs = [*slots.of_result(), *([slots.scrub] if slots.scrub else [])]
@@ -414,6 +441,11 @@ class _Laying:
             )  # fmt: skip
             if asked:
                 asked(None, None, slots.begin, js=BEGIN_JS, api_visibility="private")
+            if view.sets:
+                # with what the browser shows, and not with what it is sent: a late frame sets nothing
+                parts = [self.parts[name][0] for name in view.sets]
+                js = f"() => window.galleryFields.get({json.dumps(slots.shown.elem_id)})"
+                slots.shown.fields(None, None, parts, js=js, api_visibility="private")
             if slots.scrub:
                 slots.scrub.input(error_boundary(self.step_back), [slots.begin, slots.scrub], slots.shown, **QUICK)
         elif asked:
@@ -457,7 +489,9 @@ class _Laying:
                     continue
                 first, made = made is None, frame
                 _finished.put(begun, (raw, made, False))
-                yield [stamped(made.html(), begun), stamped(note_html(made.note), begun), *self.scrubber(view, made, first)]
+                sets = [gr.update(**made.sets[name]) if name in made.sets else gr.skip() for name in view.sets]
+                parts = [stamped(made.html(), begun, sets=sets), stamped(note_html(made.note), begun)]
+                yield [*parts, *self.scrubber(view, made, first)]
                 if view.pace:
                     due = max(due + view.pace, time.perf_counter() - view.pace)
                     time.sleep(max(0.0, due - time.perf_counter()))
@@ -508,8 +542,10 @@ class _Laying:
         followers = [key for key, one in plan.fields.items() if {name, *changed} & set(one.needs)]
         sets = list(dict.fromkeys([*(key for action in actions for key in action.sets), *followers]))
         touched = changed | set(sets)
-        follows = [view for view in plan.views if view.live and touched & set(plan.reads(view.make))]
-        shown, begun = [view for view in follows if not view.streams], [view for view in follows if view.streams]
+        follows = [view for view in plan.views if view.live and touched & set(plan.reads(view.at_once or view.make))]
+        shown, begun = [view for view in follows if view.at_once], [view for view in follows if not view.at_once]
+        ended = [self.slots[view.title].begin for view in shown if view.streams]
+        sets = list(dict.fromkeys([*sets, *(key for view in shown for key in view.sets)]))
         event = change.event
         if change.js:
             event = change.event(None, None, self.parts[name][0], js=change.js, api_visibility="private").then
@@ -523,21 +559,22 @@ class _Laying:
             for view in begun:
                 event(None, None, self.slots[view.title].begin, js=BEGIN_JS, api_visibility="private")
             return
-        verbs = [*(action.do for action in actions), *(view.make for view in shown)]
+        verbs = [*(action.do for action in actions), *(view.at_once for view in shown)]
         entire = [name] if change.entire else []
         read = plan.with_needs([*entire, *followers, *sets, *(key for verb in verbs for key in plan.reads(verb))])
         own = self.parts[name][: None if entire else 1] if change.value else []
         outputs = [
             *own, *(part for key in sets for part in self.parts[key]),
             *(part for view in shown for part in self.slots[view.title].of_result()),
-            *(self.slots[view.title].begin for view in begun),
+            *(self.slots[view.title].begin for view in begun), *ended,
         ]  # fmt: skip
         takes_event = change.value is not None and "event" in inspect.signature(change.value).parameters
 
         def answer(event: gr.EventData, *values: Any) -> list[Any]:
             given, rest = values[: len(change.inputs)], values[len(change.inputs) :]
+            running, rest = rest[: len(ended)], rest[len(ended) :]
             raw, made = self.unpacked(read, rest), []
-            weights = plan.known(raw[WEIGHTS][0])
+            weights = plan.known(raw[WEIGHTS][0]) if raw[WEIGHTS][0] else ""
             if change.value:
                 value = change.value(weights, *given, **({"event": event} if takes_event else {}))
                 made += plan.fields[name].updates(weights, value, **plan.needs(name, raw)) if entire else [value]
@@ -550,18 +587,34 @@ class _Laying:
             for key in followers:
                 fresh[key] = plan.fields[key].follow(weights, *raw[key], **plan.needs(key, raw))
                 raw[key] = [fresh[key], *raw[key][1:]]
-            for key in sets:
-                count = len(self.parts[key])
-                set_to = partial(plan.fields[key].updates, weights, **plan.needs(key, raw))
-                made += set_to(fresh[key]) if key in fresh else [gr.skip()] * count
-            for view in shown:
-                made += result_of(plan.call(view.make, raw))
-            made += [token() for _ in begun]
-            return made
+            found = [plan.call(view.at_once, raw) for view in shown]
+            made += self.settings(sets, weights, raw, fresh, found)
+            for one in found:
+                made += result_of(one)
+            for run in running:
+                cancel(run)
+            return [*made, *(token() for _ in begun), *("" for _ in ended)]
 
         first = next((verb for verb in (*verbs, change.value, *(plan.fields[key].follow for key in followers)) if verb), plan.call)
         how = QUICK if change.quick and not any(slow(view) for view in shown) else HEAVY | dict(show_progress="hidden")
-        event(error_boundary(named(answer, first)), [*change.inputs, *self.inputs(read)], outputs, **how)
+        event(error_boundary(named(answer, first)), [*change.inputs, *ended, *self.inputs(read)], outputs, **how)
+
+    def settings(
+        self, names: Sequence[str], weights: str, raw: Mapping[str, Sequence[Any]], values: Mapping[str, Any],
+        shown: Sequence[Shown] = (),
+    ) -> list[Any]:  # fmt: skip
+        """What the components of fields become that are set to values, or by what is shown; others stay as they are."""
+        made = []
+        for name in names:
+            parts = [gr.skip()] * len(self.parts[name])
+            if name in values:
+                parts = self.plan.fields[name].updates(weights, values[name], **self.plan.needs(name, raw))
+            for one in shown:
+                if name in one.sets:
+                    first = parts[0] if isinstance(parts[0], dict) else {"value": parts[0]}
+                    parts = [gr.update() | first | one.sets[name], *parts[1:]]
+            made += parts
+        return made
 
     def switch(self) -> None:
         """What a change of the weights does: fields that depend on them begin anew, live views follow, the others are emptied."""
@@ -569,11 +622,12 @@ class _Laying:
         actions = [action for action in plan.actions if action.on == WEIGHTS]
         sets = {key for action in actions for key in action.sets}
         fields = [name for name, one in plan.fields.items() if name in sets or one.depends(self.at_first)]
-        live = [view for view in plan.views if view.live and not view.streams]
-        sights = [view.sight for view in plan.views if view.sight]
-        verbs = [*(action.do for action in actions), *(view.make for view in live), *sights]
+        views = [view for view in plan.views if not view.still or WEIGHTS in inspect.signature(view.still).parameters]
+        live = [view for view in views if view.live and view.at_once]
+        sights = [view.sight for view in views if view.sight]
+        verbs = [*(action.do for action in actions), *(view.at_once for view in live), *sights]
         read = plan.with_needs([*fields, *(key for verb in verbs for key in plan.reads(verb))])
-        slots = [self.slots[view.title] for view in plan.views]
+        slots = [self.slots[view.title] for view in views]
         outputs = [part for name in fields for part in self.parts[name]]
         for one in slots:
             outputs += [part for part in (one.shown, one.note, one.begin, one.scrub, one.below) if part is not None]
@@ -588,13 +642,11 @@ class _Laying:
             for action in actions:
                 fresh |= plan.call(action.do, raw)
                 raw |= {key: [value, *raw[key][1:]] for key, value in fresh.items() if key in raw}
-            made = []
-            for name in fields:
-                made += plan.fields[name].updates(weights, fresh[name], **plan.needs(name, raw))
+            made = self.settings(fields, weights, raw, fresh)
             brought = any(isinstance(plan.fields[name], Picture) and not fresh[name].startswith("example") for name in fields)
-            for view, one in zip(plan.views, slots, strict=True):
+            for view, one in zip(views, slots, strict=True):
                 sight = self.sight(view, raw)
-                found = plan.call(view.make, raw) if view in live else sight
+                found = plan.call(view.at_once, raw) if view in live else sight
                 begins = view.sight and view.live and found is None or brought and view is plan.main
                 made += result_of(found) if found is not None else [gr.skip()] * 2 if begins else ["", ""]
                 if one.begin is not None:
@@ -609,7 +661,7 @@ class _Laying:
     def restore(self) -> None:
         """How a link or a saved picture shows the room again."""
         plan, order = self.plan, list(self.room.controls)
-        live = [view for view in plan.views if view.live and not view.streams]
+        live = [view for view in plan.views if view.live and view.at_once]
         main = self.slots[plan.main.title]
         shown = [part for name in plan.fields for part in self.parts[name]]
         shown += [part for view in live for part in self.slots[view.title].of_result()]
@@ -619,21 +671,24 @@ class _Laying:
             plain = dict(zip(order, values, strict=True))
             weights = plan.known(plain[WEIGHTS])
             raw = {WEIGHTS: [weights]}
+            fresh = {
+                name: one.restored(weights, plain[name]) if name in plain else one.start(weights)
+                for name, one in plan.fields.items()
+            }
+            raw |= {name: [value, *[None] * (len(self.components(name)) - 1)] for name, value in fresh.items()}
             made: list[Any] = []
-            for name, one in plan.fields.items():
-                value = one.restored(weights, plain[name]) if name in plain else one.start(weights)
-                raw[name] = [value, *[None] * (len(self.components(name)) - 1)]
-            for name, one in plan.fields.items():
-                made += one.updates(weights, raw[name][0], **plan.needs(name, raw))
+            found: list[Shown] = []
             plan.call(plan.main.make, raw) if plan.main.streams else None  # a verb that yields checks its values and no more
             for view in live:
                 try:
-                    made += result_of(plan.call(view.make, raw))
+                    found.append(plan.call(view.at_once, raw))
+                    made += result_of(found[-1])
                 except gr.Error:
                     if view is plan.main:
                         raise
                     made += ["", ""]  # what it needs, such as an upload, is in no link
-            return [*made, token()] if main.begin is not None else made
+            made = [*self.settings(list(fresh), weights, raw, fresh, found), *made]
+            return [*made, "" if plan.main.at_once else token()] if main.begin is not None else made
 
         self.room.show, self.room.shown = named(show, plan.main.make), shown
 
@@ -653,11 +708,12 @@ class _Laying:
 
     def save(self, view: View, label: str, name: str, frames: Callable[[Any], list[PIL.Image.Image]] | None = None) -> None:
         """A button that saves a view, its ``frames`` or those that what it shows has, under a name."""
-        order, names = list(self.room.controls), self.plan.reads(view.make)
+        verb = view.still or view.make
+        order, names = list(self.room.controls), self.plan.reads(verb)
         slots = self.slots[view.title]
         more = [name for name in names if name not in order]
         extra = [part for name in names for part in self.components(name)[1:]] + [self.components(name)[0] for name in more]
-        run = [slots.begin] if slots.begin is not None else []
+        run = [] if view.at_once else [slots.begin]
 
         def make(*values: Any) -> Any:
             plain, rest = dict(zip(order, values, strict=False)), list(values[len(order) :])
@@ -668,7 +724,7 @@ class _Laying:
             for name in more:
                 raw[name][0] = rest.pop(0)
             kept = _finished.get(rest[0]) if run else None
-            made = kept[1] if kept and same(kept[0], raw) else self.plan.last(view.make, raw)
+            made = kept[1] if kept and same(kept[0], raw) else self.plan.last(verb, raw)
             return frames(made) if frames else made.frames()
 
         save_button(self.room, make, [*extra, *run], label=label, view=name)
@@ -737,19 +793,21 @@ def supersede(view: View, begun: Any) -> None:
         _begun.put((session, id(view)), begun)
 
 
-def stamped(value: str, run: str, state: str = "busy") -> str:
+def stamped(value: str, run: str, state: str = "busy", sets: Sequence[Any] = ()) -> str:
     """A value that the page shows only as long as this run is the view's latest.
 
-    ``state``: ``busy``, more is to come; ``done``; or ``stopped``, shown only if no other run began meanwhile.
+    ``state``: ``busy``, more is to come; ``done``; or ``stopped``, shown only if no other run began meanwhile. ``sets``: updates of
+    the fields that it sets, for a view that shows HTML.
     """
     if value.startswith("{"):
         return json.dumps({"run": run} | json.loads(value))
-    return f"<!--run {html.escape(str(run))} {state}-->{value}"
+    fields = " " + json.dumps(sets).replace("--", "-\\u002d") if sets else ""
+    return f"<!--run {html.escape(str(run))} {state}{fields}-->{value}"
 
 
 def slow(view: View) -> bool:
     """Whether a view waits its turn in the queue even while a slider is dragged."""
-    return view.group != "models"
+    return view.group != "models" and not view.still
 
 
 def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -128,7 +128,7 @@ def link_button(room: Room) -> gr.Button:
     carrier = gr.Textbox(visible="hidden", show_label=False)
     state = STATE_JS.replace("THE_KEYS", json.dumps(list(room.controls))).replace("THE_ROOM", json.dumps(room.model))
     controls = list(room.controls.values())
-    button.click(None, controls, button, js=f"(...values) => {{ {state} {COPY_JS} }}", api_visibility="private")
+    button.click(None, controls, button, js=f"async (...values) => {{ {state} {COPY_JS} }}", api_visibility="private")
     # the link is made in the browser, which alone knows by which address the page is reached, and travels in place of a control
     code.click(
         error_boundary(lambda link, *_: qr_code(link)), [carrier, *controls], carrier,
@@ -144,9 +144,7 @@ const link = new URL(window.location.href);
 link.search = ''; link.searchParams.set('room', THE_ROOM); link.searchParams.set('state', JSON.stringify(state));"""
 
 
-COPY_JS = """window.history.replaceState(null, '', link);
-if (navigator.clipboard) navigator.clipboard.writeText(link.href).catch(() => {});
-return 'Link is in the address bar';"""
+COPY_JS = f"return ({script('copy_link')})(link);"
 
 
 QR_JS = script("qr")

@@ -9,9 +9,9 @@ from threading import Lock
 from typing import Any, Generic, TypeVar
 
 import gradio as gr
-from gradio.context import LocalContext
 
 from demos._kit.events import BESIDE
+from demos._kit.events import visitor_stays as visitor_stays
 from demos._kit.markup import note_html
 from demos._kit.widgets import BEGIN_JS
 from demos._server import gpu
@@ -97,17 +97,6 @@ def cancellable(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[An
 def is_cancelled(token: Any) -> bool:
     """Whether the work that this starter's text began was stopped."""
     return isinstance(token, str) and token[:64] in _cancelled
-
-
-def visitor_stays() -> Callable[[], bool]:
-    """A question to ask at every step of long work: whether the page that began the present event is still open.
-
-    Gradio itself asks only between two results. Outside of the queue nobody knows, and the answer is yes.
-    """
-    blocks, event = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
-    queue = getattr(blocks, "_queue", None)
-    found = queue.event_ids_to_events.get(event) if queue and event else None
-    return lambda: found is None or found.alive
 
 
 def cancel(token: Any) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-
 import gradio as gr
 import PIL.Image
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from demos._kit.checks import integer
 from demos._kit.inputs import as_input
 from demos._kit.markup import tiles_html
 from demos._kit.pictures import is_empty
-from gen_models import catalog, sets
+from demos._server.covers import sheet_of
+from gen_models import catalog, hub, sets
 
 
 def sheet_tiles(name: str, count: int = 8, file: str = "samples.png", side: int | None = None) -> list[PIL.Image.Image]:
@@ -21,22 +21,35 @@ def sheet_tiles(name: str, count: int = 8, file: str = "samples.png", side: int 
 
     ``side``: that of each picture; None: eight stand in a row.
     """
-    path = catalog.WEIGHTS / name / file
-    if not path.is_file():
+    sheet = sheet_of(catalog.WEIGHTS / name / file)
+    side = side or (0 if sheet is None else sheet.width // 8)
+    if not side or sheet is None:
         return []
-    with PIL.Image.open(path) as sheet:
-        side = side or sheet.width // 8
-        across, down = sheet.width // side, sheet.height // side
-        places = [(index % across * side, index // across * side) for index in range(min(count, across * down))]
-        tiles_ = [sheet.crop((left, top, left + side, top + side)).convert("RGB") for left, top in places]
+    across, down = sheet.width // side, sheet.height // side
+    places = [(index % across * side, index // across * side) for index in range(min(count, across * down))]
+    tiles_ = [sheet.crop((left, top, left + side, top + side)).convert("RGB") for left, top in places]
     grey = all(tile.convert("L").convert("RGB").tobytes() == tile.tobytes() for tile in tiles_)
     return [tile.convert("L") for tile in tiles_] if grey else tiles_
+
+
+def tensors(name: str, *keys: str) -> tuple[Tensor, ...]:
+    """Some tensors of weights in float32, read from the file without the model.
+
+    Raises:
+        WeightsError: if the file or one of them is not there.
+    """
+    try:
+        with safe_open(catalog.folder_of(name) / "model.safetensors", "pt") as file:
+            return tuple(file.get_tensor(key).float() for key in keys)
+    except (OSError, SafetensorError) as error:
+        cure = f"restore weights/{name} or train again"
+        raise catalog.WeightsError(f"the weights {name} are missing or damaged; {cure}") from error
 
 
 def measures_of(weights: str) -> dict[str, dict]:
     """What was measured of these weights, as on their card: key -> ``measure``, ``value``, ``error``, ``unit``; {}: nothing yet."""
     try:
-        stored = json.loads((catalog.WEIGHTS / weights / "evaluation.json").read_text(encoding="utf-8"))
+        stored = hub.read_json(catalog.WEIGHTS / weights / "evaluation.json")
         return {entry["key"]: entry for entry in stored["measures"]}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

@@ -5,13 +5,16 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import PIL.Image
 from torch import Tensor
 
-from demos._kit.markup import bars_html, picture_html, tiles_html
+from demos._kit import charts
+from demos._kit.markup import picture_html, tiles_html
 from demos._kit.pictures import LARGE, data_uri, enlarged, photo_uri, png_uri, strip_image, to_pil
 from demos._kit.recipes import png_with_recipe
 
@@ -28,6 +31,8 @@ class Shown:
     """Anything a verb returns. ``note``: sentences under it."""
 
     note: str = ""
+    sets: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    """Field of ``View.sets`` -> settings of its first component, such as ``value``, that go with what is shown."""
 
     @property
     def nbytes(self) -> int:
@@ -210,7 +215,7 @@ class Bars(Shown):
     note: str = ""
 
     def html(self) -> str:
-        return (f'<p class="over">{html.escape(self.title)}</p>' if self.title else "") + bars_html(self.shares)
+        return (f'<p class="over">{html.escape(self.title)}</p>' if self.title else "") + charts.shares(self.shares)
 
     def json(self):
         return dict(self.shares)
@@ -281,7 +286,10 @@ class Rows(Shown):
         return "".join(part.html() for part in self.parts)
 
     def frames(self):
-        return self.parts[0].frames()
+        for part in self.parts:
+            with suppress(NotImplementedError):
+                return part.frames()
+        return super().frames()
 
     def json(self):
         return [part.json() for part in self.parts]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
-import json
+import logging
+import math
 from collections.abc import Callable, Container
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import PIL.Image
@@ -14,8 +16,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gen_models import catalog
+from gen_models import catalog, hub
 from gen_models.base import Draws, GenerativeModel, Model, Restorer, Translator
+
+log = logging.getLogger("gallery")
 
 COVER = (384, 256)
 """Pixels of a card's picture."""
@@ -29,22 +33,46 @@ def headline(model: str) -> tuple[str, dict[str, Any]]:
     at_hand = catalog.trained(model)
     name = f"{model}-{data}" if f"{model}-{data}" in at_hand else next(iter(at_hand), "")
     try:
-        numbers = json.loads((catalog.WEIGHTS / name / "evaluation.json").read_text(encoding="utf-8"))["measures"]
-    except (OSError, ValueError, KeyError):
+        numbers = [number for number in hub.read_json(catalog.WEIGHTS / name / "evaluation.json")["measures"] if _is_number(number)]
+    except (OSError, ValueError, KeyError, TypeError):
         return name, {}
     return name, next((number for number in numbers if number["key"] == key), numbers[0] if numbers else {})
 
 
-def part_of_sheet(name: str, size: tuple[int, int]) -> PIL.Image.Image | None:
-    """A part of ``weights/<name>/samples.png`` in this size, pixels crisp where they are few; None if there is no such sheet."""
-    path = catalog.WEIGHTS / name / "samples.png"
+def _is_number(number: Any) -> bool:
+    """Whether an entry of ``evaluation.json`` has what is shown of it."""
+    if not isinstance(number, dict):
+        return False
+    values = [number.get(key) for key in ("value", "error", *(("real", "real_error") if "real" in number else ()))]
+    words = [number.get(key) for key in ("key", "measure", "unit")]
+    return all(isinstance(word, str) for word in words) and all(
+        isinstance(value, int | float) and math.isfinite(value) for value in values
+    )
+
+
+def sheet_of(path: Path) -> PIL.Image.Image | None:
+    """The pictures on a sheet beside weights, decoded; None if there is no sheet or it cannot be read, which the log says."""
     if not path.is_file():
         return None
-    with PIL.Image.open(path) as sheet:
-        side = sheet.width // 8
-        across = 3 if side >= 64 else 6
-        width, height = across * side, min(sheet.height, across * side * size[1] // size[0])
-        part = sheet.convert("RGB").crop((0, 0, width, height))
+    try:
+        with PIL.Image.open(path) as sheet:
+            sheet.load()
+            return sheet
+    except Exception as error:  # whatever a decoder raises
+        reason = "it was not fetched from Git LFS" if catalog.is_pointer(path) else type(error).__name__
+        log.warning("%s/%s cannot be read: %s", path.parent.name, path.name, reason)
+        return None
+
+
+def part_of_sheet(name: str, size: tuple[int, int]) -> PIL.Image.Image | None:
+    """A part of ``weights/<name>/samples.png`` in this size, pixels crisp where they are few; None if there is no such sheet."""
+    sheet = sheet_of(catalog.WEIGHTS / name / "samples.png")
+    side = 0 if sheet is None else sheet.width // 8
+    if not side:
+        return None
+    across = 3 if side >= 64 else 6
+    width, height = across * side, min(sheet.height, across * side * size[1] // size[0])
+    part = sheet.crop((0, 0, width, height)).convert("RGB")
     return part.resize(size, PIL.Image.Resampling.NEAREST if side < 64 else PIL.Image.Resampling.LANCZOS)
 
 
@@ -60,10 +88,9 @@ def preview(rooms: tuple[str, ...]) -> bytes:
     """The sheets of up to six rooms beside each other as PNG, those in colour first, ``PREVIEW`` pixels; b"" if there is none."""
     modes = {}
     for name, _ in map(headline, rooms):
-        path = catalog.WEIGHTS / name / "samples.png"
-        if path.is_file():
-            with PIL.Image.open(path) as sheet:
-                modes[name] = sheet.mode
+        sheet = sheet_of(catalog.WEIGHTS / name / "samples.png")
+        if sheet is not None and sheet.width >= 8:
+            modes[name] = sheet.mode
     sheets = sorted(modes, key=lambda name: modes[name] == "L")[: 6 if len(modes) > 5 else 4 if len(modes) > 3 else 3]
     if not sheets:
         return b""

@@ -8,6 +8,7 @@ that bypass the queue, results that nobody fetches, and the number of uploads ar
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from functools import cached_property, partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -57,10 +59,15 @@ MAX_STANDING = 128
 """Requests that wait for one of these places, as a hall full of people who drag a slider may."""
 PATIENCE = 15
 """Seconds that they wait."""
-MAX_UPLOADING = 16
-"""Uploads on their way at once."""
+MAX_UPLOADING, MAX_UPLOADING_EACH = 16, 6
+"""Uploads on their way at once: of all, of one address."""
 MAX_UPLOADS, MAX_UPLOADED = 1000, 512_000_000
-"""Files and bytes of all uploads; they are deleted after an hour, and the oldest earlier if there are more."""
+"""Files and bytes of all uploads; they are deleted after an hour, and earlier if there are more: the oldest of the address that has
+most."""
+SILENCE, SLOWEST = 20, 20_000
+"""Seconds without a byte of a body that is not complete, and bytes a second of one that is, after the first half minute."""
+EMPTY = 60
+"""Seconds after which an empty folder of the uploads is deleted."""
 FORGOTTEN = 300
 """Seconds after which a result that nobody fetched is dropped."""
 
@@ -69,6 +76,7 @@ ENOUGH = "{} of your requests are waiting or running; wait for one of them or st
 CROWDED = "{} requests from your network are waiting or running; try again in a moment."
 MISFIT = "A value that was sent does not fit its field."
 GONE = "This file is no longer here; upload it again."
+SLOW = "This request came too slowly."
 UNREADABLE = "This request cannot be read."
 FETCHED = "There is no such request, or its answer was fetched or dropped."
 NO_SUCH = "There is no such verb or action here; /gradio_api/info names the verbs."
@@ -108,13 +116,38 @@ class Session(SessionState):
         pass
 
 
+visitor: ContextVar[str] = ContextVar("visitor", default="")
+"""The address that the present request came from."""
+
+
 class Sessions(StateHolder):
-    """The sessions of all visitors."""
+    """The sessions of all visitors; where there are too many, the oldest of the address that has most of them ends."""
+
+    @cached_property
+    def owners(self) -> dict[str, str]:
+        """Session -> the address that it began from."""
+        return {}
 
     def __getitem__(self, session_id: str) -> SessionState:
         if session_id not in self.session_data:
+            self.owners.setdefault(session_id, visitor.get())
             self.session_data[session_id] = Session(self.blocks)
         return super().__getitem__(session_id)
+
+    def update(self, session_id: str) -> None:
+        """A session was used: it is the last to end of its address."""
+        with self.lock:
+            if session_id in self.session_data:
+                self.session_data.move_to_end(session_id)
+            while len(self.session_data) > self.capacity:
+                crowd = Counter(self.owners.get(name, "") for name in self.session_data)
+                most = max(crowd.values())
+                gone = next(name for name in self.session_data if crowd[self.owners.get(name, "")] == most)
+                self.session_data.pop(gone)
+                self.time_last_used.pop(gone, None)
+                self.owners.pop(gone, None)
+            if len(self.owners) > 4 * self.capacity:  # of requests that waited and never came in
+                self.owners = {name: owner for name, owner in self.owners.items() if name in self.session_data}
 
 
 async def _let_go(reset: Callable, event: str) -> None:
@@ -207,6 +240,8 @@ class Page(gr.Blocks):
         if len(near) >= MAX_ADDRESS:
             raise too_many(CROWDED.format(len(near)))
         self._forget()
+        if session is not None:
+            self.state_holder.owners.setdefault(session, address)  # the work itself will be done for the queue, not for a request
         found = await push(body=body, request=request, username=username)
         if body.session_hash is not None:
             self._seen[body.session_hash] = time.monotonic()
@@ -266,6 +301,7 @@ class Page(gr.Blocks):
         """A caller without a session was given one for this request; among those of visitors it would push theirs out."""
         if session is not None and session == event:
             self.state_holder.session_data.pop(session, None)
+            self.state_holder.owners.pop(session, None)
             self.state_holder.time_last_used.pop(session, None)
 
     @asynccontextmanager
@@ -326,7 +362,10 @@ class Bounds:
 
     def __init__(self, app: ASGIApp, page: Page | None = None) -> None:
         self.app, self.page = app, page
-        self.uploading, self.since = 0, 0.0
+        self.uploading: Counter[str] = Counter()
+        self.since = 0.0
+        self.owners: dict[str, str] = {}
+        """Uploaded file -> the address that it came from."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -334,6 +373,7 @@ class Bounds:
             await self.app(scope, receive, send)
             return
         path, begun = scope["path"].rstrip("/"), False
+        visitor.set((scope.get("client") or ("",))[0])
 
         async def watched(message: Message) -> None:
             nonlocal begun
@@ -349,7 +389,7 @@ class Bounds:
             answer = ANSWER.fullmatch(path)
             if answer and scope["method"] == "GET" and self.page is not None and not self.page.knows(answer[1]):
                 raise HTTPException(404, FETCHED)
-            receive = await bounded(scope, receive, MAX_PART if path.endswith("/component_server") else MAX_BODY)
+            receive = await bounded(scope, hurried(scope, receive), MAX_PART if path.endswith("/component_server") else MAX_BODY)
             if path.endswith("/upload") and scope["method"] == "POST":
                 await self._upload(scope, receive, watched)
             else:
@@ -369,6 +409,8 @@ class Bounds:
                 await refuse(400, error.message)
             elif isinstance(error, FnIndexInferError) or isinstance(error, KeyError) and VERBS.match(path):
                 await refuse(404, NO_SUCH)
+            elif isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+                await refuse(404, "There is no such page here.")
             elif isinstance(error, KeyError) and path == "/gradio_api/cancel":
                 # the work ended by itself just now, between the route's look and its grasp; the visitor has what was wanted
                 await JSONResponse({"success": True})(scope, receive, send)
@@ -380,19 +422,51 @@ class Bounds:
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An upload; what broken ones left behind goes when none is on its way."""
-        if self.uploading >= MAX_UPLOADING:
-            raise too_many(f"{self.uploading} files are being uploaded; try again in a moment.")
-        if not self.uploading:
+        host, parts = visitor.get(), []
+        if self.uploading.total() >= MAX_UPLOADING or self.uploading[host] >= MAX_UPLOADING_EACH:
+            raise too_many(f"{self.uploading.total()} files are being uploaded; try again in a moment.")
+        if not self.uploading.total():
             self.since = time.time()
-        self.uploading += 1
+        self.uploading[host] += 1
+
+        async def noted(message: Message) -> None:
+            parts.append(message.get("body", b""))
+            await send(message)
+
+        uploaded = self.page.upload_file_set if self.page is not None else set()
         try:
-            if self.page is not None:
-                await run_in_threadpool(make_room, self.page.upload_file_set)
-            await self.app(scope, receive, send)
+            await run_in_threadpool(make_room, uploaded, self.owners, MAX_BODY)
+            await self.app(scope, receive, noted)
+            with suppress(ValueError, TypeError):
+                self.owners |= dict.fromkeys(json.loads(b"".join(parts)), host)
+            await run_in_threadpool(make_room, uploaded, self.owners)
         finally:
-            self.uploading -= 1
-            if not self.uploading:
+            self.uploading -= Counter([host])
+            if not self.uploading.total():
                 sweep(Path(get_upload_folder()), self.since)
+
+
+def hurried(scope: Scope, receive: Receive) -> Receive:
+    """``receive``, for a body that comes without long pauses and not endlessly slowly.
+
+    It raises an HTTPException otherwise.
+    """
+    length = next((value for name, value in scope["headers"] if name.lower() == b"content-length"), b"0")
+    due = time.monotonic() + 30 + (int(length) if length.isdigit() else 0) / SLOWEST
+    complete = length == b"0"
+
+    async def timed() -> Message:
+        nonlocal complete
+        if complete:
+            return await receive()  # that the visitor leaves may be a long time off
+        try:
+            message = await asyncio.wait_for(receive(), max(0.0, min(SILENCE, due - time.monotonic())))
+        except TimeoutError as error:
+            raise HTTPException(408, SLOW, {"Connection": "close"}) from error
+        complete = not message.get("more_body")
+        return message
+
+    return timed
 
 
 async def bounded(scope: Scope, receive: Receive, most: int) -> Receive:
@@ -442,33 +516,61 @@ async def bounded(scope: Scope, receive: Receive, most: int) -> Receive:
     return again
 
 
-def make_room(uploaded: set[str]) -> None:
-    """Delete the oldest of these files until a whole request more is within ``MAX_UPLOADS`` and ``MAX_UPLOADED``."""
+def make_room(uploaded: set[str], owners: dict[str, str], reserve: int = 0) -> None:
+    """Delete files until ``MAX_UPLOADS`` and ``MAX_UPLOADED`` hold, with room for a file of ``reserve`` bytes if that is not 0.
+
+    The oldest of the address goes that has most of what is too much. ``owners``: file -> address, "" where it is not known.
+    """
     found = []
     for name in list(uploaded):
         try:
             about = os.stat(name)
-        except FileNotFoundError:
-            uploaded.discard(name)
+        except OSError:
+            _forget_upload(name, uploaded, owners)
         else:
             found.append((about.st_ctime, about.st_size, name))
-    found.sort(reverse=True)
-    total = sum(size for _, size, _ in found) + MAX_BODY
-    while found and (total > MAX_UPLOADED or len(found) >= MAX_UPLOADS):
-        _, size, name = found.pop()
-        total -= size
-        Path(name).unlink(missing_ok=True)
-        uploaded.discard(name)
+    found.sort()
+    sizes, counts = Counter(), Counter()
+    for _, size, name in found:
+        sizes[owners.get(name, "")] += size
+        counts[owners.get(name, "")] += 1
+    while found:
+        if counts.total() > MAX_UPLOADS - bool(reserve):
+            crowd = counts
+        elif sizes.total() + reserve > MAX_UPLOADED:
+            crowd = sizes
+        else:
+            break
+        owner = crowd.most_common(1)[0][0]
+        entry = next(entry for entry in found if owners.get(entry[2], "") == owner)
+        found.remove(entry)
+        sizes[owner] -= entry[1]
+        counts[owner] -= 1
+        Path(entry[2]).unlink(missing_ok=True)
+        _forget_upload(entry[2], uploaded, owners)
+
+
+def _forget_upload(name: str, uploaded: set[str], owners: dict[str, str]) -> None:
+    uploaded.discard(name)
+    owners.pop(name, None)
+    with suppress(OSError):
+        Path(name).parent.rmdir()  # Gradio makes a folder for each
 
 
 def sweep(folder: Path, since: float) -> None:
-    """Delete what broken uploads left in the upload folder: files with a name by ``tempfile``, begun at ``since`` or later."""
+    """Delete what broken uploads left in the upload folder: files with a name by ``tempfile``, begun at ``since`` or later, and
+    folders from which everything was deleted.
+    """
     for file in folder.glob("tmp????????"):
         try:
             if file.is_file() and file.stat().st_mtime >= since - 1:
                 file.unlink()
         except FileNotFoundError:
             pass
+    for place in folder.iterdir() if folder.is_dir() else ():
+        with suppress(OSError):
+            if place.is_dir() and time.time() - place.stat().st_mtime > EMPTY:
+                place.rmdir()  # refuses if anything is in it
 
 
 async def unfit(request: Request, error: Exception) -> JSONResponse:

@@ -22,6 +22,21 @@ def give_back(trim: Callable[[int], object], last: float) -> float:
     return now
 
 
+def trimmer() -> Callable[[int], object] | None:
+    """The C library's way to give back free memory, called with 0; None if it has none."""
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # not glibc
+        return None
+
+
+def trim() -> None:
+    """Give back free memory now."""
+    found = trimmer()
+    if found is not None:
+        found(0)
+
+
 def keep_small() -> bool:
     """Have a thread give back free memory from now on; whether there is a way to.
 
@@ -29,9 +44,8 @@ def keep_small() -> bool:
     are not given back by themselves, and each of the server's threads makes its own. To keep large blocks out of the heap
     (``M_MMAP_THRESHOLD``) would cost a batch of 64 pictures a fifth of its speed or more.
     """
-    try:
-        trim = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):  # not glibc
+    trim = trimmer()
+    if trim is None:
         return False
 
     def watch() -> None:

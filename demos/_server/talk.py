@@ -17,7 +17,7 @@ import PIL.Image
 from starlette.requests import Request
 from starlette.responses import Response
 
-from demos._server.covers import as_webp, headline, main_verb, send_webp
+from demos._server.covers import as_webp, headline, main_verb, send_webp, sheet_of
 from demos._widgets import script
 from gen_models import catalog, load, runtime
 
@@ -74,11 +74,11 @@ def prepared(room: str) -> bytes:
     """The sheet of samples of a room's best known weights as WebP; b"" if there is none."""
     name, _ = headline(room)
     sheet = catalog.WEIGHTS / name / "samples.png"
-    if not name or not sheet.is_file():
+    picture = sheet_of(sheet) if name else None
+    if picture is None:
         return b""
-    with PIL.Image.open(sheet) as picture:
-        factor = max(1, WIDTH // picture.width)
-        shown = picture.convert("RGB").resize((factor * picture.width, factor * picture.height), PIL.Image.Resampling.NEAREST)
+    factor = max(1, WIDTH // picture.width)
+    shown = picture.convert("RGB").resize((factor * picture.width, factor * picture.height), PIL.Image.Resampling.NEAREST)
     shown.thumbnail((WIDTH, WIDTH))
     return as_webp(shown)
 

@@ -10,12 +10,16 @@ window.galleryStop ??= run => {
 let good = props.value;
 const guard = () => {
   const sent = props.value || '';
-  const stamp = /^<!--run (\S+) (busy|done|stopped)-->/.exec(sent) ?? /^\{"run": "([^"]*)"/.exec(sent);
+  const stamp = /^<!--run (\S+) (busy|done|stopped)(?: (\[.*?\]))?-->/.exec(sent) ?? /^\{"run": "([^"]*)"/.exec(sent);
   if (stamp && latest.get(RUN) !== (stamp[2] === 'stopped' ? '' : stamp[1])) {
     if (props.value !== good) props.value = good;
     return;
   }
   good = props.value;
+  if (stamp?.[3]) {  // fields that are set with this frame
+    (window.galleryFields ??= new Map()).set(RUN, JSON.parse(stamp[3]));
+    trigger('fields');
+  }
   if (stamp?.[2] !== 'done') return;
   latest.set(RUN, '');
   document.getElementById(RUN)?.setAttribute('aria-busy', 'false');

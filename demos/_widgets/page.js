@@ -22,6 +22,14 @@
     event.preventDefault();
     refuse('The browser does not let this page read what you copied; upload the picture as a file.');
   });
+  // a browser whose language has a decimal point drops a comma without a word, and 1,5 would become 15
+  document.addEventListener('beforeinput', event => {
+    const field = event.target, typed = event.data ?? '';
+    if (field?.type !== 'number' || !typed.includes(',') || (1.5).toLocaleString().includes(',')) return;
+    event.preventDefault();
+    const last = Math.max(typed.lastIndexOf(','), typed.lastIndexOf('.'));  // the others part the thousands
+    document.execCommand('insertText', false, typed.slice(0, last).replace(/[.,]/g, '') + '.' + typed.slice(last + 1));
+  });
   // on a stage: where no word of a result has come for a while, a prepared one stands in its place until it comes
   const stage = () => document.querySelector('[data-late]');
   const awaited = new Map(), late = new Set();

@@ -21,7 +21,7 @@ element.addEventListener('pointerdown', event => {
 window.addEventListener('pointermove', event => {
   if (!spray || !element.querySelector('svg.points')) return;
   const [x, y] = at(event);
-  if (Math.hypot(x - last[0], y - last[1]) < 0.015) return;  // a slow hand makes no heap of points
+  if (Math.hypot(x - last[0], y - last[1]) < 0.015) return;  // a slow hand does not pile points up
   last = [x, y];
   for (let drop = 0; drop < 2; drop++) dab(x + 0.05 * (Math.random() - 0.5), y + 0.07 * (Math.random() - 0.5));
 });
@@ -31,9 +31,12 @@ const done = () => {
   if (!dabs.length) return;
   // while an answer is on its way, the page keeps the last event only: it takes the points of those before along
   if (asked) later.push(...dabs);
-  trigger('dab', {points: asked ? [...later] : dabs});
+  trigger('dab', {dabs: asked ? [...later] : dabs});
   asked = true;
 };
-watch('value', () => { asked = later.length > 0; later = []; });
+watch('value', () => {
+  if (props.value?.startsWith('<!--run')) return;  // a frame of a run answers no click
+  asked = later.length > 0; later = [];
+});
 window.addEventListener('pointerup', done);
 window.addEventListener('pointercancel', () => { spray = null; });

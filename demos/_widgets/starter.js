@@ -1,9 +1,12 @@
 const runs = window.galleryRuns ??= new Map();
 const start = () => {
-  if (RUN) runs.set(RUN, props.value || '');
-  if (!props.value || window.galleryStopped?.()) return;
+  const on = Boolean(props.value) && !window.galleryStopped?.();
+  if (RUN) {
+    runs.set(RUN, props.value || '');
+    document.getElementById(RUN)?.setAttribute('aria-busy', String(on));
+  }
+  if (!on) return;
   document.querySelectorAll('[data-stopped]').forEach(shown => shown.removeAttribute('data-stopped'));
-  if (RUN) document.getElementById(RUN)?.setAttribute('aria-busy', 'true');
   trigger('submit');
 };
 watch('value', start);

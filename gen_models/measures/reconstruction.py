@@ -20,6 +20,6 @@ def reconstruction_measure(model: Reconstructs, unseen: DataSet, effort: Effort,
                             lambda images, _: (model.reconstruct(images) - images).square().flatten(1).mean(dim=1))  # fmt: skip
     return Measure(
         "Reconstruction error", "reconstruction", *mean(values), "",
-        f"squared difference per pixel and channel, values from 0 to 1; {len(values)} pictures of {part_of(unseen)}; mean "
-        " and standard error over pictures.", UNREPORTED, "lower",
+        f"squared difference per pixel and channel, values from 0 to 1; {len(values)} pictures of {part_of(unseen)}; "
+        "mean and standard error over pictures.", UNREPORTED, "lower",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Gaussian mixture: pictures fall into a number of heaps, each of which is a Gaussian; EM finds the heaps.
+"""Gaussian mixture: pictures fall into a number of clusters, each of which is a Gaussian; EM finds them.
 
 Dempster, Laird, Rubin 1977, "Maximum likelihood from incomplete data via the EM algorithm", section 4.3,
 https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
@@ -23,15 +23,15 @@ class GMM(PrincipalGaussians):
     year = 1977
     authors = "Arthur P. Dempster, Nan M. Laird, Donald B. Rubin"
     paper = "https://doi.org/10.1111/j.2517-6161.1977.tb01600.x"
-    summary = "Pictures fall into heaps, and each heap is a cloud with its own middle and shape; two steps in turns find them all."
+    summary = "Pictures fall into clusters, each with its own mean and shape; two steps in turns find them all."
     differences = (
         "The mixture is among the first principal coordinates of the pictures, not among their pixels.",
         "EM starts from k-means (scikit-learn), and a small number is added to all variances, so that none vanishes.",
         "A sample is the picture of its coordinates; the noise of the pixels that the coordinates leave out is not added.",
     )
     limits = (
-        "Within a heap everything is averaged or stretched along straight lines, so strokes are soft and edges are doubled.",
-        "A Gaussian reaches further than its heap: some samples are between two digits or of none.",
+        "Within a cluster everything is averaged or stretched along straight lines, so strokes are soft and edges are doubled.",
+        "A Gaussian reaches further than its cluster: some samples are between two digits or of none.",
         "What the principal coordinates leave out, fine strokes above all, is in no sample.",
     )
     headline = "density-mnist"
@@ -68,7 +68,7 @@ class GMM(PrincipalGaussians):
 
 
 def started(points: np.ndarray, components: int, seed: int) -> Any:
-    """scikit-learn's mixture on points (N, D) before the first iteration: a Gaussian around each of the heaps of k-means."""
+    """scikit-learn's mixture on points (N, D) before the first iteration: a Gaussian around each of the clusters of k-means."""
     from sklearn.mixture import GaussianMixture  # takes a second to import, and sampling does without
 
     return GaussianMixture(components, reg_covar=FLOOR, max_iter=0, random_state=seed).fit(points)

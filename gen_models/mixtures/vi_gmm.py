@@ -41,8 +41,8 @@ class VIGMM(PrincipalGaussians):
         "A sample is the picture of its coordinates; the noise of the pixels that the coordinates leave out is not added.",
     )
     limits = (
-        "How many Gaussians stay depends on the start as well: two that share a heap may both live on for a very long time.",
-        "Within a heap everything is averaged or stretched along straight lines, so strokes are soft and edges are doubled.",
+        "How many Gaussians stay depends on the start as well: two that share a cluster may both last very long.",
+        "Within a cluster everything is averaged or stretched along straight lines, so strokes are soft and edges are doubled.",
         "What the principal coordinates leave out, fine strokes above all, is in no sample.",
     )
     headline = "density-mnist"
@@ -138,7 +138,7 @@ def mixture_of(points: np.ndarray, components: int, concentration: float, floor:
 
 
 def started(points: np.ndarray, components: int, concentration: float, seed: int, floor: float) -> Any:
-    """scikit-learn's variational mixture on points (N, D) before the first iteration, from the heaps of k-means."""
+    """scikit-learn's variational mixture on points (N, D) before the first iteration, from the clusters of k-means."""
     return mixture_of(points, components, concentration, floor, max_iter=0, random_state=seed).fit(points)
 
 

@@ -1,0 +1,34 @@
+"""Charts say what their numbers say."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from demos._kit import charts
+from demos._kit.charts import Bar
+
+
+def test_bars_are_as_long_as_their_values():
+    found = charts.bars([Bar("a", 0.75, "x", 0.25, 0.5), Bar("<b>", 0.9, "90 %", colour="#5b5ad0", faded=True)])
+    assert "left:25.0%;width:50.0%" in found and 'class="mean" style="left:50.0%"' in found and "background:#5b5ad0" in found
+    assert 'data-used="1"' in found and found.count("unused") == 1 and "&lt;b&gt;" in found
+    assert charts.shares([("a", 0.123)]).count("12.3 %") == 1
+
+
+def test_ranked_shares_fall_and_those_that_are_not_used_are_pale():
+    svg = charts.ranked(np.array([0.1, 0.0, 0.9]), np.array([True, False, True]), "weights", "2 of 3 are used")
+    heights = [float(height) for height in re.findall(r'<rect class="\w+" .*?height="([\d.]+)"', svg)]
+    assert heights == sorted(heights, reverse=True) and heights[0] == 140
+    assert re.findall(r'<rect class="(\w+)"', svg) == ["used", "used", "unused"] and "2 of 3 are used" in svg
+
+
+def test_a_curve_rises_with_its_values():
+    svg = charts.curve([-3.0, -1.0, -0.5, -0.25], 2, "Bound", "nats")
+    places = [tuple(map(float, pair.split(","))) for pair in re.search(r'polyline points="([^"]+)"', svg)[1].split()]
+    assert len(places) == 4
+    assert all(before[0] < after[0] and before[1] > after[1] for before, after in zip(places, places[1:], strict=False))
+    assert re.search(r'<circle cx="([\d.]+)"', svg)[1] == f"{places[2][0]:.1f}"
+    assert "−0.500" in svg and "-0" not in re.sub(r"<[^>]+>", "", svg)
+    assert charts.curve([1.0], 0, "Bound", "nats") == "" and "nan" not in charts.curve([1.0, 1.0], 0, "Bound", "nats")
