@@ -395,3 +395,4 @@ def test_a_shown_value_knows_its_html_its_frames_and_its_json(shown, frames):
 @pytest.mark.parametrize("value, stamp", [("<p>x</p>", "<!--run t busy--><p>x</p>"), ('{"a": 1}', '{"run": "t", "a": 1}')])
 def test_a_frame_names_its_run(value, stamp):
     assert kit.stamped(value, "t") == stamp
+    assert json.dumps([{"value": 1}]) in kit.stamped(value, "t", sets=[{"value": 1}])

@@ -833,10 +833,10 @@ def stamped(value: str, run: str, state: str = "busy", sets: Sequence[Any] = ())
     """A value that the page shows only as long as this run is the view's latest.
 
     ``state``: ``busy``, more is to come; ``done``; or ``stopped``, shown only if no other run began meanwhile. ``sets``: updates of
-    the fields that it sets, for a view that shows HTML.
+    the fields that it sets.
     """
     if value.startswith("{"):
-        return json.dumps({"run": run} | json.loads(value))
+        return json.dumps({"run": run} | ({"sets": list(sets)} if sets else {}) | json.loads(value))
     fields = " " + json.dumps(sets).replace("--", "-\\u002d") if sets else ""
     return f"<!--run {html.escape(str(run))} {state}{fields}-->{value}"
 

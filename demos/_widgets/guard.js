@@ -16,8 +16,9 @@ const guard = () => {
     return;
   }
   good = props.value;
-  if (stamp?.[3]) {  // fields that are set with this frame
-    (window.galleryFields ??= new Map()).set(RUN, JSON.parse(stamp[3]));
+  const sets = stamp?.[3] ? JSON.parse(stamp[3]) : sent.startsWith('{"run": ') ? JSON.parse(sent).sets : null;
+  if (sets) {  // fields that are set with this frame
+    (window.galleryFields ??= new Map()).set(RUN, sets);
     trigger('fields');
   }
   if (stamp?.[2] !== 'done') return;
