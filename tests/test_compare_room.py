@@ -23,6 +23,7 @@ from conftest import refusal, smooth
 
 import app
 from demos import _room, compare
+from demos._kit import shipped
 from demos.compare import COMPLETE, FILL, RECONSTRUCT, SAMPLE
 from gen_models import Draws, catalog, load, runtime
 from gen_models.base import GenerativeModel
@@ -375,8 +376,8 @@ def test_an_uploaded_picture_fits_into_a_link_and_stays_the_same(stocked):
 
 
 def test_a_large_colour_picture_is_kept_small(stocked, monkeypatch):
-    monkeypatch.setattr(_room, "shape_of", lambda name: (3, 256))
-    monkeypatch.setattr(_room, "picture_for", lambda name, image: torch.rand(1, 3, 256, 256))
+    monkeypatch.setattr(shipped, "shape_of", lambda name: (3, 256))
+    monkeypatch.setattr(shipped, "picture_for", lambda name, image: torch.rand(1, 3, 256, 256))
     assert len(compare.as_text("mine", PIL.Image.new("RGB", (9, 9)))) <= compare.MAX_TEXT
 
 
