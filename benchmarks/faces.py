@@ -19,8 +19,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from benchmarks._report import Bar, report
-from demos._room import to_pil
-from demos.edsr import FINDER, as_tensor, page_of
+from demos._families.restorers import page_of
+from demos._kit.pictures import as_tensor, to_pil
+from demos.edsr import FINDER
 from gen_models import load
 from gen_models.data import load_data
 from gen_models.degradation import BICUBIC, degrade

@@ -10,11 +10,11 @@ import numpy as np
 import PIL.Image
 
 from demos._families import translators
-from demos._families.translators import THERE, kinds, other, reduced, result, steps
+from demos._families.translators import THERE, kinds, other, result, steps
 from demos._kit.charts import line_chart
 from demos._kit.fields import Seed, Slider
 from demos._kit.markup import legend_bar
-from demos._kit.pictures import as_tensor, heat, png_uri, to_pil
+from demos._kit.pictures import as_tensor, heat, png_uri, reduced, to_pil
 from demos._kit.plan import Api, Plan, View
 from demos._kit.shipped import shape_of
 from demos._kit.shown import Figures, Html

@@ -258,7 +258,7 @@ def show_tab(page: Page, name: str) -> None:
 
 def seed_field(page: Page) -> Locator:
     """The room's seed, in a tab of its own in one room."""
-    if page.locator("#edsr-view:visible").count():
+    if page.locator("#edsr-main:visible").count():
         show_tab(page, "How it is shrunk")
     return page.get_by_label("Seed", exact=True).locator("visible=true").first
 
@@ -1301,9 +1301,9 @@ def choose(page: Page, label: str) -> None:
 
 def restored_picture(page: Page, act: Callable[[], None]) -> str:
     """Do something that begins a picture, and wait until it is there as a whole; returns it."""
-    page.evaluate("document.querySelector('#edsr-note .note').dataset.old = ''")
+    page.evaluate("[...document.querySelectorAll('.note')].find((note) => note.offsetParent).dataset.old = ''")
     act()
-    expect(page.locator("#edsr-note .note:not([data-old]):visible")).to_contain_text("became")
+    expect(page.locator(".note:not([data-old]):visible").first).to_contain_text("became")
     expect(page.locator(".compare:visible")).to_have_attribute("aria-busy", "false")
     page.wait_for_function(
         "() => [...document.querySelectorAll('.compare img')].every(image => image.complete && image.naturalWidth)"
@@ -1315,16 +1315,28 @@ def restored_picture(page: Page, act: Callable[[], None]) -> str:
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_edsr_finds_a_face_compares_and_zooms(visit, tmp_path, size):
     page = visit(way_to("edsr"), size)
-    expect(page.get_by_text("A face made sharper is invented, not recovered.")).to_be_visible()
+    warning = page.get_by_text("A face made sharper is invented, not recovered.").locator("visible=true")
+    slider = page.get_by_label(re.compile("^Faces: true")).locator("visible=true").first
+    expect(warning).to_have_count(1)
+    restored_picture(page, lambda: example(page, 3))
+    expect(warning).to_have_count(0)
+    expect(slider).to_be_disabled()
     made = restored_picture(page, lambda: example(page, 1))
+    expect(warning).to_have_count(1)
+    expect(slider).to_be_enabled()
     expect(page.locator(".found:visible i")).to_have_count(1)
+    expect(page.locator(".compare output:visible")).not_to_have_text("1×")  # it is near the face
+    page.locator(".compare [data-do=fit]:visible").click()
+    expect(page.locator(".compare img.after:visible")).to_have_css("transform", "matrix(1, 0, 0, 1, 0, 0)")
     expect(page.get_by_text("The truth is unknown here.")).to_be_visible()
-    if "edsr-faces" in catalog.trained("edsr"):
-        faces = page.get_by_role("checkbox", name=re.compile(r"1: \d\d px")).locator("visible=true").first
-        expect(faces).to_be_checked()
-        other = restored_picture(page, lambda: faces.uncheck())
-        assert other != made
-        expect(page.locator(".found:visible i.left")).to_have_count(1)
+    faces = page.get_by_role("checkbox", name=re.compile(r"1: \d\d px")).locator("visible=true").first
+    expect(faces).to_be_checked()
+    other = restored_picture(page, lambda: page.locator(".found:visible i").click())
+    assert other != made
+    expect(faces).not_to_be_checked()
+    expect(page.locator(".found:visible i.left")).to_have_count(1)
+    expect(page.locator(".compare output:visible")).to_have_text("1×")  # the same picture stays where a visitor moved it
+    restored_picture(page, lambda: faces.check())
     restored_picture(page, lambda: choose(page, "Shrink and compare"))
     page.wait_for_function("""() => {  // first the panes come, then a row of numbers for each
       const shown = (what) => [...document.querySelectorAll(what)].filter(found => found.offsetParent).length;
@@ -1352,7 +1364,7 @@ def test_edsr_finds_a_face_compares_and_zooms(visit, tmp_path, size):
     assert views.nth(1).locator("img").evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
     photograph(page, tmp_path, f"edsr-compared-{size[0]}")
     show_tab(page, "What was added")
-    expect(page.locator(".added:visible img")).to_be_visible()
+    expect(page.get_by_role("img", name="what was added")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     assert page.locator(TOLD).count() == 0
 
@@ -1363,7 +1375,7 @@ def test_edsr_takes_a_picture_of_any_shape(visit, tmp_path, shape, became):
     page = visit(way_to("edsr"))
     PIL.Image.linear_gradient("L").resize(shape).save(tmp_path / "given.png")
     restored_picture(page, lambda: hand_over(page, tmp_path / "given.png"))
-    note = page.locator("#edsr-note:visible")
+    note = page.locator(".note:visible").first
     expect(note).to_contain_text(f"became {became[0]} x {became[1]}. No face was found")
     assert width_of(main_picture(page, "edsr")) == became[0]
     assert page.locator(TOLD).count() == 0
@@ -1383,17 +1395,17 @@ def test_edsr_refuses_what_is_no_picture_and_keeps_the_result(visit, tmp_path):
 @needs_edsr
 def test_edsr_stops_a_large_picture_and_begins_another(visit, tmp_path):
     page = visit(way_to("edsr"))
-    page.get_by_role("button", name=re.compile("^Size and quality")).locator("visible=true").click()
-    choose(page, "On")
+    page.get_by_role("button", name=re.compile("^More")).locator("visible=true").click()
+    choose(page, "Self-ensemble")
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     PIL.Image.fromarray(noise).resize((512, 512), PIL.Image.Resampling.BICUBIC).save(tmp_path / "large.png")
     stop_when(page, ".compare[aria-busy=true]", r"\d+ of \d+ passes")
     hand_over(page, tmp_path / "large.png")
-    note = page.locator("#edsr-note:visible")
+    note = page.locator(".note:visible").first
     expect(note).to_contain_text("Stopped")
     rests(page, "edsr")
     expect(note).to_contain_text("Stopped")  # else it went on to the end
-    choose(page, "Off")
+    restored_picture(page, lambda: page.get_by_label("Self-ensemble").locator("visible=true").first.uncheck())
     restored_picture(page, lambda: example(page, 2))
     expect(note).to_contain_text("No face was found")
     assert page.locator(TOLD).count() == 0

@@ -20,7 +20,6 @@ from demos._kit import plan as kit
 from demos._kit.fields import Check, Choice, Field, Picks, Picture, Seed, Slider, Sliders, Text
 from demos._kit.plan import Action, Api, Plan, View
 from demos._kit.shown import BeforeAfter, Columns, Film, Shown, Single, Steps, Tiles
-from gen_models import catalog
 
 MODULES = [importlib.import_module(f"demos.{file.stem}") for file in sorted((ROOT / "demos").glob("[!_]*.py"))]
 PLANS = {module.__name__.rpartition(".")[2]: module.PLAN for module in MODULES if hasattr(module, "PLAN")}
@@ -58,8 +57,7 @@ def start(plan: Plan, weights: str) -> dict[str, list[Any]]:
 
 def offered(plan: Plan) -> list[str]:
     """The weights of the room that are here, those of its first data set first."""
-    names = [name for kind in plan.kinds for name in catalog.trained(kind)]
-    return sorted(names, key=lambda name: name.partition("-")[2] != plan.first)
+    return sorted(plan.offered, key=lambda name: name.partition("-")[2] != plan.first)
 
 
 def refused(function: Any, *values: Any) -> str:

@@ -11,7 +11,7 @@ import PIL.Image
 
 from demos._kit.fields import MORE, RESULT, Choice, Picture, Slider
 from demos._kit.markup import size_text
-from demos._kit.pictures import as_tensor, to_pil
+from demos._kit.pictures import as_tensor, reduced, to_pil
 from demos._kit.running import Cache
 from demos._kit.shipped import kept_pictures, shape_of
 from demos._kit.shown import BeforeAfter
@@ -109,15 +109,6 @@ def first_sight(weights: str) -> BeforeAfter | None:
 def names(weights: str, way: str) -> tuple[str, str]:
     """What the two pictures of a comparison are called."""
     return "Original", f"Translation: {kinds(weights)[way == THERE]}"
-
-
-def reduced(picture: PIL.Image.Image, side: int, channels: int = 3) -> PIL.Image.Image:
-    """A picture as the model takes it: no side longer than ``side``, smaller ones as they are, grey where it knows one channel."""
-    ratio = side / max(picture.size)
-    if ratio < 1:
-        width, height = (max(1, round(length * ratio)) for length in picture.size)
-        picture = picture.resize((width, height), PIL.Image.Resampling.LANCZOS)
-    return (picture.convert("L") if channels == 1 else picture).convert("RGB")
 
 
 def steps(weights: str, way: str, picture: PIL.Image.Image, **options: Any) -> Iterator[tuple[PIL.Image.Image, int, int]]:

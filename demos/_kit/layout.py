@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import gradio as gr
 
@@ -27,17 +28,21 @@ def header(*models: str) -> None:
     gr.HTML(f'<header class="room-header" data-room="{models[0]}">{"".join(parts)}</header>')
 
 
-def weights_choice(models: str | Mapping[str, str], first: str) -> gr.Radio:
+def weights_choice(
+    models: str | Mapping[str, str], first: str, offers: Callable[[str], bool] = lambda weights: True,
+    titles: Mapping[str, str] = MappingProxyType({}),
+) -> gr.Radio:  # fmt: skip
     """Which trained weights to use, those of the data set ``first`` at first; a user's own appear by their name.
 
-    ``models``: a model's name, or several, each with the word that tells it from the others.
+    ``models``: a model's name, or several, each with the word that tells it from the others; ``offers``: which of their weights;
+    ``titles``: of those that are not named after a data set.
     """
     kinds = {models: ""} if isinstance(models, str) else models
     choices = []
     for kind, word in kinds.items():
-        for name in catalog.trained(kind):
+        for name in filter(offers, catalog.trained(kind)):
             data = name.partition("-")[2]
-            choices.append((" · ".join(filter(None, (sets.record(data).title, word))), name))
+            choices.append((" · ".join(filter(None, (titles.get(data) or sets.record(data).title, word))), name))
     choices.sort(key=lambda choice: choice[1].partition("-")[2] != first)
     names = [name for _, name in choices]
     preferred = next((name for name in names if name.partition("-")[2] == first), names[0] if names else None)

@@ -77,6 +77,15 @@ def enlarged(picture: PIL.Image.Image, scale: int) -> PIL.Image.Image:
     return picture.resize((picture.width * scale, picture.height * scale), PIL.Image.Resampling.NEAREST)
 
 
+def reduced(picture: PIL.Image.Image, side: int, channels: int = 3) -> PIL.Image.Image:
+    """RGB, no side longer than ``side``, smaller pictures as they are; grey where a model knows one channel."""
+    ratio = side / max(picture.size)
+    if ratio < 1:
+        width, height = (max(1, round(length * ratio)) for length in picture.size)
+        picture = picture.resize((width, height), PIL.Image.Resampling.LANCZOS)
+    return (picture.convert("L") if channels == 1 else picture).convert("RGB")
+
+
 def is_empty(picture: PIL.Image.Image) -> bool:
     """Whether a picture is of one colour only."""
     return picture.convert("RGB").getcolors(1) is not None

@@ -44,6 +44,8 @@ _begun: Cache[str] = Cache(1000)
 """Page and view -> the token of its latest run."""
 _finished: Cache[tuple[dict[str, Any], Shown, bool]] = Cache(64_000_000, lambda kept: kept[1].nbytes)
 """Token of a run -> the raw values that it read, the last that it showed, and whether that is its end."""
+_ended: Cache[None] = Cache(1000)
+"""Tokens of the latest runs that reached their end, which are known for longer than what these showed."""
 
 
 @dataclass
@@ -86,6 +88,8 @@ class View:
     """Label of a second save button, for the steps as an animation."""
     pace: float = 0.0
     """Seconds between two frames at least, however fast the machine is: one should see them."""
+    after: bool = False
+    """Computed each time a run of the main view has reached its end, and emptied when one was stopped."""
     within: str = ""
     """Title of the view in whose tab it stands, beside that view; ``CONTROLS``: under the controls; "": it has a tab of its own."""
 
@@ -147,6 +151,8 @@ class Slots:
     below: gr.HTML | None = None
     tab: gr.Tab | None = None
     press: gr.Button | None = None
+    run: Any = None
+    """The event that computes it, where it streams."""
     seen: bool = False
     """It has a first sight, and follows what changes: opening its tab computes nothing."""
 
@@ -173,6 +179,10 @@ class Plan:
     """Keys of a recipe in their order; by default the weights, then the fields as they stand."""
     migrate: Callable[[dict[str, Any]], dict[str, Any]] = lambda controls: controls
     """Controls of an older link or saved picture -> today's."""
+    offers: Callable[[str], bool] = lambda weights: True
+    """Which of the models' weights can be chosen."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """What the page calls weights that are not named after their data set: what stands behind the dash -> title."""
     heading: str = ""
     """Above the tabs, with the choice of weights under it, for a main view that does without weights."""
 
@@ -188,13 +198,18 @@ class Plan:
         """The view beside the controls."""
         return self.views[0]
 
+    @property
+    def offered(self) -> list[str]:
+        """The weights that can be chosen."""
+        return [name for kind in self.kinds for name in catalog.trained(kind) if self.offers(name)]
+
     def known(self, weights: Any) -> str:
         """``weights``, checked.
 
         Raises:
             gr.Error: if there are none of that name.
         """
-        return one_of(weights, [name for kind in self.kinds for name in catalog.trained(kind)], "Trained on")
+        return one_of(weights, self.offered, "Trained on")
 
     def reads(self, verb: Callable) -> list[str]:
         """The fields that a verb reads, and ``run``."""
@@ -257,7 +272,7 @@ class _Laying:
         header(*kinds)
         with gr.Row(elem_classes=["room"]):
             with gr.Column(scale=3, min_width=280):
-                weights = weights_choice(plan.models, plan.first)
+                weights = weights_choice(plan.models, plan.first, plan.offers, plan.titles)
                 self.weights, self.parts[WEIGHTS] = weights, [weights]
                 self.at_first = weights.value or ""
                 if plan.heading:
@@ -328,7 +343,9 @@ class _Laying:
     def show(self, view: View, tab: gr.Tab | None = None) -> None:
         """Build what a view fills."""
         read = self.plan.reads(view.sight) if view.sight else []
-        started = {WEIGHTS: [self.at_first]} | {name: [self.plan.fields[name].start(self.at_first)] for name in read}
+        started = {WEIGHTS: [self.at_first]} | {
+            name: [self.plan.fields[name].start(self.at_first)] for name in read if name != RUN
+        }
         try:
             sight = self.sight(view, started)
         except (catalog.WeightsError, KeyError):  # the page opens all the same, and the first click says what is wrong
@@ -403,6 +420,8 @@ class _Laying:
         """All events but those of buttons that set fields."""
         for view in self.plan.views:
             self.begin(view)
+            if view.after:
+                self.follow(view)
         for name, one in self.plan.fields.items():
             actions = [action for action in self.plan.actions if action.on == name]
             if one.in_page:
@@ -431,11 +450,11 @@ class _Laying:
         """What computes a view when it is asked for by itself, and what a click on it shows."""
         slots, names = self.slots[view.title], self.plan.reads(view.make)
         waiting = HEAVY if view.group == "models" else HEAVY | dict(concurrency_id=view.group, concurrency_limit=view.limit)
-        asked = slots.press.click if slots.press else slots.tab.select if slots.tab is not None and not slots.seen else None
+        asked = slots.press.click if slots.press else slots.tab.select if slots.tab and not (slots.seen or view.after) else None
         if view.streams:
             run = error_boundary(self.streamed(view, names))
             outputs = [*slots.of_result(), *([slots.scrub] if slots.scrub else [])]
-            slots.begin.submit(
+            slots.run = slots.begin.submit(
                 run, [slots.begin, *self.inputs(names)], outputs, show_progress="hidden", trigger_mode="multiple",
                 **waiting,
             )  # fmt: skip
@@ -470,6 +489,22 @@ class _Laying:
             outputs = [*target.of_result(), self.tabs] if target else slots.below
             slots.shown.pick(error_boundary(named(picked, view.pick)), self.inputs(read), outputs, **HEAVY)
 
+    def follow(self, view: View) -> None:
+        """Compute a view each time a run of the main view has reached its end."""
+        main, names = self.slots[self.plan.main.title], self.plan.reads(view.make)
+
+        def answer(begun: Any, *values: Any) -> list[Any]:
+            if begun in _ended:
+                return result_of(self.plan.call(view.make, self.unpacked(names, values)))
+            # what is shown belongs to what the main view shows; once another run has begun, that will say so itself
+            return ["", ""] if is_cancelled(begun) else [gr.skip(), gr.skip()]
+
+        main.run.success(
+            error_boundary(named(answer, view.make)), [main.begin, *self.inputs(names)], self.slots[view.title].of_result(),
+            concurrency_id=view.group, concurrency_limit=view.limit, trigger_mode="multiple", show_progress="hidden",
+            api_visibility="private",
+        )  # fmt: skip
+
     def streamed(self, view: View, names: Sequence[str]) -> Callable[..., Iterator[list[Any]]]:
         """The handler of a view that streams; its first value is the token of the run."""
 
@@ -497,6 +532,7 @@ class _Laying:
                     time.sleep(max(0.0, due - time.perf_counter()))
             if made is not None and not is_cancelled(begun):
                 _finished.put(begun, (raw, made, True))
+                _ended.put(begun, None)
                 yield [gr.skip(), stamped(note_html(made.note), begun, "done"), *self.scrubber(view, made, True, True)]
 
         def run(begun: Any, *values: Any) -> Iterator[list[Any]]:

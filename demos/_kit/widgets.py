@@ -25,7 +25,7 @@ def tiles(value: str = "", **settings: Any) -> gr.HTML:
 COMPARE_HTML = text_of("before_after.html")
 
 
-COMPARE_JS = script("before_after", LARGE=LARGE)
+COMPARE_JS = script("zoom") + "\n" + script("before_after", LARGE=LARGE)
 
 
 def starter(run: str = "") -> gr.HTML:
@@ -56,8 +56,8 @@ BEGIN_JS = "() => String(Math.random())"
 def compare(value: str = "", **settings: Any) -> gr.HTML:
     """Two pictures one over the other with a border to drag; its value comes from :func:`compared`, "": nothing is shown.
 
-    The border stays where it is when the pictures change. The CSS variable ``--strength`` of its frame says how much of the second
-    picture is mixed with the first.
+    The border stays where it is when the pictures change. A ``spot`` in the value, (x, y, zoom), is what is looked at
+    first. The CSS variable ``--strength`` of its frame says how much of the second picture is mixed with the first.
     """
     classes = ["result", *settings.pop("elem_classes", [])]
     return gr.HTML(value, html_template=COMPARE_HTML, js_on_load=COMPARE_JS, elem_classes=classes, **settings)

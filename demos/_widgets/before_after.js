@@ -1,9 +1,16 @@
 const shown = element.querySelector('.compare'), frame = shown.querySelector('.frame');
-const pictures = [...frame.querySelectorAll('img')], border = frame.querySelector('b'), names = [...shown.querySelectorAll('span')];
-let place = 50, grasped = false;
+const pictures = [...frame.querySelectorAll('img')], border = frame.querySelector('b'), names = [...shown.querySelectorAll('.name')];
+let place = 50, grasped = false, seen = '', spotted = false;
+const cut = ({x, zoom}) => {  // the border's place on the pictures, which may lie beside what is seen of them
+  frame.style.setProperty('--cut', Math.min(100, Math.max(0, 100 * (x - 0.5 / zoom) + place / zoom)) + '%');
+};
+const zoom = zoomOf(frame, shown.querySelector('.bar'), event => event.target === border ? null : frame,
+  event => event.ctrlKey,  // else the page scrolls; two fingers on a touchpad count as Ctrl
+  cut);
 const move = to => {
   place = Math.min(100, Math.max(0, to));
   frame.style.setProperty('--place', place + '%');
+  cut(zoom.spot);
   border.setAttribute('aria-valuenow', Math.round(place));
   border.setAttribute('aria-valuetext', Math.round(place) + ' % ' + names[0].textContent);
 };
@@ -12,7 +19,7 @@ const follow = event => {
   move(100 * (event.clientX - box.left) / box.width);
 };
 frame.addEventListener('pointerdown', event => {
-  if (!event.isPrimary || event.button) return;
+  if (!event.isPrimary || event.button || (zoom.spot.zoom > 1 && event.target !== border)) return;
   grasped = true;
   frame.setPointerCapture(event.pointerId);
   border.focus({preventScroll: true});
@@ -22,7 +29,7 @@ frame.addEventListener('pointermove', event => { if (grasped && event.isPrimary)
 for (const end of ['pointerup', 'pointercancel']) frame.addEventListener(end, () => { grasped = false; });
 border.addEventListener('keydown', event => {
   const steps = {ArrowLeft: -2, ArrowDown: -2, ArrowRight: 2, ArrowUp: 2, PageDown: -10, PageUp: 10, Home: -100, End: 100};
-  if (!(event.key in steps)) return;
+  if (!(event.key in steps) || event.shiftKey) return;  // with Shift the picture moves
   event.preventDefault();
   move(place + steps[event.key]);
 });
@@ -39,7 +46,11 @@ const arrived = () => {
   if (shown.hasAttribute('data-stopped') && told.busy === 'true') return;  // it was on its way when it was stopped
   shown.removeAttribute('data-stopped');
   told.names.forEach((name, i) => { names[i].textContent = name; pictures[i].alt = name; });
-  shown.setAttribute('aria-busy', told.busy);
+  // a frame that came just before Stop may be shown once more after it
+  const on = !told.run || [...(window.galleryRuns?.values() ?? [])].includes(told.run);
+  shown.setAttribute('aria-busy', told.busy === 'true' && on);
+  if (seen !== told.before) { seen = told.before; spotted = false; zoom.set(0.5, 0.5, 1); }
+  if (told.spot && !spotted) { spotted = true; zoom.glide(...told.spot); }
   if ('strength' in told) frame.style.setProperty('--strength', told.strength);
   move(place);
   // decoded first, so that nothing flickers; of several on their way, the last one counts
