@@ -105,7 +105,7 @@ def restore(request: gr.Request, built: Mapping[str, Room], tabs: gr.Tabs | None
     except (ValueError, RecursionError):
         gr.Warning("This link is damaged; the room opens as usual.")
         return updates
-    state = room.migrate(state)
+    state = room.migrate(state) if state else {}
     for key, value in state.items():
         component = room.controls.get(key)
         if component is not None and _fits(component, value):

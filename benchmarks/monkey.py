@@ -42,6 +42,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page
 from benchmarks._page import GALLERY, chromium, megabytes, served, way_to
 from benchmarks._report import Bar, report
 from demos._kit import recipes
+from demos._kit.recipes import png_with_recipe
 
 VISITORS, CALLERS, CALLS = 2, 3, 3
 """Monkeys in the browser, monkeys at the API, and actions of the latter for each of the former."""
@@ -191,12 +192,11 @@ NONSENSE: list[Any] = [
 
 def png(chance: random.Random, recipe: dict[str, Any] | None = None) -> bytes:
     """A PNG of noise and a disc of any size up to 400 pixels a side, as saved in a room if there is a recipe."""
-    from demos import _room
 
     size = chance.choice((1, 17, 28, 64, 160, 400)), chance.choice((1, 28, 90, 256))
     picture = PIL.Image.frombytes("L", (8, 8), chance.randbytes(64)).resize(size).convert("RGB")
     if recipe is not None:
-        return _room.png_with_recipe([picture], recipe)
+        return png_with_recipe([picture], recipe)
     stream = io.BytesIO()
     picture.save(stream, "PNG")
     return stream.getvalue()

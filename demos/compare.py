@@ -24,8 +24,16 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from demos import _room
-from demos._room import CheckedImage, Room, chosen, guarded, real, to_pil, whole
+from demos._kit import recipes, shipped
+from demos._kit.checks import integer, number, one_of
+from demos._kit.events import BESIDE, QUICK, ROLL_JS, error_boundary
+from demos._kit.inputs import CheckedImage, as_input, sent_picture
+from demos._kit.layout import explanation, seed_row
+from demos._kit.markup import tiles_html
+from demos._kit.pictures import LARGE, enlarged, heat, png_uri, to_pil
+from demos._kit.recipes import MAX_SEED, Room, link_button, save_button
+from demos._kit.running import Cache, cancel, is_cancelled
+from demos._kit.widgets import BEGIN_JS, starter, tiles
 from gen_models import Draws, catalog, load, runtime, sets
 from gen_models.base import GenerativeModel
 
@@ -128,7 +136,7 @@ def title_of(weights: str, data: str) -> str:
 def room_of(weights: str) -> str:
     """The query of the link to a model's room: its own, else the first one of its family."""
     model = weights.partition("-")[0]
-    family, rooms = catalog.names()[model], _room.rooms()
+    family, rooms = catalog.names()[model], recipes.rooms()
     near = [name for name in rooms if catalog.names().get(name) == family]
     name = model if model in rooms else min(near, key=lambda name: catalog.about(name)["year"], default="")
     return "?" + urlencode({"room": name, "state": json.dumps({"weights": weights})}) if name else ""
@@ -167,7 +175,7 @@ def qualities(names: Sequence[str]) -> dict[str, Quality]:
             measures = json.loads((catalog.WEIGHTS / name / "evaluation.json").read_text(encoding="utf-8"))["measures"]
             number = next(number for number in measures if number["key"] == QUALITY)
             numbers = {key: float(number[key]) for key in ("value", "error")}
-            found[name] = number | numbers | {"protocol": str(number["protocol"]), "side": _room.shape_of(name)[1]}
+            found[name] = number | numbers | {"protocol": str(number["protocol"]), "side": shipped.shape_of(name)[1]}
         except (OSError, ValueError, KeyError, TypeError, StopIteration):
             continue
     common = Counter((number["protocol"], number["side"]) for number in found.values()).most_common(1)
@@ -198,18 +206,18 @@ def clauses(protocol: str) -> list[str]:
 
 def shape_of(data: str) -> tuple[int, int]:
     """Channels and side of the largest pictures that models of a data set make."""
-    return max((_room.shape_of(name) for name in entrants(data, SAMPLE)), key=lambda shape: shape[1])
+    return max((shipped.shape_of(name) for name in entrants(data, SAMPLE)), key=lambda shape: shape[1])
 
 
 def example_pictures(data: str) -> list[PIL.Image.Image]:
     """Pictures of this kind that are nobody's."""
-    found = (_room.example_pictures(name) for name in entrants(data, SAMPLE))
+    found = (shipped.example_pictures(name) for name in entrants(data, SAMPLE))
     return next((pictures for pictures in found if pictures), [])
 
 
 def examples_html(data: str) -> str:
     """The examples to click."""
-    return _room.tiles_html(example_pictures(data), words="example")
+    return tiles_html(example_pictures(data), words="example")
 
 
 def given(data: str, text: Any) -> PIL.Image.Image:
@@ -227,13 +235,13 @@ def given(data: str, text: Any) -> PIL.Image.Image:
         return examples[int(named[1])]
     if len(text) > MAX_TEXT:
         raise gr.Error("This picture is too large for a link; upload it.")
-    return _room.sent_picture(text)
+    return sent_picture(text)
 
 
 def as_text(data: str, image: PIL.Image.Image) -> str:
     """A visitor's picture as models of the data set know theirs, as text that fits into a link."""
-    largest = max(entrants(data, SAMPLE), key=lambda name: _room.shape_of(name)[1])
-    picture = to_pil(_room.picture_for(largest, image)[0])
+    largest = max(entrants(data, SAMPLE), key=lambda name: shipped.shape_of(name)[1])
+    picture = to_pil(shipped.picture_for(largest, image)[0])
     while True:
         for kind, more in (("PNG", {}), *(("JPEG", {"quality": quality}) for quality in (92, 80, 60, 40))):
             stream = io.BytesIO()
@@ -285,7 +293,7 @@ class Task:
 
     def images(self, channels: int, size: int) -> Tensor:
         """The picture for a model, (1, C, size, size) in [0, 1]."""
-        return torch.from_numpy(_room.as_input(self.picture, size, channels, centre=False))[None]
+        return torch.from_numpy(as_input(self.picture, size, channels, centre=False))[None]
 
     def unknown(self, size: int) -> np.ndarray:
         """What the models are to make up, (size, size) bool."""
@@ -314,9 +322,9 @@ def task_of(data: str, what: str, seed: float, count: float, part: float, x: flo
     Raises:
         gr.Error: with one sentence, if one of them makes no sense.
     """
-    data, what = chosen(data, data_sets(), "Data"), chosen(what, list(VERBS), "Task")
-    seed, count = whole(seed, 0, _room.MAX_SEED, "Seed"), whole(count, 1, MAX_COUNT, "Pictures")
-    part, x, y = real(part, 0.1, 0.9, "Unknown part"), real(x, 0, 1, "Across"), real(y, 0, 1, "Down")
+    data, what = one_of(data, data_sets(), "Data"), one_of(what, list(VERBS), "Task")
+    seed, count = integer(seed, 0, MAX_SEED, "Seed"), integer(count, 1, MAX_COUNT, "Pictures")
+    part, x, y = number(part, 0.1, 0.9, "Unknown part"), number(x, 0, 1, "Across"), number(y, 0, 1, "Down")
     if not entrants(data, what):
         raise gr.Error(f"No model of this data set can do this yet: {what.lower()}.")
     return Task(data, what, seed, count, part, x, y, None if what == SAMPLE else given(data, picture))
@@ -346,7 +354,7 @@ class Entry:
 
     def show(self, pictures: Sequence[PIL.Image.Image]) -> None:
         """Other pictures."""
-        self.pictures, self.uris = list(pictures), [_room.png_uri(picture) for picture in pictures]
+        self.pictures, self.uris = list(pictures), [png_uri(picture) for picture in pictures]
 
 
 def entries_of(data: str, what: str) -> list[Entry]:
@@ -372,7 +380,7 @@ def published(data: str) -> list[Entry]:
     entries = entries_of(data, SAMPLE)
     for entry in entries:
         entry.state = "published"
-        entry.show(_room.sheet_tiles(entry.weights, MAX_COUNT))
+        entry.show(shipped.sheet_tiles(entry.weights, MAX_COUNT))
     return entries
 
 
@@ -446,11 +454,11 @@ def finished(task: Task, entry: Entry, made: Tensor) -> list[PIL.Image.Image]:
     if task.what == RECONSTRUCT:
         difference = (made.float() - task.images(*made.shape[1:3])).square()[0]
         entry.words = f"mean squared difference {float(difference.mean()):.4f}"
-        pictures.append(_room.heat(difference.mean(dim=0).sqrt().numpy()))
+        pictures.append(heat(difference.mean(dim=0).sqrt().numpy()))
     return pictures
 
 
-_results: _room.Kept[list[Entry]] = _room.Kept(16)
+_results: Cache[list[Entry]] = Cache(16)
 """The latest comparisons by the values of the controls, as far as they are, to be saved as they were seen."""
 
 
@@ -462,7 +470,7 @@ def compared(token: str, *controls: Any) -> Iterator[list[str]]:
     yield [lineup_html(task, entries, busy=True), note_html("The models take their turns.")]
     due = time.perf_counter() + FRAME
     for done in run(task, entries):
-        if _room.halted(token):
+        if is_cancelled(token):
             for entry in entries:
                 entry.state = entry.state if entry.state in ("done", "failed") else "stopped"
             finished_ = sum(entry.state == "done" for entry in entries)
@@ -535,7 +543,7 @@ def lineup_html(task: Task, entries: Sequence[Entry], busy: bool) -> str:
     rows, best = [], best_of(entries)
     if task.picture is not None:
         shown = hatched(task.picture, task.unknown(task.picture.width))
-        strip = strip_html([_room.png_uri(shown)], columns, ["given picture"], shown.width >= _room.LARGE)
+        strip = strip_html([png_uri(shown)], columns, ["given picture"], shown.width >= LARGE)
         rows.append(f'<div class="entry"><div class="who"><strong>Given</strong></div>{strip}</div>')
     for entry in entries:
         number = entry.quality
@@ -547,7 +555,7 @@ def lineup_html(task: Task, entries: Sequence[Entry], busy: bool) -> str:
         link = room_of(entry.weights)
         name = html.escape(entry.title)
         name = f'<a href="{html.escape(link)}">{name}</a>' if link else name
-        smooth = bool(entry.pictures) and entry.pictures[0].width >= _room.LARGE
+        smooth = bool(entry.pictures) and entry.pictures[0].width >= LARGE
         rows.append(
             f'<div class="entry" data-weights="{html.escape(entry.weights)}" data-state="{entry.state}">'
             f'<div class="who"><strong>{name} <small>{entry.year}</small></strong>'
@@ -573,9 +581,9 @@ def look_html(data: str, what: str, part: float, x: float, y: float, picture: st
     shown = given(data, picture)
     shown = hatched(shown, hole(what, shown.width, part, x, y))
     words = {COMPLETE: "Click where the unknown part begins.", FILL: "Click where the hole is to be."}.get(what, "")
-    large = " large" * (shown.width >= _room.LARGE)
+    large = " large" * (shown.width >= LARGE)
     return (
-        f'<div class="spot"><img class="picture{large}" src="{_room.png_uri(shown)}" alt="given; striped: unknown"></div>'
+        f'<div class="spot"><img class="picture{large}" src="{png_uri(shown)}" alt="given; striped: unknown"></div>'
         f'<p class="note">{words}</p>'
     )
 
@@ -612,20 +620,20 @@ def choose_data(data: str, what: str, _seed: float, _count: float, part: float, 
 
 def take_example(event: gr.EventData, data: str) -> str:
     """The text of the example that was clicked."""
-    count = len(example_pictures(chosen(data, data_sets(), "Data")))
-    return f"example {whole(event.index, 0, count - 1, 'Example')}"
+    count = len(example_pictures(one_of(data, data_sets(), "Data")))
+    return f"example {integer(event.index, 0, count - 1, 'Example')}"
 
 
 def take_upload(data: str, image: PIL.Image.Image | None) -> str:
     """The text of an uploaded picture."""
     if image is None:
         raise gr.Error("Upload a picture first.")
-    return as_text(chosen(data, data_sets(), "Data"), image)
+    return as_text(one_of(data, data_sets(), "Data"), image)
 
 
 def place(event: gr.EventData, what: str, part: float, x: float, y: float) -> list[float]:
     """Size and place of the hole after a click on the given picture."""
-    across, down = real(event.x, 0, 1, "Across"), real(event.y, 0, 1, "Down")
+    across, down = number(event.x, 0, 1, "Across"), number(event.y, 0, 1, "Down")
     if what == COMPLETE:
         return [round(min(max(1 - down, 0.1), 0.9), 2), x, y]
     return [part, round(across, 2), round(down, 2)] if what == FILL else [part, x, y]
@@ -714,13 +722,13 @@ def drawn(task: Task, entries: Sequence[Entry]) -> PIL.Image.Image:
         brush.line((MARGIN, top - 8, WIDTH - MARGIN, top - 8), "#e7e5e4")
         brush.text((MARGIN, top), title, ACCENT, medium)
         brush.text((MARGIN + medium.getlength(title) + 10, top + 6), year, GREY, small)
-        for number, line in enumerate(lines):
-            brush.text((MARGIN, top + 30 + 20 * number), line, GREY, small)
-        for number, picture in enumerate(pictures):
-            sheet.paste(picture, (MARGIN + COLUMN + number * (side + GAP), top))
+        for row, line in enumerate(lines):
+            brush.text((MARGIN, top + 30 + 20 * row), line, GREY, small)
+        for column, picture in enumerate(pictures):
+            sheet.paste(picture, (MARGIN + COLUMN + column * (side + GAP), top))
         top += height
-    for number, line in enumerate(foot):
-        brush.text((MARGIN, top + 10 + 20 * number), line, GREY, small)
+    for row, line in enumerate(foot):
+        brush.text((MARGIN, top + 10 + 20 * row), line, GREY, small)
     return sheet
 
 
@@ -728,7 +736,7 @@ def scaled(picture: PIL.Image.Image, side: int) -> PIL.Image.Image:
     """The picture in a square of ``side``: each pixel a whole number of times as large, or smoothly if it would stay as it is."""
     picture = picture.convert("RGB")
     times = side // picture.width
-    return _room.enlarged(picture, times) if times > 1 else picture.resize((side, side), PIL.Image.Resampling.LANCZOS)
+    return enlarged(picture, times) if times > 1 else picture.resize((side, side), PIL.Image.Resampling.LANCZOS)
 
 
 def footnote(task: Task, entries: Sequence[Entry]) -> str:
@@ -785,12 +793,12 @@ def answers(task: Task) -> list[dict[str, Any]]:
 
 def sent(data: str, picture: str) -> tuple[str, str]:
     """A data set, by default the first, and a caller's picture as the controls hold it."""
-    data = chosen(data or next(iter(data_sets()), ""), data_sets(), "Data")
+    data = one_of(data or next(iter(data_sets()), ""), data_sets(), "Data")
     example = picture == "" or re.fullmatch(r"example \d{1,3}", str(picture))
-    return data, str(picture) if example else as_text(data, _room.sent_picture(picture))
+    return data, str(picture) if example else as_text(data, sent_picture(picture))
 
 
-@guarded
+@error_boundary
 def compare_sample(data: str = "", seed: int = 7, count: int = 4) -> list[dict]:
     """The same seed through all models of a data set, the oldest first; no data set: the one with the most models.
 
@@ -800,7 +808,7 @@ def compare_sample(data: str = "", seed: int = 7, count: int = 4) -> list[dict]:
     return answers(task_of(sent(data, "")[0], SAMPLE, seed, count, 0.5, 0.5, 0.5, ""))
 
 
-@guarded
+@error_boundary
 def compare_reconstruct(data: str = "", picture: str = "") -> list[dict]:
     """The same picture through all models that have an encoder. picture: a file in base64 or a data URI, or example 0 to example 7.
 
@@ -810,7 +818,7 @@ def compare_reconstruct(data: str = "", picture: str = "") -> list[dict]:
     return answers(task_of(data, RECONSTRUCT, 0, 1, 0.5, 0.5, 0.5, picture))
 
 
-@guarded
+@error_boundary
 def compare_complete(data: str = "", picture: str = "", part: float = 0.5, seed: int = 7, count: int = 4) -> list[dict]:
     """The lower part of a picture made up by all models that can. part: how much of it, 0.1 to 0.9.
 
@@ -820,7 +828,7 @@ def compare_complete(data: str = "", picture: str = "", part: float = 0.5, seed:
     return answers(task_of(data, COMPLETE, seed, count, part, 0.5, 0.5, picture))
 
 
-@guarded
+@error_boundary
 def compare_fill(
     data: str = "", picture: str = "", part: float = 0.5, x: float = 0.5, y: float = 0.5, seed: int = 7, count: int = 4
 ) -> list[dict]:
@@ -856,12 +864,12 @@ def room() -> Room:
                             elem_classes=["chips"])  # fmt: skip
             what = gr.Radio(list(VERBS), value=SAMPLE, label="Task", elem_classes=["chips"])
             with gr.Column(visible=False) as pictured:
-                examples = _room.tiles(examples_html(known[0]), elem_classes=["strip"])
+                examples = tiles(examples_html(known[0]), elem_classes=["strip"])
                 spot = gr.HTML("", js_on_load=SPOT_JS)
                 with gr.Accordion("Upload a picture", open=False):
                     upload = CheckedImage(label="Any picture; it is kept small enough for a link", height=180)
                 part = gr.Slider(0.1, 0.9, 0.5, step=0.01, label="Unknown part", visible=False)
-            seed, dice = _room.seed_row(0)
+            seed, dice = seed_row(0)
             with gr.Accordion("More", open=False):
                 count = gr.Slider(1, MAX_COUNT, MAX_COUNT, step=1, label="Pictures of each model")
                 x = gr.Slider(0, 1, 0.5, step=0.01, label="Hole, across", visible=False)
@@ -874,36 +882,36 @@ def room() -> Room:
             note = gr.HTML(words, js_on_load=None)
             shown = gr.HTML(rows, js_on_load=None, elem_classes=["result"], min_height=200)
             keep = gr.Row(elem_classes=["keep"])
-    begin = _room.starter()
+    begin = starter()
     controls = dict(data=data, what=what, seed=seed, count=count, part=part, x=x, y=y, picture=picture)
     room_ = Room(NAME, controls, digest=digest)
     with keep:
-        _room.save_button(room_, poster)
-        _room.link_button(room_)
-    _room.explanation([], EXPLANATION, measured)
+        save_button(room_, poster)
+        link_button(room_)
+    explanation([], EXPLANATION, measured)
 
     inputs = list(controls.values())
     own = [pictured, spot, part, x, y]
-    comparing = begin.submit(guarded(compared), [begin, *inputs], [shown, note], **COMPARING)
+    comparing = begin.submit(error_boundary(compared), [begin, *inputs], [shown, note], **COMPARING)
     # whoever asks for the next comparison does not wait for the one before
-    again = dict(js=_room.BEGIN_JS, cancels=[comparing], api_visibility="private")
-    stop.click(_room.halt, begin, None, **_room.BESIDE)
+    again = dict(js=BEGIN_JS, cancels=[comparing], api_visibility="private")
+    stop.click(cancel, begin, None, **BESIDE)
     gr.on([go.click, seed.submit, count.release], None, None, begin, **again)
-    dice.click(None, None, seed, js=_room.ROLL_JS, api_visibility="private").then(None, None, begin, **again)
+    dice.click(None, None, seed, js=ROLL_JS, api_visibility="private").then(None, None, begin, **again)
 
     def then_begin(event: Any) -> None:
         event.success(None, None, begin, **again)
 
-    then_begin(data.input(guarded(choose_data), inputs[:-1], [examples, picture, *own], **_room.QUICK))
-    then_begin(what.input(guarded(choose_task), inputs, own, **_room.QUICK))
+    then_begin(data.input(error_boundary(choose_data), inputs[:-1], [examples, picture, *own], **QUICK))
+    then_begin(what.input(error_boundary(choose_task), inputs, own, **QUICK))
     for chosen_ in (
-        examples.pick(guarded(take_example), data, picture, **_room.QUICK),
-        upload.upload(guarded(take_upload), [data, upload], picture, **_room.QUICK),
-        spot.place(guarded(place), [what, part, x, y], [part, x, y], **_room.QUICK),
+        examples.pick(error_boundary(take_example), data, picture, **QUICK),
+        upload.upload(error_boundary(take_upload), [data, upload], picture, **QUICK),
+        spot.place(error_boundary(place), [what, part, x, y], [part, x, y], **QUICK),
     ):
-        then_begin(chosen_.success(guarded(looked), inputs, spot, **_room.QUICK))
+        then_begin(chosen_.success(error_boundary(looked), inputs, spot, **QUICK))
     for slider in (part, x, y):
-        slider.input(guarded(looked), inputs, spot, **_room.QUICK)
+        slider.input(error_boundary(looked), inputs, spot, **QUICK)
         slider.release(None, None, begin, **again)
     room_.show, room_.shown = restored, [shown, note, examples, *own, begin]
     for verb in (compare_sample, compare_reconstruct, compare_complete, compare_fill):

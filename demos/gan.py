@@ -12,11 +12,18 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from demos import _room
 from demos._families import live, planes
 from demos._families.live import BOTH, CURES, DIGITS, GAN, KINDS, LOSSES, MINIBATCH, NONE, Settings, Training
 from demos._families.planes import OWN
-from demos._room import Room, chosen, guarded, to_pil, whole
+from demos._kit.checks import integer, one_of
+from demos._kit.events import BESIDE, HEAVY, QUICK, ROLL_JS, error_boundary
+from demos._kit.layout import explanation, header, seed_row, weights_choice
+from demos._kit.markup import tiles_html
+from demos._kit.pictures import enlarged, png_uri, strip_image, to_pil
+from demos._kit.recipes import MAX_SEED, Room, link_button, save_button
+from demos._kit.running import cancel, is_cancelled
+from demos._kit.shipped import sheet_tiles
+from demos._kit.widgets import starter, tiles
 from gen_models import Draws, catalog, load, runtime
 
 MODEL = "gan"
@@ -58,7 +65,7 @@ Points train in batches of 128, digits of 64, on the processor; the same seed an
 
 def checked(text: Any, kind: Any, seed: Any) -> tuple[str, str, int]:
     """What a run is of."""
-    kind, seed = chosen(kind, KINDS, "Model"), whole(seed, 0, _room.MAX_SEED, "Seed")
+    kind, seed = one_of(kind, KINDS, "Model"), integer(seed, 0, MAX_SEED, "Seed")
     if text == DIGITS:
         live.digits()
     else:
@@ -94,7 +101,7 @@ def train(
         if training.owner == token:  # what was begun meanwhile is not to be covered up
             yield found
     if training.owner in ("", token) and live.kept(key) is training:
-        stopped = _room.halted(token) or wanted is not None
+        stopped = is_cancelled(token) or wanted is not None
         words = "" if stopped else f"Paused after {live.LONGEST / 60:.0f} minutes; Start goes on. "
         yield shown(False, words)
 
@@ -161,13 +168,13 @@ def fresh(key: str | None, text: str) -> list:
 
 def choose_data(choice: str, key: str | None) -> list:
     """Other points, or digits, and the learning rate to begin with."""
-    text = {OWN: ""}.get(chosen(choice, choices(), "Data"), choice)
+    text = {OWN: ""}.get(one_of(choice, choices(), "Data"), choice)
     return [text, live.RATE[text != DIGITS], *fresh(key, text)]
 
 
 def choose_kind(kind: str, key: str | None, text: str) -> list:
     """The other model; what only the GAN has comes and goes with it."""
-    return [gr.update(visible=chosen(kind, KINDS, "Model") == GAN), *fresh(key, text)]
+    return [gr.update(visible=one_of(kind, KINDS, "Model") == GAN), *fresh(key, text)]
 
 
 def add_points(event: gr.EventData, key: str | None, text: str) -> list:
@@ -196,7 +203,7 @@ def choices() -> list[str]:
 
 def settings_of(weights: Any, seed: Any) -> tuple[str, int]:
     """Weights and seed, checked."""
-    return chosen(weights, catalog.trained(MODEL), "Trained on"), whole(seed, 0, _room.MAX_SEED, "Seed")
+    return one_of(weights, catalog.trained(MODEL), "Trained on"), integer(seed, 0, MAX_SEED, "Seed")
 
 
 def pictures(weights: str, seed: int, count: int = COUNT) -> Tensor:
@@ -208,7 +215,7 @@ def pictures(weights: str, seed: int, count: int = COUNT) -> Tensor:
 
 def samples(weights: str, seed: float) -> str:
     """The grid of samples."""
-    return _room.tiles_html(list(pictures(*settings_of(weights, seed))), words="sample")
+    return tiles_html(list(pictures(*settings_of(weights, seed))), words="sample")
 
 
 def judged(weights: str, seed: float) -> str:
@@ -218,7 +225,7 @@ def judged(weights: str, seed: float) -> str:
     with runtime.forward_pass():
         chances = torch.sigmoid(load(weights).score(made)).cpu()
     order = chances.argsort(descending=True).tolist()
-    return _room.tiles_html([made[i] for i in order], [f"{100 * chances[i]:.0f} %" for i in order], words="judged", indices=order)
+    return tiles_html([made[i] for i in order], [f"{100 * chances[i]:.0f} %" for i in order], words="judged", indices=order)
 
 
 def ways(weights: str, seed: float) -> str:
@@ -229,7 +236,7 @@ def ways(weights: str, seed: float) -> str:
     with runtime.forward_pass():
         z = model.latents(Draws(seed, WALKS + 1))
         made = model.decode(torch.cat([z[i] + part * (z[i + 1] - z[i]) for i in range(WALKS)])).cpu()
-    return _room.tiles_html(list(made), columns=STEPS_OF_A_WALK, words="way")
+    return tiles_html(list(made), columns=STEPS_OF_A_WALK, words="way")
 
 
 def reseeded(weights: str, seed: float, key: str | None, text: str) -> list:
@@ -243,7 +250,7 @@ def restored(weights: str, seed: float, text: str, kind: str, rate: float, steps
     again = live.read(plan)
     if again:
         checked(text, kind, seed)
-    game = gr.update(visible=chosen(kind, KINDS, "Model") == GAN)
+    game = gr.update(visible=one_of(kind, KINDS, "Model") == GAN)
     choice = text if text in choices() else OWN
     return [samples(weights, seed), *live.untrained(text), None, choice, game, f"{REPLAY}{random.random()}" if again else ""]
 
@@ -254,7 +261,7 @@ def restored(weights: str, seed: float, text: str, kind: str, rate: float, steps
 def samples_sheet(weights: str, seed: float, *_: Any) -> list[PIL.Image.Image]:
     """The samples as a picture to save."""
     made = [to_pil(picture) for picture in pictures(*settings_of(weights, seed))]
-    return [_room.strip_image(made, scale=max(1, 128 // made[0].width), columns=8)]
+    return [strip_image(made, scale=max(1, 128 // made[0].width), columns=8)]
 
 
 def training_picture(*values: Any) -> list[PIL.Image.Image]:
@@ -266,21 +273,21 @@ def training_picture(*values: Any) -> list[PIL.Image.Image]:
     view = live.look(training) if training is not None else None
     if text == DIGITS:
         made = view.pictures if view is not None else live.digits().unit(0, live.SHEET)
-        return [_room.enlarged(live.sheet(made), 4)]
-    return [live.board_picture(planes.given(text), view, chosen(kind, KINDS, "Model"))]
+        return [enlarged(live.sheet(made), 4)]
+    return [live.board_picture(planes.given(text), view, one_of(kind, KINDS, "Model"))]
 
 
 # ---- verbs for the API ------------------------------------------------------------------------------------------------
 
 
-@guarded
+@error_boundary
 def gan_sample(weights: str = "gan-mnist", seed: int = 7, count: int = 16) -> list[str]:
     """Sample pictures from a trained GAN. Picture i of a seed is always the same. Returns PNG data URIs."""
     weights, seed = settings_of(weights, seed)
-    return [_room.png_uri(picture) for picture in pictures(weights, seed, whole(count, 1, 64, "Pictures"))]
+    return [png_uri(picture) for picture in pictures(weights, seed, integer(count, 1, 64, "Pictures"))]
 
 
-@guarded
+@error_boundary
 def gan_train(
     points: str = "Eight clusters", model: str = "GAN", steps: int = 1000, seed: int = 7, generator_steps: int = 1,
     loss: str = "Non-saturating", cure: str = "None", learning_rate: float = 0.003,
@@ -293,7 +300,7 @@ def gan_train(
     """
     text = planes.sent(points)
     settings = Settings.checked(learning_rate, generator_steps, loss, cure)
-    count = whole(steps, 1, STEPS_OF_A_CALL, "Steps")
+    count = integer(steps, 1, STEPS_OF_A_CALL, "Steps")
     training = Training(*checked(text, model, seed))
     training.settings = settings
     for _ in live.trained(f"call{random.random()}", "", training, [live.Part(BOTH, count, settings)]):
@@ -310,7 +317,7 @@ def gan_train(
 
 def room() -> Room:
     """Lay out the widgets."""
-    _room.header(MODEL)
+    header(MODEL)
     first = live.untrained(FIRST)
     with gr.Row(elem_classes=["room"]):
         with gr.Column(scale=2, min_width=300):
@@ -331,14 +338,14 @@ def room() -> Room:
                 with gr.Row(elem_classes=["steps"]):
                     fall = gr.Button("Make it collapse", size="sm", min_width=130)
                     heal = gr.Button("Cure it", size="sm", min_width=130)
-            seed, dice = _room.seed_row(7)
+            seed, dice = seed_row(7)
             with gr.Accordion("More", open=False):
                 rate = gr.Number(live.RATE[True], label="Learning rate", minimum=live.RATES[0], maximum=live.RATES[1])
                 loss = gr.Radio(list(LOSSES), value=LOSSES[0], label="Loss of the generator", elem_classes=["chips"])
                 pasted = gr.Textbox(label="Points: two numbers to a line", lines=3, max_lines=8, placeholder="0.2, 0.5\n0.8, 0.1")
                 paste = gr.Button("Use these points", size="sm", elem_classes=["quiet"])
             text, plan = (gr.Textbox(value, visible="hidden", show_label=False) for value in (FIRST, ""))
-            begin, key = _room.starter(), gr.State(None, time_to_live=live.IDLE, delete_callback=live.forget)
+            begin, key = starter(), gr.State(None, time_to_live=live.IDLE, delete_callback=live.forget)
         with gr.Column(scale=4, min_width=300):
             board = planes.board(first[0])
             words = gr.HTML(first[2], js_on_load=None, elem_classes=["flush"])
@@ -353,53 +360,53 @@ def room() -> Room:
                 missing = live.note("Digits are offered where GALLERY_DATA names the data folder.")
                 gr.HTML(missing, js_on_load=None, elem_classes=["flush"])
     gr.Markdown("### Trained for longer, on digits")
-    weights = _room.weights_choice(MODEL, "mnist")
+    weights = weights_choice(MODEL, "mnist")
     with gr.Tabs(elem_classes=["views"]):
         with gr.Tab("Samples"):
-            grid = _room.tiles(_room.tiles_html(_room.sheet_tiles(weights.value or "", COUNT), words="sample"))
+            grid = tiles(tiles_html(sheet_tiles(weights.value or "", COUNT), words="sample"))
             keep_samples = gr.Row(elem_classes=["keep"])
         with gr.Tab("The discriminator's eye") as eye:
             gr.Markdown("The same samples, the most convincing first, with the chance of being real that D gives each.")
-            ranked = _room.tiles("")
+            ranked = tiles("")
         with gr.Tab("From one to the next") as walk:
             gr.Markdown("Straight ways between the numbers behind two samples, a row each (figure 3 of the paper).")
-            rows = _room.tiles("")
+            rows = tiles("")
     controls = dict(
         weights=weights, seed=seed, points=text, kind=kind, rate=rate, steps=generator_steps, loss=loss, cure=cure, plan=plan
     )
     room_ = Room(MODEL, controls, migrate=planes.migrate)
     with keep:
-        _room.save_button(room_, training_picture, [key], label="Save the training", view="training")
-        _room.link_button(room_)
+        save_button(room_, training_picture, [key], label="Save the training", view="training")
+        link_button(room_)
     with keep_samples:
-        _room.save_button(room_, samples_sheet)
-    _room.explanation(MODEL, EXPLANATION)
+        save_button(room_, samples_sheet)
+    explanation(MODEL, EXPLANATION)
 
     knobs, shown = [rate, generator_steps, loss, cure], [board, curve, words, key, plan]
     inputs = [key, text, kind, seed, *knobs, plan]
-    begin.submit(guarded(train), [begin, *inputs], shown, **TRAINING)
+    begin.submit(error_boundary(train), [begin, *inputs], shown, **TRAINING)
     for button, way in ((start, ""), (again, ANEW)):
         button.click(None, None, begin, js=f"() => '{way}' + Math.random()", api_visibility="private")
-    stop.click(_room.halt, begin, None, **_room.BESIDE)
+    stop.click(cancel, begin, None, **BESIDE)
     for button, step in ((step_d, step_discriminator), (step_g, step_generator)):
-        button.click(guarded(step), inputs, shown, **_room.QUICK)
+        button.click(error_boundary(step), inputs, shown, **QUICK)
     tuned = [key, *knobs]
     for changed in (rate.submit, rate.blur, generator_steps.input, loss.input, cure.input):
-        changed(guarded(retune), tuned, None, **_room.QUICK)
-    fall.click(guarded(collapse), None, [generator_steps, cure, begin], **_room.QUICK)
-    heal.click(guarded(cured), [key, rate, generator_steps, loss], cure, **_room.QUICK)
-    choice.input(guarded(choose_data), [choice, key], [text, rate, *shown], **_room.QUICK)
-    kind.input(guarded(choose_kind), [kind, key, text], [game, *shown], **_room.QUICK)
-    board.dab(guarded(add_points), [key, text], [text, choice, *shown], **_room.QUICK)
-    paste.click(guarded(paste_points), [pasted, key], [text, choice, *shown], **_room.QUICK)
+        changed(error_boundary(retune), tuned, None, **QUICK)
+    fall.click(error_boundary(collapse), None, [generator_steps, cure, begin], **QUICK)
+    heal.click(error_boundary(cured), [key, rate, generator_steps, loss], cure, **QUICK)
+    choice.input(error_boundary(choose_data), [choice, key], [text, rate, *shown], **QUICK)
+    kind.input(error_boundary(choose_kind), [kind, key, text], [game, *shown], **QUICK)
+    board.dab(error_boundary(add_points), [key, text], [text, choice, *shown], **QUICK)
+    paste.click(error_boundary(paste_points), [pasted, key], [text, choice, *shown], **QUICK)
     basic = [weights, seed]
-    seed.submit(guarded(reseeded), [*basic, key, text], [grid, *shown], **_room.QUICK)
-    dice.click(None, None, seed, js=_room.ROLL_JS, api_visibility="private").then(
-        guarded(reseeded), [*basic, key, text], [grid, *shown], **_room.QUICK
+    seed.submit(error_boundary(reseeded), [*basic, key, text], [grid, *shown], **QUICK)
+    dice.click(None, None, seed, js=ROLL_JS, api_visibility="private").then(
+        error_boundary(reseeded), [*basic, key, text], [grid, *shown], **QUICK
     )
-    weights.input(guarded(samples), basic, grid, **_room.HEAVY)
-    eye.select(guarded(judged), basic, ranked, **_room.QUICK)
-    walk.select(guarded(ways), basic, rows, **_room.QUICK)
+    weights.input(error_boundary(samples), basic, grid, **HEAVY)
+    eye.select(error_boundary(judged), basic, ranked, **QUICK)
+    walk.select(error_boundary(ways), basic, rows, **QUICK)
     room_.show, room_.shown = restored, [grid, board, curve, words, key, choice, game, begin]
     gr.api(gan_sample, api_name="gan_sample", concurrency_id="models")
     gr.api(gan_train, api_name="gan_train", concurrency_id="models")

@@ -16,6 +16,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from demos._kit.events import error_boundary
 from gen_models import catalog, hub
 from gen_models.base import GenerativeModel, Model, Recipe, Restorer, Translator
 
@@ -65,10 +66,9 @@ def refusal(function: Callable, *values: Any) -> str:
     """The one sentence with which a room's handler refuses."""
     import gradio as gr
 
-    from demos import _room
 
     with pytest.raises(gr.Error) as caught:
-        found = _room.guarded(function)(*values)
+        found = error_boundary(function)(*values)
         if hasattr(found, "__next__"):
             list(found)
     assert re.fullmatch(r"[^\n]+\.", caught.value.message), caught.value.message

@@ -28,7 +28,9 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 import app
 from benchmarks._page import free_port, way_to
-from demos import _room, compare
+from demos import compare
+from demos._kit.pictures import LARGE, data_uri
+from demos._kit.recipes import read_recipe
 from gen_models import catalog, sets
 from gen_models.sets.facades import LABELS as FACADE_LABELS
 
@@ -180,7 +182,7 @@ def source(picture: Locator) -> str:
     if address.startswith("part/"):
         answer = picture.page.request.get(urljoin(picture.page.url, address))
         assert answer.ok
-        address = _room.data_uri(answer.body(), address.rpartition(".")[2])
+        address = data_uri(answer.body(), address.rpartition(".")[2])
     assert re.match("data:image/(png|jpeg|webp);base64,", address)
     return address
 
@@ -337,7 +339,7 @@ def test_a_room_opens_shows_a_picture_and_answers(visit, tmp_path, room, size, d
     picture = main_picture(page, room)
     expect(picture).to_be_visible()
     assert width_of(picture) > 1
-    scaling = "pixelated" if width_of(picture) < _room.LARGE else "auto"
+    scaling = "pixelated" if width_of(picture) < LARGE else "auto"
     assert picture.evaluate("image => getComputedStyle(image).imageRendering") == scaling
     before = source(picture)
     ACTIONS[room](page)
@@ -1698,7 +1700,7 @@ def save(page: Page, room: str, target: Path) -> dict:
         press(page, {"dcgan": "Save the grid"}.get(room, "Save picture"))
     assert waiting.value.suggested_filename == f"{catalog_choice(room)}.png"
     waiting.value.save_as(target)
-    return _room.read_recipe(target)
+    return read_recipe(target)
 
 
 def catalog_choice(room: str) -> str:
@@ -1868,7 +1870,7 @@ def test_compare_is_saved_and_restored(visit, tmp_path):
     with page.expect_download() as waiting:
         press(page, "Save picture")
     waiting.value.save_as(tmp_path / "saved.png")
-    recipe = _room.read_recipe(tmp_path / "saved.png")
+    recipe = read_recipe(tmp_path / "saved.png")
     assert recipe["room"] == "compare" and recipe["sha256"]
     assert (recipe["controls"]["seed"], recipe["controls"]["what"]) == (31, "Fill in")
     with PIL.Image.open(tmp_path / "saved.png") as sheet:

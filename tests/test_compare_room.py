@@ -22,7 +22,13 @@ import torch
 from conftest import refusal, smooth
 
 import app
-from demos import _room, compare
+from demos import compare
+from demos._kit import shipped
+from demos._kit.inputs import as_input
+from demos._kit.pictures import enlarged, png_uri, to_pil
+from demos._kit.recipes import Room, png_with_recipe, recipe_of
+from demos._kit.running import cancel
+from demos._kit.shipped import sheet_tiles
 from demos.compare import COMPLETE, FILL, RECONSTRUCT, SAMPLE
 from gen_models import Draws, catalog, load, runtime
 from gen_models.base import GenerativeModel
@@ -83,7 +89,7 @@ def ran(**changed) -> tuple[list[list[str]], list[compare.Entry]]:
 
 
 def exact(pictures: torch.Tensor) -> list[bytes]:
-    return [_room.to_pil(picture).tobytes() for picture in pictures]
+    return [to_pil(picture).tobytes() for picture in pictures]
 
 
 def images_in(text: str) -> list[np.ndarray]:
@@ -183,7 +189,7 @@ def test_the_first_sight_runs_no_model(stocked, monkeypatch):
         room = compare.room()
     assert room.controls["data"].value == "mnist"
     seen = images_in(compare.first_sight("mnist")[0])
-    wanted = [np.asarray(tile) for name in DIGITS for tile in _room.sheet_tiles(name, 8)]
+    wanted = [np.asarray(tile) for name in DIGITS for tile in sheet_tiles(name, 8)]
     assert len(seen) == 48 and all(np.array_equal(left, right) for left, right in zip(seen, wanted, strict=True))
     assert compare.first_sight("mnist")[0].count('<a href="?room=') == len(DIGITS)
 
@@ -223,7 +229,7 @@ def test_the_picture_of_a_seed_does_not_depend_on_the_count(stocked):
 
 def test_reconstructions_come_with_their_difference(stocked):
     _, entries = ran(what=RECONSTRUCT, picture="example 2")
-    given = torch.from_numpy(_room.as_input(compare.example_pictures("mnist")[2], SIDE, 1, centre=False))[None]
+    given = torch.from_numpy(as_input(compare.example_pictures("mnist")[2], SIDE, 1, centre=False))[None]
     for entry in entries:
         with torch.no_grad():
             wanted = load(entry.weights).reconstruct(given)
@@ -237,7 +243,7 @@ def test_completions_are_those_of_the_models(stocked, what, part, x, y):
     frames, entries = ran(what=what, part=part, x=x, y=y, picture="example 1")
     picture = compare.example_pictures("mnist")[1]
     unknown = compare.hole(what, SIDE, part, x, y)
-    given = torch.from_numpy(_room.as_input(picture, SIDE, 1, centre=False))[None]
+    given = torch.from_numpy(as_input(picture, SIDE, 1, centre=False))[None]
     for entry in entries:
         with torch.no_grad():
             wanted = load(entry.weights).complete(Draws(7, 3), given, torch.from_numpy(unknown))
@@ -326,7 +332,7 @@ def test_one_that_is_stopped_ends_at_once_and_keeps_what_is_done(stocked, monkey
     for shown, _ in frames:
         if shown.count('data-state="done"') == 4:
             break
-    _room.halt("stop me")
+    cancel("stop me")
     (last,) = list(frames)
     count = len(log)
     states = [entry.state for entry in compare._results.get(tuple(values))]
@@ -375,8 +381,8 @@ def test_an_uploaded_picture_fits_into_a_link_and_stays_the_same(stocked):
 
 
 def test_a_large_colour_picture_is_kept_small(stocked, monkeypatch):
-    monkeypatch.setattr(_room, "shape_of", lambda name: (3, 256))
-    monkeypatch.setattr(_room, "picture_for", lambda name, image: torch.rand(1, 3, 256, 256))
+    monkeypatch.setattr(shipped, "shape_of", lambda name: (3, 256))
+    monkeypatch.setattr(shipped, "picture_for", lambda name, image: torch.rand(1, 3, 256, 256))
     assert len(compare.as_text("mine", PIL.Image.new("RGB", (9, 9)))) <= compare.MAX_TEXT
 
 
@@ -457,7 +463,7 @@ def test_the_saved_picture_holds_what_was_seen(stocked, monkeypatch, what):
     assert sheet.width == 1280
     values = np.asarray(sheet)
     times = 7 if what != RECONSTRUCT else 10
-    found = np.asarray(_room.enlarged(entries[-1].pictures[0].convert("RGB"), times))
+    found = np.asarray(enlarged(entries[-1].pictures[0].convert("RGB"), times))
     left, side = compare.MARGIN + compare.COLUMN, times * SIDE
     column = values[:, left : left + side]
     assert any(np.array_equal(column[top : top + side], found) for top in range(sheet.height - side)), "the last model's picture"
@@ -471,7 +477,7 @@ def test_what_was_never_run_is_saved_as_published_or_made(stocked, monkeypatch):
     assert {entry.state for entry in entries} == {"done"}
 
 
-def alone() -> tuple[_room.Room, gr.Tabs]:
+def alone() -> tuple[Room, gr.Tabs]:
     with gr.Blocks(), gr.Tabs() as tabs, gr.Tab("Compare"):
         return compare.room(), tabs
 
@@ -480,8 +486,8 @@ def test_a_saved_picture_and_a_link_restore_the_room(stocked, tmp_path):
     room, tabs = alone()
     values = controls(what=FILL, seed=31, picture="example 4", x=0.25)
     file = tmp_path / "saved.png"
-    recipe = _room.recipe_of("compare", list(room.controls), values, room.digest)
-    file.write_bytes(_room.png_with_recipe(compare.poster(*values), recipe))
+    recipe = recipe_of("compare", list(room.controls), values, room.digest)
+    file.write_bytes(png_with_recipe(compare.poster(*values), recipe))
     query = {key: found[0] for key, found in parse_qs(app.link_of(str(file))[1:]).items()}
     assert len(query["sha"]) == 16
     found = app.restore(SimpleNamespace(query_params=query), {"compare": room}, tabs)
@@ -526,7 +532,7 @@ def test_the_verbs_answer(stocked):
     assert [images_in(uri)[0].tobytes() for uri in found[3]["pictures"]] == exact(wanted)
     assert (found[0]["frechet"], found[4]["remark"][:14], found[5]["frechet"]) == (9.5, "not comparable", None)
     assert json.loads(json.dumps(found)) == found
-    sent = _room.png_uri(smooth(np.random.default_rng(0), 40))
+    sent = png_uri(smooth(np.random.default_rng(0), 40))
     assert [answer["weights"] for answer in compare.compare_reconstruct("mnist", sent)] == ["gmm-mnist", "vae-bold", "vae-mnist"]
     assert len(compare.compare_complete("mnist", "example 1", 0.3, 7, 2)[0]["pictures"]) == 2
     assert len(compare.compare_fill("", sent, 0.3, 0.2, 0.8, 7, 1)) == 5

@@ -29,7 +29,7 @@ import PIL.Image
 import pytest
 
 import app
-from demos._room import Room
+from demos._kit.recipes import Room
 
 FROZEN = Path(__file__).parent / "frozen"
 API, CONTROLS, LINKS = (json.loads((FROZEN / f"{name}.json").read_text(encoding="utf-8")) for name in ("api", "controls", "links"))

@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import refusal
 
-from demos import _room, gan
+from demos import gan
 from demos._families import live, planes
 from demos._families.live import (
     BOTH,
@@ -30,6 +30,7 @@ from demos._families.live import (
     Settings,
     Training,
 )
+from demos._kit.running import cancel
 from gen_models import catalog, runtime
 from gen_models.sheets import save_grid
 
@@ -92,7 +93,7 @@ def test_stop_ends_it_within_one_step(monkeypatch):
         step(self, what)
         count.append(1)
         if len(count) == 2:
-            _room.halt("stopme")  # as the button does, from another thread, in the middle of a slice
+            cancel("stopme")  # as the button does, from another thread, in the middle of a slice
 
     monkeypatch.setattr(Training, "step", stopping)
     rest = list(work)
@@ -186,7 +187,7 @@ def test_another_start_takes_over_and_goes_on():
     assert live.kept(key).live.steps > steps
     assert list(work) == [], "the first one says nothing more"
     assert live.kept(key) is not None
-    _room.halt("second")
+    cancel("second")
     list(second)
     third = begun("anew1", key)
     assert next(third)[3] != key and live.kept(key) is None

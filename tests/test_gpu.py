@@ -12,7 +12,7 @@ import gradio as gr
 import pytest
 from conftest import ROOT
 
-from demos import _room
+from demos._kit.events import error_boundary
 from demos._server import gpu
 
 BORROWED = """
@@ -21,9 +21,11 @@ import torch
 torch.set_num_threads(1)
 import gradio as gr
 import app, spaces
-from demos import _room, dcgan, ddpm
+from demos import dcgan, ddpm
 from demos._kit import plan
 from demos._server import gpu
+from demos._kit.events import error_boundary
+from demos._kit.running import cancel, token
 from gen_models import catalog, runtime
 
 page = app.build()
@@ -53,7 +55,7 @@ told["the same answer"] = far == dcgan.sample(weights, 7, 1.0, 2).json()
 
 controls = [catalog.trained("ddpm")[0], ddpm.NOISE, "any", "any", 4, 1, 0, 1, 0.5, 1, 7, ""]
 raw = {name: [value] for name, value in zip(["weights", *ddpm.PLAN.reads(ddpm.denoise)], controls, strict=True)}
-key = _room.token()
+key = token()
 frames = list(named("denoise")(key, *controls))
 kept = plan._finished.get(key)
 told["streams"] = inspect.isgeneratorfunction(named("denoise")) and len(frames) > 2
@@ -61,10 +63,10 @@ told["kept here"] = kept[2] and kept[1].finished and kept[1].at(1) != kept[1].at
 shown = [frame[0].partition("-->")[2] for frame in frames[:-1]]  # the last one says that it is done
 told["the same pictures"] = shown == [frame.html() for frame in ddpm.PLAN.call(ddpm.denoise, raw)]
 
-token = _room.token()
+token = token()
 going = named("denoise")(token, *controls)
 next(going)
-_room.halt(token)
+cancel(token)
 told["after a stop"] = len(list(going))
 told["calls"] = list(spaces.calls)
 
@@ -87,9 +89,9 @@ def test_elsewhere_handlers_are_the_very_same_objects():
 
     assert not gpu.on_zero()
     assert gpu.gpu_task(handler) is handler
-    assert _room.guarded(handler).__wrapped__.__wrapped__ is handler
+    assert error_boundary(handler).__wrapped__.__wrapped__ is handler
     with gr.Blocks() as page:
-        gr.Button().click(_room.guarded(handler), concurrency_id="models")
+        gr.Button().click(error_boundary(handler), concurrency_id="models")
     before = [event.fn for event in page.fns.values()]
     assert gpu.lend(page) == 0
     assert [event.fn for event in page.fns.values()] == before and "spaces" not in sys.modules

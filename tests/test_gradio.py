@@ -15,7 +15,8 @@ from playwright.sync_api import expect
 
 import app
 from benchmarks._page import chromium
-from demos import _room
+from demos._kit.events import BESIDE, QUICK
+from demos._kit.pictures import data_uri, png_uri
 from demos._server import _gradio, limits, pages
 
 DATA = re.compile(r"data:image/\w+;base64,")
@@ -31,13 +32,13 @@ def page_with(*values: str, script: str | None = None) -> limits.Page:
 
 
 def test_pictures_are_fetched_where_they_are_shown_unless_the_page_sends_them_back():
-    picture = f'<img src="{_room.png_uri(PIL.Image.new("RGB", (9, 9), "red"))}">'
-    page = page_with(picture, picture, json.dumps({"before": _room.png_uri(PIL.Image.new("L", (3, 3)))}))
+    picture = f'<img src="{png_uri(PIL.Image.new("RGB", (9, 9), "red"))}">'
+    page = page_with(picture, picture, json.dumps({"before": png_uri(PIL.Image.new("L", (3, 3)))}))
     sent, shown, told = (part["props"]["value"] for part in page.get_config_file()["components"] if part["type"] == "html")
     assert sent == picture and not DATA.search(shown + told)
     names = re.findall(r"part/(\w+\.png)", shown + told)
     assert len(set(names)) == 2
-    assert _room.data_uri(page.kept[names[0]]) in picture
+    assert data_uri(page.kept[names[0]]) in picture
     assert json.loads(told)["before"] == f"part/{names[1]}"
 
 
@@ -186,8 +187,8 @@ def test_of_events_that_come_too_fast_the_last_is_answered(tmp_path, monkeypatch
     with limits.Page() as page:
         pad = gr.HTML("<b>Pad</b>", js_on_load="element.addEventListener('go', event => trigger('go', {number: event.detail}));")
         told = gr.HTML("")
-        pad.go(answer, None, told, **_room.QUICK)
-        pad.go(lambda: others.append(1), None, None, **_room.BESIDE)
+        pad.go(answer, None, told, **QUICK)
+        pad.go(lambda: others.append(1), None, None, **BESIDE)
     _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **app.launch_settings(page))
     try:
         with chromium() as browser:

@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 
 import app
 from benchmarks._page import way_to
-from demos import _home, _room
+from demos import _home
+from demos._kit.recipes import qr_code
 from demos._server import covers
 from gen_models import catalog
 
@@ -112,7 +113,7 @@ def test_a_code_holds_the_address():
     import segno
 
     link = "http://192.168.1.5:7860/?room=vae&state=%7B%22seed%22%3A+7%7D"
-    shown = _room.qr_code(link)
+    shown = qr_code(link)
     assert shown.startswith("<svg") and "open this room" in shown
     assert segno.make(link, error="l", micro=False).svg_inline(
         scale=8, border=3, dark="#14133a", light="#ffffff", omitsize=True
@@ -121,15 +122,15 @@ def test_a_code_holds_the_address():
 
 @pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost", "[::1]:7860"])
 def test_an_address_of_this_computer_only_is_said_to_be_one(host):
-    assert "this computer only" in _room.qr_code(f"http://{host}/?room=vae")
+    assert "this computer only" in qr_code(f"http://{host}/?room=vae")
 
 
 @pytest.mark.parametrize("link", [None, 7, "", "javascript:alert(1)", "file:///etc/passwd", "http:", "?room=vae"])
 def test_what_is_no_address_makes_no_code(link):
     with pytest.raises(gr.Error, match="no address"):
-        _room.qr_code(link)
+        qr_code(link)
 
 
 def test_a_state_too_large_for_a_code_is_refused():
     with pytest.raises(gr.Error, match="too much for a QR code"):
-        _room.qr_code("http://gallery.example/?state=" + "x" * 1500)
+        qr_code("http://gallery.example/?state=" + "x" * 1500)

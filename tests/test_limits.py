@@ -21,7 +21,8 @@ from gradio.route_utils import delete_files_created_by_app
 from playwright.sync_api import expect, sync_playwright
 
 import app
-from demos import _room
+from demos._kit.events import HEAVY, QUICK
+from demos._kit.inputs import CheckedImage
 from demos._server import limits
 
 SOON = 30
@@ -33,10 +34,10 @@ class Hall:
     def __init__(self, cache: Path) -> None:
         self.door, self.inside = threading.Event(), []
         with limits.Page(delete_cache=(3600, 3600)) as self.page:
-            text, picture = gr.Textbox("a", label="Text"), _room.CheckedImage()
+            text, picture = gr.Textbox("a", label="Text"), CheckedImage()
             button, told = gr.Button("Walk in"), gr.Textbox(label="Told")
-            button.click(self.wait, text, told, **_room.HEAVY)
-            text.input(self.wait, text, told, **_room.QUICK)
+            button.click(self.wait, text, told, **HEAVY)
+            text.input(self.wait, text, told, **QUICK)
             picture.upload(lambda picture: "seen", picture, told, api_visibility="private")
             gr.api(self.wait, api_name="wait", concurrency_id="models")
         self.page.queue(max_size=limits.MAX_WAITING, default_concurrency_limit=1, api_open=False)

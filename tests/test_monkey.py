@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from benchmarks import monkey
-from demos import _room
+from demos._kit.checks import is_number
+from demos._server.errors import as_sentence
 
 IN_SIGHT = [kind for kind in monkey.WEIGHTS if kind not in monkey.ANYWHERE]
 THINGS = [{"kind": kind, "words": f"{kind} {place}"} for kind in IN_SIGHT for place in range(3)]
@@ -54,7 +55,7 @@ def test_calls_fit_mostly_and_are_senseless_now_and_then():
         call = monkey.call_for(VERBS, monkey.dice(1, "caller 0", number))
         if call.verb == "/vae_sample" and len(call.values) == 3:
             weights, count, spread = call.values
-            fits += weights in ("vae-mnist", "vae-faces") and _room.is_number(count, 1, 64) and _room.is_number(spread, 0, 2)
+            fits += weights in ("vae-mnist", "vae-faces") and is_number(count, 1, 64) and is_number(spread, 0, 2)
     assert 120 < fits < 200
 
 
@@ -72,7 +73,7 @@ def test_a_parameter_learns_from_the_words_that_refuse():
 
 def test_the_log_of_an_exception_is_found_and_that_of_a_refusal_is_not(caplog):
     caplog.set_level(logging.INFO)
-    _room.told(gr.Error("Seed must be a number from 0 to 7."), "sample")
+    as_sentence(gr.Error("Seed must be a number from 0 to 7."), "sample")
     logging.getLogger("gallery").warning("refused %s %r: %s", "POST", "/gradio_api/run/x", "TypeError")
     logging.getLogger("gallery.requests").info("room=vae verb=sample seed=7 queue=0ms total=9ms steps=1 end=refused")
     assert caplog.text.count("\n") == 2 and monkey.bad_lines(caplog.text) == []
@@ -80,7 +81,7 @@ def test_the_log_of_an_exception_is_found_and_that_of_a_refusal_is_not(caplog):
     try:
         [][1]
     except IndexError as error:
-        _room.told(error, "sample")
+        as_sentence(error, "sample")
     found = monkey.bad_lines(caplog.text)
     assert len(found) == 2 and "failed, id" in found[0] and "Traceback" in found[1]
     assert monkey.bad_lines("ERROR:    Exception in ASGI application") and monkey.bad_lines("Task exception was never retrieved")

@@ -13,7 +13,8 @@ import torch
 from starlette.testclient import TestClient
 
 import app
-from demos import _room
+from demos._kit.events import error_boundary
+from demos._kit.pictures import png_uri
 from demos._server import request_log
 from gen_models import Draws, catalog, load, runtime
 
@@ -33,12 +34,12 @@ def milliseconds(line: str, name: str) -> float:
 
 
 def test_a_request_leaves_a_line_that_says_where_its_time_went(lines):
-    @_room.guarded
+    @error_boundary
     def sample(weights: str, seed: float) -> str:
         time.sleep(0.02)
         with runtime.forward_pass():
             time.sleep(0.05)
-        _room.png_uri(torch.rand(3, 600, 600))
+        png_uri(torch.rand(3, 600, 600))
         return "done"
 
     assert sample("dcgan-faces", 7.0) == "done"
@@ -64,7 +65,7 @@ def test_waiting_for_the_models_turn_is_told_apart_from_computing(lines):
     held.wait(10)
     threading.Timer(0.1, done.set).start()
 
-    @_room.guarded
+    @error_boundary
     def ask() -> None:
         with runtime.forward_pass():
             pass
@@ -76,7 +77,7 @@ def test_waiting_for_the_models_turn_is_told_apart_from_computing(lines):
 
 
 def test_a_stream_leaves_one_line_at_its_end_with_the_sum_of_its_steps(lines):
-    @_room.guarded
+    @error_boundary
     def stream(seed: int):
         for _ in range(3):
             with runtime.forward_pass():
@@ -94,7 +95,7 @@ def test_a_stream_leaves_one_line_at_its_end_with_the_sum_of_its_steps(lines):
 def test_a_stream_that_is_stopped_says_so_and_stops_computing(lines):
     ended = []
 
-    @_room.guarded
+    @error_boundary
     def stream():
         try:
             while True:
@@ -118,7 +119,7 @@ def test_what_is_refused_says_so_and_tells_nothing_of_the_visitors_words(lines, 
         raise gr.Error("No.")
         yield
 
-    handler = _room.guarded(streaming if stream else plain)
+    handler = error_boundary(streaming if stream else plain)
     with pytest.raises(gr.Error):
         list(handler("my secret") or ())
     (line,) = lines()
@@ -127,7 +128,7 @@ def test_what_is_refused_says_so_and_tells_nothing_of_the_visitors_words(lines, 
 
 @pytest.mark.parametrize("seed", ["7 end=ok\nroom=vae", None, float("nan"), 1e300, [1]])
 def test_a_strange_seed_cannot_forge_a_line(lines, seed):
-    _room.guarded(lambda seed: None)(seed)
+    error_boundary(lambda seed: None)(seed)
     (line,) = lines()
     assert fields(line)["seed"] == "-" and "\n" not in line
 
@@ -162,7 +163,7 @@ def test_an_encoder_within_an_encoder_counts_once(lines):
     def outer() -> None:
         inner()
 
-    _room.guarded(outer)()
+    error_boundary(outer)()
     inner()  # outside of a request nothing is counted
     (line,) = lines()
     assert 50 <= milliseconds(line, "encoding") < 95

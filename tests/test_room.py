@@ -26,8 +26,16 @@ from conftest import ROOT, build
 from gradio.data_classes import ImageData
 
 import app
-from demos import _room, dcgan
+from demos import dcgan
 from demos._families import latents
+from demos._kit import layout
+from demos._kit.checks import integer, number, one_of
+from demos._kit.events import error_boundary
+from demos._kit.inputs import CheckedImage, as_input
+from demos._kit.layout import explanation
+from demos._kit.pictures import data_uri
+from demos._kit.recipes import RECIPE_KEY, png_with_recipe, read_recipe, recipe_of, rooms
+from demos._kit.running import Cache, _cancelled, cancel, cancellable
 from gen_models import Draws, catalog, load
 from gen_models.base import GenerativeModel
 from gen_models.data import DataError
@@ -169,7 +177,7 @@ def hand_in(tmp_path):
         file = tmp_path / "upload" / name
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(content)
-        component = _room.CheckedImage()
+        component = CheckedImage()
         component.GRADIO_CACHE = str(tmp_path)
         return component.preprocess(ImageData(path=str(file), orig_name=name))
 
@@ -202,12 +210,12 @@ def test_what_is_no_picture_is_refused_in_one_sentence(kind, hand_in, tmp_path):
 
 
 def test_no_picture_is_none():
-    assert _room.CheckedImage().preprocess(None) is None
+    assert CheckedImage().preprocess(None) is None
 
 
 def test_the_page_learns_the_settings_of_the_picture_input():
     """Settings that are missing from what the page is sent stop the whole page."""
-    told, stock = _room.CheckedImage(label="A picture").get_config(), gr.Image().get_config()
+    told, stock = CheckedImage(label="A picture").get_config(), gr.Image().get_config()
     assert set(stock) <= set(told)
     assert told["sources"] == ["upload", "clipboard"] and told["buttons"] == ["fullscreen"] and told["label"] == "A picture"
 
@@ -218,9 +226,9 @@ def test_only_uploads_are_opened(tmp_path, hand_in):
     cache = tmp_path / "cache"
     cache.mkdir()
     (cache / "link.png").symlink_to(secret)
-    component = _room.CheckedImage()
+    component = CheckedImage()
     component.GRADIO_CACHE = str(cache)
-    uri = _room.data_uri(noise())
+    uri = data_uri(noise())
     (cache / "fine.png").write_bytes(noise())
     assert component.preprocess(ImageData(path=str(cache / "fine.png"))).size == (64, 64)
     for payload in (
@@ -241,7 +249,7 @@ MEMORY = """
 import resource, sys
 from pathlib import Path
 import gradio as gr
-from demos._room import as_input, read_picture
+from demos._kit.inputs import as_input, read_picture
 
 def peak():
     # what getrusage says of a child starts with its parent's peak; the kernel's own line does not
@@ -280,8 +288,8 @@ def test_dark_on_light_is_turned_round():
     page = PIL.Image.new("RGB", (300, 200), "white")
     page.paste((0, 0, 0), (20, 30, 60, 150))
     board = PIL.Image.fromarray(255 - np.asarray(page))
-    seen = _room.as_input(page, 28, 1, centre=True)
-    assert np.array_equal(seen, _room.as_input(board, 28, 1, centre=True))
+    seen = as_input(page, 28, 1, centre=True)
+    assert np.array_equal(seen, as_input(board, 28, 1, centre=True))
     assert seen[0, 14, 14] > 0.9 and seen[0, 0].max() == 0
 
 
@@ -290,7 +298,7 @@ def test_a_figure_is_scaled_and_centred(corner):
     board = PIL.Image.new("RGB", (300, 200))
     left, top = corner
     board.paste((255, 255, 255), (left, top, left + 50, top + 60))
-    seen = _room.as_input(board, 28, 1, centre=True)
+    seen = as_input(board, 28, 1, centre=True)
     assert seen.shape == (1, 28, 28) and seen.dtype == np.float32 and seen.min() >= 0 and seen.max() <= 1
     rows, columns = np.nonzero(seen[0] > 0.2)
     assert rows.max() - rows.min() + 1 == 20 and columns.max() - columns.min() + 1 in (16, 17, 18)
@@ -302,7 +310,7 @@ def test_a_figure_is_scaled_and_centred(corner):
 @pytest.mark.parametrize("colour", ["black", "white", "#f0f0f0"])
 def test_an_empty_drawing_is_refused(colour):
     with refused("The picture is empty"):
-        _room.as_input(PIL.Image.new("RGB", (280, 280), colour), 28, 1, centre=True)
+        as_input(PIL.Image.new("RGB", (280, 280), colour), 28, 1, centre=True)
 
 
 @pytest.mark.parametrize("size", [16, 28, 64])
@@ -310,17 +318,17 @@ def test_an_empty_drawing_is_refused(colour):
 @pytest.mark.parametrize("shape", [(1, 1), (1, 900), (900, 1), (40, 20), (3, 3)])
 def test_a_model_gets_its_own_size_and_channels(size, channels, shape):
     image = PIL.Image.new("RGB", shape, (250, 10, 10))
-    plain = _room.as_input(image, size, channels, centre=False)
+    plain = as_input(image, size, channels, centre=False)
     assert plain.shape == (channels, size, size) and plain.dtype == np.float32
     assert np.allclose(plain, plain[:, :1, :1]) and abs(plain[0, 0, 0] - (250 / 255 if channels == 3 else 0.32)) < 0.02
     if channels == 1:
-        assert _room.as_input(image, size, 1, centre=True).shape == (1, size, size)
+        assert as_input(image, size, 1, centre=True).shape == (1, size, size)
 
 
 def test_the_middle_square_is_used():
     image = PIL.Image.new("RGB", (60, 20), BLUE)
     image.paste(RED, (20, 0, 40, 20))
-    assert np.allclose(_room.as_input(image, 20, 3, centre=False).mean((1, 2)), (1, 0, 0))
+    assert np.allclose(as_input(image, 20, 3, centre=False).mean((1, 2)), (1, 0, 0))
 
 
 # ---- values that come in ----------------------------------------------------------------------------------------------
@@ -329,28 +337,28 @@ NO_NUMBERS = [math.nan, math.inf, -math.inf, "seven", "7", "", True, False, [7],
 
 
 @pytest.mark.parametrize("value", [*NO_NUMBERS, -1, 9], ids=lambda value: repr(value)[:12])
-@pytest.mark.parametrize("check", [_room.whole, _room.real])
+@pytest.mark.parametrize("check", [integer, number])
 def test_what_is_no_number_in_range_is_refused_by_name(check, value):
     with refused(r"Seed must be a number from 0 to 8\.$"):
         check(value, 0, 8, "Seed")
 
 
 def test_numbers_in_range_pass():
-    assert [_room.whole(value, 0, 8, "Seed") for value in (0, 3.7, 8.0)] == [0, 3, 8]
-    assert [_room.real(value, -1, 1.5, "Truncation") for value in (-1, 0.25, 1.5)] == [-1, 0.25, 1.5]
-    assert type(_room.whole(3.0, 0, 8, "Seed")) is int and type(_room.real(1, 0, 8, "Seed")) is float
+    assert [integer(value, 0, 8, "Seed") for value in (0, 3.7, 8.0)] == [0, 3, 8]
+    assert [number(value, -1, 1.5, "Truncation") for value in (-1, 0.25, 1.5)] == [-1, 0.25, 1.5]
+    assert type(integer(3.0, 0, 8, "Seed")) is int and type(number(1, 0, 8, "Seed")) is float
 
 
 @pytest.mark.parametrize("value", ["d", "", None, True, 1, math.nan, ["a"], {"a": 1}], ids=repr)
 def test_a_choice_is_one_of_the_options(value):
-    assert _room.chosen("a", ["a", "b"], "Slot") == "a"
+    assert one_of("a", ["a", "b"], "Slot") == "a"
     with refused("Slot must be one of a, b.$"):
-        _room.chosen(value, ["a", "b"], "Slot")
+        one_of(value, ["a", "b"], "Slot")
 
 
 def test_a_choice_without_options_says_so():
     with refused("Trained on .*none is trained yet"):
-        _room.chosen("a", [], "Trained on")
+        one_of("a", [], "Trained on")
 
 
 def in_steps(error):
@@ -374,7 +382,7 @@ def test_known_trouble_keeps_its_sentence_and_the_unknown_gets_a_number(handler,
                 next(found)
         return caught.value.message
 
-    guarded = _room.guarded(handler)
+    guarded = error_boundary(handler)
     assert inspect.isgeneratorfunction(guarded) == inspect.isgeneratorfunction(handler)
     with caplog.at_level(logging.ERROR, "gallery"):
         assert message(gr.Error("Draw something first.")) == "Draw something first."
@@ -389,9 +397,9 @@ def test_known_trouble_keeps_its_sentence_and_the_unknown_gets_a_number(handler,
 
 
 def test_a_guarded_handler_answers_as_before():
-    assert _room.guarded(lambda a, b=2: a + b)(1, b=4) == 5
-    assert list(_room.guarded(lambda: 3 if False else [])()) == []
-    assert list(_room.guarded(counting)(3)) == [0, 1, 2]
+    assert error_boundary(lambda a, b=2: a + b)(1, b=4) == 5
+    assert list(error_boundary(lambda: 3 if False else [])()) == []
+    assert list(error_boundary(counting)(3)) == [0, 1, 2]
 
 
 def counting(count):
@@ -420,14 +428,14 @@ def test_every_verb_of_the_rooms_is_tried():
 @pytest.mark.parametrize("numbers", [None, lambda: "| a | table |"], ids=["cards", "own"])
 def test_the_accordions_are_written_when_they_are_opened(numbers):
     with gr.Blocks() as page:
-        _room.explanation(["vae", "dcgan"], "How, by $x$.", numbers)
+        explanation(["vae", "dcgan"], "How, by $x$.", numbers)
     assert not any(part.value for part in page.blocks.values() if isinstance(part, gr.Markdown))
     how, measured = (event.fn() for event in page.fns.values() if event.targets[0][1] == "expand")
     assert how.startswith("How, by $x$.")
     for model in ("vae", "dcgan"):
         assert all(line in how for line in catalog.about(model)["differences"])
         for name in catalog.trained(model):
-            assert (_room.measured(name) in measured) is (numbers is None)
+            assert (layout.measured(name) in measured) is (numbers is None)
     assert numbers is None or measured == numbers()
 
 
@@ -465,7 +473,7 @@ def saved(tmp_path: Path, text: str | None, frames_: int = 1) -> str:
     """A PNG file with some text where a recipe belongs."""
     info = PIL.PngImagePlugin.PngInfo()
     if text is not None:
-        info.add_text(_room.RECIPE_KEY, text)
+        info.add_text(RECIPE_KEY, text)
     pictures = [PIL.Image.new("L", (8, 8), 40 * number) for number in range(frames_)]
     pictures[0].save(tmp_path / "saved.png", pnginfo=info, save_all=frames_ > 1, append_images=pictures[1:])
     return str(tmp_path / "saved.png")
@@ -475,8 +483,8 @@ def saved(tmp_path: Path, text: str | None, frames_: int = 1) -> str:
 def test_a_saved_picture_keeps_its_recipe_and_frames(tmp_path, count):
     pictures = [PIL.Image.new("RGB", (8, 8), (40 * number, 0, 9)) for number in range(count)]
     file = tmp_path / "saved.png"
-    file.write_bytes(_room.png_with_recipe(pictures, RECIPE))
-    assert _room.read_recipe(file) == RECIPE
+    file.write_bytes(png_with_recipe(pictures, RECIPE))
+    assert read_recipe(file) == RECIPE
     with PIL.Image.open(file) as image:
         assert getattr(image, "n_frames", 1) == count
         for number, picture in enumerate(pictures):
@@ -485,18 +493,18 @@ def test_a_saved_picture_keeps_its_recipe_and_frames(tmp_path, count):
 
 
 def test_a_picture_without_a_sound_recipe_is_refused(tmp_path):
-    assert _room.read_recipe(saved(tmp_path, json.dumps(RECIPE))) == RECIPE
+    assert read_recipe(saved(tmp_path, json.dumps(RECIPE))) == RECIPE
     wrong = [
         None, "", "{", "null", "[]", "[" * 5000, '"vae"', "{}", json.dumps({"room": "vae"}), json.dumps(RECIPE | {"controls": [1]}),
         *(json.dumps(RECIPE | {"room": room}) for room in ("nobody", "", None, ["vae"], {})),
     ]  # fmt: skip
     for text in wrong:
         with refused(NO_RECIPE):
-            _room.read_recipe(saved(tmp_path, text))
+            read_recipe(saved(tmp_path, text))
     for name, content in {"photo.jpg": turned(), "text.png": b"hello", "empty.png": b"", "broken.png": noise()[:30]}.items():
         (tmp_path / name).write_bytes(content)
         with refused(NO_RECIPE):
-            _room.read_recipe(str(tmp_path / name))
+            read_recipe(str(tmp_path / name))
 
 
 def test_the_link_of_a_saved_picture(tmp_path):
@@ -514,17 +522,17 @@ def test_the_link_of_a_saved_picture(tmp_path):
 @pytest.mark.parametrize("model", ["dcgan", "vae"])
 def test_a_recipe_names_the_weights_by_hash(model):
     name = catalog.trained(model)[0]
-    recipe = _room.recipe_of(model, ["weights", "seed"], [name, 3])
+    recipe = recipe_of(model, ["weights", "seed"], [name, 3])
     assert recipe["controls"] == {"weights": name, "seed": 3}
     assert len(recipe["sha256"]) == 16 and catalog.sha256(catalog.WEIGHTS / name / "model.safetensors").startswith(recipe["sha256"])
-    assert _room.recipe_of(model, ["weights"], ["nobody-mnist"])["sha256"] == ""
+    assert recipe_of(model, ["weights"], ["nobody-mnist"])["sha256"] == ""
 
 
 # ---- what is kept for visitors ----------------------------------------------------------------------------------------
 
 
 def test_what_was_used_or_put_last_is_kept_longest():
-    kept = _room.Kept(3, cost=len)
+    kept = Cache(3, cost=len)
     for key in "abc":
         kept.put(key, key)
     assert kept.get("a") == "a"
@@ -690,7 +698,7 @@ def test_heavy_work_waits_its_turn(page):
 
 def test_every_room_that_has_something_to_show_is_shown(page):
     shown, all_ = ({name for members in app.rooms(closed).values() for name in members} for closed in (False, True))
-    assert all_ | set(app.shared()) == set(_room.rooms()) == {file.stem for file in (ROOT / "demos").glob("[!_]*.py")}
+    assert all_ | set(app.shared()) == set(rooms()) == {file.stem for file in (ROOT / "demos").glob("[!_]*.py")}
     assert shown == {name for name in all_ if catalog.trained(name)}
     headers = " ".join(block.value for block in page.blocks.values() if isinstance(block, gr.HTML) and block.value)
     assert set(re.findall(r'class="room-header" data-room="(\w+)"', headers)) == shown | set(app.shared())
@@ -698,7 +706,7 @@ def test_every_room_that_has_something_to_show_is_shown(page):
 
 def test_a_users_own_weights_open_their_rooms_without_an_edit(shelf):
     assert app.rooms() == app.shared() == {}
-    models = set(_room.rooms()) & set(catalog.names())
+    models = set(rooms()) & set(catalog.names())
     own = {"pix2pix": "paired", "cyclegan": "unpaired"}
     for model in models:
         catalog.save(build(model), shelf / f"{model}-mine", {"model": model, "data": own.get(model, "folder"), "classes": {}})
@@ -750,27 +758,27 @@ def test_work_that_was_stopped_ends_at_its_next_frame():
     made = []
 
     def work(count: int):
-        for number in range(count):
-            made.append(number)
-            yield number
+        for step in range(count):
+            made.append(step)
+            yield step
 
-    run, other = _room.haltable(work)("one", 9), _room.haltable(work)("two", 3)
+    run, other = cancellable(work)("one", 9), cancellable(work)("two", 3)
     assert [next(run), next(run)] == [0, 1]
-    _room.halt("one")
+    cancel("one")
     assert list(run) == [] and made == [0, 1, 2]
     assert list(other) == [0, 1, 2]
-    (frame,) = _room.haltable(work)("one", 3)  # before its first frame: what the page shows stays
+    (frame,) = cancellable(work)("one", 3)  # before its first frame: what the page shows stays
     assert frame == gr.skip()
     for token in (None, "", 7, ["x"]):
-        _room.halt(token)
-    for number in range(1100):
-        _room.halt(str(number))
-    assert len(_room._halted) == 1000
+        cancel(token)
+    for place in range(1100):
+        cancel(str(place))
+    assert len(_cancelled) == 1000
 
 
 @pytest.mark.parametrize("token", [{}, [], None, 7])
 def test_work_whose_starter_is_no_text_runs_to_its_end(token):
-    assert list(_room.haltable(counting)(token, 3)) == [0, 1, 2]
+    assert list(cancellable(counting)(token, 3)) == [0, 1, 2]
 
 
 def test_the_middle_can_be_kept_before_any_sample():
