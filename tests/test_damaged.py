@@ -20,7 +20,7 @@ from demos._kit.recipes import Room
 from demos._kit.shipped import sheet_tiles
 from demos._server import covers, talk
 from gen_models import catalog
-from gen_models.publish import numbers_table
+from gen_models.cards import numbers_table
 
 NAMES = ("gmm-mnist", "vae-mnist", "dcgan-fashion")
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + 64 * b"0" + b"\nsize 12345\n"

@@ -342,7 +342,8 @@ class _Laying:
 
     def show(self, view: View, tab: gr.Tab | None = None) -> None:
         """Build what a view fills."""
-        read = self.plan.reads(view.sight) if view.sight else []
+        first = view.still or view.sight
+        read = self.plan.reads(first) if first else []
         started = {WEIGHTS: [self.at_first]} | {
             name: [self.plan.fields[name].start(self.at_first)] for name in read if name != RUN
         }
@@ -578,7 +579,12 @@ class _Laying:
         followers = [key for key, one in plan.fields.items() if {name, *changed} & set(one.needs)]
         sets = list(dict.fromkeys([*(key for action in actions for key in action.sets), *followers]))
         touched = changed | set(sets)
-        follows = [view for view in plan.views if view.live and touched & set(plan.reads(view.at_once or view.make))]
+        # a field that stands in the tab of a view begins it, too
+        place = plan.fields[name].place if name in changed and name in plan.fields else None
+        follows = [
+            view for view in plan.views
+            if (view.live or view.streams and view.title == place) and touched & set(plan.reads(view.at_once or view.make))
+        ]  # fmt: skip
         shown, begun = [view for view in follows if view.at_once], [view for view in follows if not view.at_once]
         ended = [self.slots[view.title].begin for view in shown if view.streams]
         sets = list(dict.fromkeys([*sets, *(key for view in shown for key in view.sets)]))

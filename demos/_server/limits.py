@@ -49,8 +49,8 @@ MAX_NAME = 100
 """Letters of a session's name; the page's have eleven."""
 MAX_WAITING = 32
 """Requests that wait in the queue."""
-MAX_OWN = 8
-"""Requests of one page that wait or run; a page sends an event again only after the last answer, and few events at a time."""
+MAX_OWN = 12
+"""Requests of one page that wait or run; a page sends an event again only after the last answer, and a tab that opens a few."""
 MAX_ADDRESS = 24
 """Requests of one address that wait or run. A lecture may share one, so it is no visitor; but the last places are for others."""
 MAX_DIRECT = 32
