@@ -49,7 +49,7 @@ MAX_NAME = 100
 """Letters of a session's name; the page's have eleven."""
 MAX_WAITING = 32
 """Requests that wait in the queue."""
-MAX_OWN = 12
+MAX_OWN = 16
 """Requests of one page that wait or run; a page sends an event again only after the last answer, and a tab that opens a few."""
 MAX_ADDRESS = 24
 """Requests of one address that wait or run. A lecture may share one, so it is no visitor; but the last places are for others."""
@@ -59,7 +59,7 @@ MAX_STANDING = 128
 """Requests that wait for one of these places, as a hall full of people who drag a slider may."""
 PATIENCE = 15
 """Seconds that they wait."""
-MAX_UPLOADING, MAX_UPLOADING_EACH = 16, 6
+MAX_UPLOADING, MAX_UPLOADING_EACH = 24, 12
 """Uploads on their way at once: of all, of one address."""
 MAX_UPLOADS, MAX_UPLOADED = 1000, 512_000_000
 """Files and bytes of all uploads; they are deleted after an hour, and earlier if there are more: the oldest of the address that has
