@@ -34,7 +34,7 @@ def served(tmp_path_factory):
         return [*found.size, *found.getpixel((5, 5))]
 
     @error_boundary
-    def work(count: int = 3) -> Iterator[int]:
+    def count_up(count: int = 3) -> Iterator[int]:
         """Many steps."""
         for step in range(count):
             steps.append(step)
@@ -45,7 +45,7 @@ def served(tmp_path_factory):
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("cache")))
         with limits.Page() as page:
             gr.api(look, api_name="look", concurrency_id="models")
-            gr.api(work, api_name="work", concurrency_id="models")
+            gr.api(count_up, api_name="count_up", concurrency_id="models")
         page.queue(max_size=limits.MAX_WAITING, default_concurrency_limit=1, api_open=False)
         _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **app.launch_settings(page))
         yield address, steps
@@ -104,13 +104,13 @@ def test_an_upload_is_found_and_nothing_above_it(tmp_path, monkeypatch):
 def test_a_caller_who_leaves_ends_the_work(served):
     address, steps = served
     steps.clear()
-    event = httpx.post(f"{address}gradio_api/call/work", json={"data": [500]}, timeout=SOON).json()["event_id"]
-    with httpx.stream("GET", f"{address}gradio_api/call/work/{event}", timeout=SOON) as stream:
+    event = httpx.post(f"{address}gradio_api/call/count_up", json={"data": [500]}, timeout=SOON).json()["event_id"]
+    with httpx.stream("GET", f"{address}gradio_api/call/count_up/{event}", timeout=SOON) as stream:
         for line in stream.iter_lines():
             if line.startswith("data: [2"):
                 break
     left = len(steps)
     answered = threading.Event()
-    threading.Thread(target=lambda: (Client(address, verbose=False).predict(1, api_name="/work"), answered.set())).start()
+    threading.Thread(target=lambda: (Client(address, verbose=False).predict(1, api_name="/count_up"), answered.set())).start()
     assert answered.wait(SOON), "the place in the queue is free again"
     assert len(steps) - left < 30, "the work went on for nobody"
