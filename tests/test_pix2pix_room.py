@@ -13,7 +13,8 @@ import PIL.Image
 import PIL.ImageDraw
 import pytest
 import torch
-from conftest import blocks, refusal
+from conftest import refusal
+from test_drawings import GREY, OWN, PLANS, SHOES, SIDES, example
 
 from demos import pix2pix
 from demos._families.drawings import EMPTY
@@ -22,9 +23,6 @@ from demos._kit.pictures import as_tensor, strip_image, to_pil
 from demos._kit.shipped import shape_of
 from demos.pix2pix import DRAWN, OFF, ON
 from gen_models import Draws, catalog, load, runtime, sheets
-
-PLANS, SHOES, OWN, GREY = "pix2pix-facades", "pix2pix-edges2shoes", "pix2pix-mine", "pix2pix-grey"
-SIDES = {PLANS: 64, SHOES: 32, OWN: 48, GREY: 32}
 
 
 @pytest.fixture
@@ -42,15 +40,6 @@ def stocked(shelf):
         sheet.save(shelf / name / sheets.INPUTS, lossless=True)
         sheet.convert("L").convert("RGB").save(shelf / name / sheets.PARTNERS, lossless=True)
     return shelf
-
-
-def example(name: str, number: int = 0) -> PIL.Image.Image:
-    """A drawing of the kind that the weights know."""
-    if name == PLANS:
-        return blocks(np.random.default_rng(number), SIDES[name]).convert("RGB")
-    sheet = PIL.Image.new("RGB", (SIDES[name], SIDES[name]), "white")
-    PIL.ImageDraw.Draw(sheet).line([(4, 4 + number), (20, 25), (28, 8)], "black", 1)
-    return sheet
 
 
 def exact(weights: str, picture: PIL.Image.Image, row: int | None = None, **more) -> np.ndarray:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gradio as gr
 import PIL.Image
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from demos._kit.checks import integer
 from demos._kit.inputs import as_input
 from demos._kit.markup import tiles_html
 from demos._kit.pictures import is_empty
@@ -100,9 +98,3 @@ def example_pictures(weights: str | None, count: int = 8) -> list[PIL.Image.Imag
 def examples_html(weights: str | None) -> str:
     """The example pictures to click."""
     return tiles_html(example_pictures(weights), words="example")
-
-
-def picked_example(event: gr.EventData, weights: str) -> PIL.Image.Image:
-    """The example that was clicked."""
-    found = example_pictures(weights)
-    return found[integer(event.index, 0, len(found) - 1, "Example")]

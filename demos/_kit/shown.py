@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -42,6 +41,11 @@ class Shown:
     def html(self) -> str:
         """What the component of its view gets as its value; HTML unless the view has a component of its own."""
         raise NotImplementedError
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether it has frames to save."""
+        return type(self).frames is not Shown.frames
 
     def frames(self) -> list[PIL.Image.Image]:
         """One picture to save, or the frames of an animation; pixels of small pictures enlarged, edges crisp."""
@@ -234,6 +238,10 @@ class Html(Shown):
     def html(self) -> str:
         return self.content
 
+    @property
+    def is_saved(self) -> bool:
+        return bool(self.pictures)
+
     def frames(self):
         return list(self.pictures) or super().frames()
 
@@ -285,11 +293,12 @@ class Rows(Shown):
     def html(self) -> str:
         return "".join(part.html() for part in self.parts)
 
+    @property
+    def is_saved(self) -> bool:
+        return any(part.is_saved for part in self.parts)
+
     def frames(self):
-        for part in self.parts:
-            with suppress(NotImplementedError):
-                return part.frames()
-        return super().frames()
+        return next((part.frames() for part in self.parts if part.is_saved), None) or super().frames()
 
     def json(self):
         return [part.json() for part in self.parts]

@@ -43,8 +43,6 @@ const arrived = () => {
   shown.hidden = !value;
   if (!value) return;
   const told = JSON.parse(value);
-  if (shown.hasAttribute('data-stopped') && told.busy === 'true') return;  // it was on its way when it was stopped
-  shown.removeAttribute('data-stopped');
   told.names.forEach((name, i) => { names[i].textContent = name; pictures[i].alt = name; });
   // a frame that came just before Stop may be shown once more after it
   const on = !told.run || [...(window.galleryRuns?.values() ?? [])].includes(told.run);

@@ -6,7 +6,6 @@ const start = () => {
     document.getElementById(RUN)?.setAttribute('aria-busy', String(on));
   }
   if (!on) return;
-  document.querySelectorAll('[data-stopped]').forEach(shown => shown.removeAttribute('data-stopped'));
   trigger('submit');
 };
 watch('value', start);
