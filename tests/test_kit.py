@@ -19,7 +19,7 @@ from conftest import ROOT
 from demos._kit import plan as kit
 from demos._kit.fields import Check, Choice, Field, Picks, Picture, Seed, Slider, Sliders, Text
 from demos._kit.plan import Action, Api, Plan, View
-from demos._kit.shown import BeforeAfter, Columns, Film, Shown, Single, Steps, Tiles
+from demos._kit.shown import BeforeAfter, Columns, Film, Html, Rows, Shown, Single, Steps, Tiles
 
 MODULES = [importlib.import_module(f"demos.{file.stem}") for file in sorted((ROOT / "demos").glob("[!_]*.py"))]
 PLANS = {module.__name__.rpartition(".")[2]: module.PLAN for module in MODULES if hasattr(module, "PLAN")}
@@ -396,3 +396,31 @@ def test_a_shown_value_knows_its_html_its_frames_and_its_json(shown, frames):
 def test_a_frame_names_its_run(value, stamp):
     assert kit.stamped(value, "t") == stamp
     assert json.dumps([{"value": 1}]) in kit.stamped(value, "t", sets=[{"value": 1}])
+
+
+@pytest.mark.parametrize("sent", [None, 7, ["x"], {}, "x" * 100_000], ids=lambda sent: repr(sent)[:8])
+def test_what_is_no_token_begins_no_trouble_and_takes_no_room(sent):
+    _, page = events(toy())
+    (event,) = handlers(page, "submit", "count")
+    assert "step 1" in list(event.fn(sent, "dcgan-fashion", 2))[-2][0]
+    assert max(len(key) for key in kit._finished._results) <= 64
+
+
+def test_a_picture_that_is_none_of_a_visitors_begins_anew():
+    field = Picture(examples=lambda weights: [PIL.Image.new("RGB", (4, 4))] * 3)
+    assert [field.follow("w", value) for value in ("upload", "drawing")] == ["upload", "drawing"]
+    assert [field.follow("w", value) for value in ("example 9", None, 7, "None", "example x")] == ["example 2", *["example 0"] * 4]
+
+
+def test_a_verb_of_the_api_says_what_it_returns():
+    _, page = events(toy())
+    verb = next(event.fn for event in page.fns.values() if event.api_name == "toy_double")
+    assert inspect.signature(verb).return_annotation == list[str]
+
+
+def test_rows_save_the_first_part_that_is_saved():
+    picture = PIL.Image.new("RGB", (200, 9))
+    assert Rows([Html("words"), Html("chart", [picture])]).frames() == [picture]
+    assert not Rows([Html("words")]).is_saved
+    with pytest.raises(NotImplementedError, match="is not saved"):
+        Rows([Html("words")]).frames()

@@ -26,6 +26,8 @@ from demos._kit.widgets import sketchpad, tiles
 CONTROLS, MORE, RESULT, NOWHERE = "controls", "more", "result", ""
 """Where a field stands: beside the main view, in the accordion under it, under the main view, or hidden. Any other place is the
 title of a view."""
+BROUGHT = ("upload", "drawing")
+"""Values of a field of pictures that say that the visitor brought the picture."""
 LETTERS = 20_000
 """Characters of a text field's value that are looked at."""
 
@@ -355,12 +357,14 @@ class Picture(Field):
 
     def follow(self, weights, value, *extras, **needs):
         word, _, place = str(value).partition(" ")
-        if word != "example" or not place.isdecimal():
+        if value in BROUGHT:
             return value  # what the visitor brought stays
+        if word != "example" or not place.isdecimal():
+            return self.default
         return f"example {max(0, min(int(place), len(self.examples(weights, **needs)) - 1))}"
 
     def restored(self, weights, value):
-        if value not in ("upload", "drawing"):
+        if value not in BROUGHT:
             return value
         gr.Warning("This was made of a visitor's own picture, which stays with the one who has it; here is an example instead.")
         return self.default

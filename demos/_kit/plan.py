@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, get_type_hints
 
 import gradio as gr
 import PIL.Image
@@ -27,12 +27,12 @@ from gradio.context import LocalContext
 
 from demos._kit.checks import integer, one_of
 from demos._kit.events import BESIDE, HEAVY, QUICK, error_boundary
-from demos._kit.fields import CONTROLS, MORE, NOWHERE, RESULT, Change, Choice, Field, Picture
+from demos._kit.fields import BROUGHT, CONTROLS, MORE, NOWHERE, RESULT, Change, Choice, Field, Picture
 from demos._kit.inputs import sent_picture
 from demos._kit.layout import explanation, header, weights_choice
 from demos._kit.markup import note_html
 from demos._kit.recipes import Room, link_button, save_button
-from demos._kit.running import Cache, cancel, cancellable, is_cancelled, token
+from demos._kit.running import Cache, cancel, cancellable, is_cancelled, token, token_of
 from demos._kit.shown import Bars, Shown, Single, Steps, Tiles
 from demos._kit.widgets import BEGIN_JS, guarded_html, note_line, starter, tiles
 from demos._server import request_log
@@ -237,7 +237,7 @@ class Plan:
                 if name == "seed":
                     request_log.seeded(found[name])
             elif name == RUN:
-                kept = _finished.get(str(raw[RUN][0])) if RUN in raw else None
+                kept = _finished.get(token_of(raw[RUN][0])) if RUN in raw else None
                 found[name] = kept[1] if kept else None
             else:
                 default = None if parameter.default is inspect.Parameter.empty else parameter.default
@@ -494,7 +494,8 @@ class _Laying:
         """Compute a view each time a run of the main view has reached its end."""
         main, names = self.slots[self.plan.main.title], self.plan.reads(view.make)
 
-        def answer(begun: Any, *values: Any) -> list[Any]:
+        def answer(sent: Any, *values: Any) -> list[Any]:
+            begun = token_of(sent)
             if begun in _ended:
                 return result_of(self.plan.call(view.make, self.unpacked(names, values)))
             # what is shown belongs to what the main view shows; once another run has begun, that will say so itself
@@ -516,7 +517,7 @@ class _Laying:
 
         nothing = [gr.skip()] * (2 + bool(view.scrub))
 
-        def frames(begun: Any, *values: Any) -> Iterator[list[Any]]:
+        def frames(begun: str, *values: Any) -> Iterator[list[Any]]:
             supersede(view, begun)
             raw, made, due = self.unpacked(names, values), None, time.perf_counter()
             for frame in work(begun, *values):
@@ -536,7 +537,8 @@ class _Laying:
                 _ended.put(begun, None)
                 yield [gr.skip(), stamped(note_html(made.note), begun, "done"), *self.scrubber(view, made, True, True)]
 
-        def run(begun: Any, *values: Any) -> Iterator[list[Any]]:
+        def run(sent: Any, *values: Any) -> Iterator[list[Any]]:
+            begun = token_of(sent)
             try:
                 yield from frames(begun, *values)
             except Exception:
@@ -555,7 +557,7 @@ class _Laying:
 
     def step_back(self, run: str, step: float) -> str:
         """A view as it was at an earlier step."""
-        kept = _finished.get(run)
+        kept = _finished.get(token_of(run))
         if kept is None:
             raise gr.Error("The steps are no longer here; begin again.")
         return kept[1].at(min(integer(step, 0, kept[1].steps, "Step"), kept[1].step))
@@ -563,7 +565,8 @@ class _Laying:
     def stopped(self, run: Any) -> list[Any]:
         """End a run whose steps are kept; its view as far as it came, in words how far, and the slider through the steps."""
         cancel(run)
-        kept = _finished.get(run) if isinstance(run, str) and run else (None, None, True)
+        run = token_of(run)
+        kept = _finished.get(run) if run else (None, None, True)
         if kept is None:  # before its first frame
             return [gr.skip(), stamped(note_html(STOPPED), run, "stopped"), gr.skip()]
         if kept[2]:
@@ -685,7 +688,7 @@ class _Laying:
                 fresh |= plan.call(action.do, raw)
                 raw |= {key: [value, *raw[key][1:]] for key, value in fresh.items() if key in raw}
             made = self.settings(fields, weights, raw, fresh)
-            brought = any(isinstance(plan.fields[name], Picture) and not fresh[name].startswith("example") for name in fields)
+            brought = any(isinstance(plan.fields[name], Picture) and fresh[name] in BROUGHT for name in fields)
             for view, one in zip(views, slots, strict=True):
                 sight = self.sight(view, raw)
                 found = plan.call(view.at_once, raw) if view in live else sight
@@ -720,7 +723,8 @@ class _Laying:
             raw |= {name: [value, *[None] * (len(self.components(name)) - 1)] for name, value in fresh.items()}
             made: list[Any] = []
             found: list[Shown] = []
-            plan.call(plan.main.make, raw) if plan.main.streams else None  # a verb that yields checks its values and no more
+            if plan.main.streams:
+                plan.call(plan.main.make, raw)  # of a verb that yields, this checks the values and no more
             for view in live:
                 try:
                     found.append(plan.call(view.at_once, raw))
@@ -765,7 +769,7 @@ class _Laying:
                 raw[name], rest = [plain.get(name), *rest[:count]], rest[count:]
             for name in more:
                 raw[name][0] = rest.pop(0)
-            kept = _finished.get(rest[0]) if run else None
+            kept = _finished.get(token_of(rest[0])) if run else None
             made = kept[1] if kept and same(kept[0], raw) else self.plan.last(verb, raw)
             return frames(made) if frames else made.frames()
 
@@ -776,9 +780,8 @@ class _Laying:
     def api(self, verb: Api) -> Callable:
         """A function with the signature that a caller sees."""
         plan = self.plan
-        returns = verb.returns or {Tiles: list[str], Single: str, Bars: dict[str, float]}.get(
-            inspect.signature(verb.make).return_annotation, Any
-        )
+        shown = get_type_hints(verb.make).get("return")
+        returns = verb.returns or {Tiles: list[str], Single: str, Bars: dict[str, float]}.get(shown, Any)
 
         known = plan.fields | dict(verb.fields)
 
@@ -824,7 +827,7 @@ def slug(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def supersede(view: View, begun: Any) -> None:
+def supersede(view: View, begun: str) -> None:
     """A run of a view begins: the one that the same page began before ends."""
     request = LocalContext.request.get(None)
     session = getattr(request, "session_hash", None)

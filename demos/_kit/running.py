@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
 import gradio as gr
 
-from demos._kit.events import BESIDE
 from demos._kit.events import visitor_stays as visitor_stays
-from demos._kit.markup import note_html
-from demos._kit.widgets import BEGIN_JS
 from demos._server import gpu
 
 V = TypeVar("V")
@@ -72,7 +69,7 @@ _cancelled: Cache[None] = Cache(1000)
 
 
 def cancellable(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
-    """Work that ends at its next frame once :func:`stop_button` stopped it; its first argument is the text of the starter.
+    """Work that ends at its next frame once :func:`cancel` ended it; its first argument is the text of the starter.
 
     Gradio's own way to cancel misses work that began while another run of the same event was ending.
     """
@@ -94,43 +91,17 @@ def cancellable(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[An
     return run
 
 
+def token_of(sent: Any) -> str:
+    """The text of a starter as the page sends it, which may be anything; "": it is none."""
+    return sent[:64] if isinstance(sent, str) else ""
+
+
 def is_cancelled(token: Any) -> bool:
     """Whether the work that this starter's text began was stopped."""
-    return isinstance(token, str) and token[:64] in _cancelled
+    return token_of(token) in _cancelled
 
 
 def cancel(token: Any) -> None:
     """End the :func:`cancellable` work that this starter's text began."""
-    if isinstance(token, str) and token:
-        _cancelled.put(token[:64], None)
-
-
-def cancels_on(event: Callable[..., Any], begin: gr.HTML, runs: Sequence[Any] = ()) -> Any:
-    """An event, a click for instance, that ends the :func:`cancellable` work that ``begin`` began and cancels other ``runs``."""
-    return event(cancel, begin, None, cancels=runs, **BESIDE)
-
-
-def restarts_on(event: Callable[..., Any], begin: gr.HTML, runs: Sequence[Any] = ()) -> None:
-    """An event that ends the work that ``begin`` began, and begins it anew."""
-    cancels_on(event, begin, runs).then(None, None, begin, js=BEGIN_JS, api_visibility="private")
-
-
-def stop_button(button: gr.Button, view: str, note: gr.HTML, words: str, begin: gr.HTML, runs: list[Any]) -> None:
-    """A Stop for :func:`cancellable` work that fills the :func:`compare` with the id ``view``: ``words`` stand in its note,
-    and what comes late is not shown. Other ``runs`` are cancelled.
-    """
-
-    told = note_html(words)
-    find = f"const shown = document.querySelector('#{view} .compare');"
-    at_once = f"""(note) => {{ {find}
-      if (shown?.getAttribute('aria-busy') !== 'true') return note;
-      shown.setAttribute('aria-busy', 'false'); shown.toggleAttribute('data-stopped', true);
-      return '{told}';
-    }}"""
-    wait = "() => new Promise(done => setTimeout(done, 700))"
-    # a sentence of the work may have come in between; it is read now, as other work may have begun since
-    later = f"(note) => {{ {find} return shown?.hasAttribute('data-stopped') ? '{told}' : note; }}"
-    button.click(cancel, begin, None, **BESIDE)
-    stopped = button.click(None, note, note, js=at_once, cancels=runs, api_visibility="private")
-    waited = stopped.then(None, None, None, js=wait, api_visibility="private")
-    waited.then(None, note, note, js=later, api_visibility="private")
+    if token_of(token):
+        _cancelled.put(token_of(token), None)
