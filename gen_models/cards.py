@@ -13,11 +13,8 @@ from gen_models.sheets import SAMPLES
 from gen_models.verbs import Encodes, Enlarges, FindsFaces, Predicts, Samples, Segments, Translates
 
 EVALUATION = "evaluation.json"
-CHOSEN = {
-    "test": "choices are made on the validation part",
-    "validation": "choices are made on it too, which flatters the numbers",
-}
-"""Split -> what its numbers are worth."""
+WORTH = {"test": "", "validation": "; choices are made on it too, which flatters the numbers"}
+"""Split -> what to know of numbers measured on it."""
 TASKS = {Translates: "image-to-image", Enlarges: "image-to-image", Segments: "image-segmentation"}
 """Verb -> what the Hub calls it."""
 SINGLE = {Translates: "translate", Segments: "segment", Predicts: "predict", Encodes: "encode", FindsFaces: "shows_face"}
@@ -101,7 +98,7 @@ def numbers_table(name: str) -> str:
         stored = hub.read_json(catalog.WEIGHTS / name / EVALUATION)
         current = catalog.config_of(name)["sha256"] == stored["sha256"]
         split = stored.get("split", SPLITS[-1])
-        lines = [f"Measured on the {split} part; {CHOSEN[split]}.", "", *_table_lines(stored["measures"])]
+        lines = [f"Measured on the {split} part{WORTH[split]}.", "", *_table_lines(stored["measures"])]
     except FileNotFoundError:
         return f"Not measured yet; {cure}"
     except (OSError, ValueError, KeyError, catalog.WeightsError):
