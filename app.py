@@ -97,7 +97,8 @@ def restore(request: gr.Request, built: Mapping[str, Room], tabs: gr.Tabs | None
     room = built.get(query.get("room", ""))
     if room is None:
         return {}
-    opened: dict[Any, Any] = {tabs: gr.Tabs(selected=room.model)} if tabs else {}
+    # the first tab is open from the beginning; opened once more it might take a visitor back who has gone on meanwhile
+    opened: dict[Any, Any] = {tabs: gr.Tabs(selected=room.model)} if tabs and tabs.children[0].id != room.model else {}
     updates = dict(opened)
     try:
         state = json.loads(query.get("state", "{}")[:MAX_STATE])

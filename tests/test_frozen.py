@@ -76,8 +76,9 @@ def link_of(file: Path) -> str:
 
 def follow(link: str) -> tuple[str, dict[Any, Any]]:
     """The room that a link opens, and what it changes there: component -> value or update."""
-    updates = app.restore(SimpleNamespace(query_params=dict(parse_qsl(urlsplit(link).query))), *laid_out())
-    *_, opened = ["", *(value.selected for value in updates.values() if isinstance(value, gr.Tabs))]
+    rooms, tabs = laid_out()
+    updates = app.restore(SimpleNamespace(query_params=dict(parse_qsl(urlsplit(link).query))), rooms, tabs)
+    *_, opened = [tabs.children[0].id, *(value.selected for value in updates.values() if isinstance(value, gr.Tabs))]
     return opened, updates
 
 

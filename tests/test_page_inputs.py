@@ -78,6 +78,63 @@ def test_a_decimal_comma_is_a_decimal_point(chromium, address, typed, value):
     page.close()
 
 
+def test_what_is_no_number_yet_does_not_empty_the_field(chromium, address):
+    """The page hears of a minus alone as of an empty field, and would write that over what was typed meanwhile."""
+    page = chromium.new_page()
+    page.goto(address)
+    page.wait_for_function("!!window.galleryStopped")  # the page has its script
+    page.evaluate("window.heard = []; document.addEventListener('input', event => window.heard.push(event.target.value))")
+    field = page.get_by_label("Number")
+    field.press("Control+a")
+    field.press_sequentially("-2")
+    assert page.evaluate("window.heard") == ["-2"]
+    field.press("Control+a")
+    field.press_sequentially("-")
+    field.blur()
+    assert page.evaluate("window.heard") == ["-2", ""]
+    expect(field).to_have_value("")
+    page.close()
+
+
+HELD = """
+    const ask = window.fetch, held = new Promise(done => { window.release = done; });
+    window.fetch = async (...request) => {
+        const answer = await ask(...request);
+        if (!answer.url.includes('/queue/data')) return answer;
+        const late = new TransformStream({async transform(chunk, out) {
+            const text = new TextDecoder().decode(chunk), end = text.search(/data:[^\\n]*close_stream/);
+            out.enqueue(new TextEncoder().encode(end < 0 ? text : text.slice(0, end)));
+            if (end < 0) return;
+            await held;
+            out.enqueue(new TextEncoder().encode(text.slice(end)));
+        }});
+        return new Response(answer.body.pipeThrough(late), {status: answer.status, headers: answer.headers});
+    };
+"""
+"""The word that the stream of answers has ended is late."""
+
+
+def test_what_is_asked_for_while_the_stream_of_answers_ends_is_answered(chromium, address):
+    context = chromium.new_context()
+    context.add_init_script(HELD)
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_function("!!window.galleryStopped")  # the page has its script
+    field = page.get_by_label("Number")
+    field.fill("1")
+    field.press("Enter")
+    expect(page.get_by_label("Shown")).to_have_value("it is 1", timeout=SOON)
+    field.fill("2")
+    with page.expect_response("**/queue/join*"):
+        field.press("Enter")
+    page.evaluate("window.release()")
+    expect(page.get_by_label("Shown")).to_have_value("it is 2", timeout=SOON)
+    field.fill("3")
+    field.press("Enter")
+    expect(page.get_by_label("Shown")).to_have_value("it is 3", timeout=SOON)
+    context.close()
+
+
 @pytest.mark.parametrize("pasted, value", [("1,5", 1.5), ("1.234,5", 1234.5), ("1,234.5", 1234.5), ("7", 7)])
 def test_a_number_is_pasted_with_either_separator(chromium, address, pasted, value):
     page = chromium.new_page()

@@ -569,11 +569,13 @@ def test_a_link_restores_every_room(laid_out):
         state = {key: component.value for key, component in room.controls.items() if component.value is not None}
         state["seed"] = 123
         found = follow(laid_out, name, state)
-        assert found[tabs].selected == name
+        first = tabs.children[0].id == name  # is open already, and is not opened again behind a visitor who has gone on
+        assert first == (tabs not in found) and (first or found[tabs].selected == name)
         assert found["seed"] == 123 and found["weights"] == state["weights"]
         assert set(room.shown) - set(room.controls.values()) <= set(found)
         assert any(re.search("data:image/(png|jpeg);base64,", value) for value in found.values() if isinstance(value, str))
-        assert tabs_only(follow(laid_out, name, {}))
+        opened = follow(laid_out, name, {})
+        assert opened == {} if first else tabs_only(opened)
 
 
 def test_a_link_restores_the_very_pictures(laid_out):

@@ -30,6 +30,15 @@
     const last = Math.max(typed.lastIndexOf(','), typed.lastIndexOf('.'));  // the others part the thousands
     document.execCommand('insertText', false, typed.slice(0, last).replace(/[.,]/g, '') + '.' + typed.slice(last + 1));
   });
+  // what is no number yet, such as "-", the page would take for an empty field, and empty it while the visitor types on
+  document.addEventListener('input', event => {
+    if (event.target.type === 'number' && event.target.validity.badInput) event.stopImmediatePropagation();
+  }, true);
+  document.addEventListener('focusout', event => {
+    if (event.target.type !== 'number' || !event.target.validity.badInput) return;
+    event.target.value = '';
+    event.target.dispatchEvent(new Event('input', {bubbles: true}));
+  });
   // on a stage: where no word of a result has come for a while, a prepared one stands in its place until it comes
   const stage = () => document.querySelector('[data-late]');
   const awaited = new Map(), late = new Set();
@@ -73,23 +82,46 @@
     const passed = performance.now() - start;
     clock.textContent = passed < 1000 ? Math.round(passed) + ' ms' : (passed / 1000).toFixed(1) + ' s';
   };
-  const listen = async stream => {
-    const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
-    let text = '';
-    for (;;) {
-      const {done, value} = await reader.read();
-      if (done) return;
-      const lines = (text + value).split('\n');
-      text = lines.pop();
-      for (const line of lines.filter(line => /^data:.*"process_(generating|completed)"/.test(line))) {
-        const {event_id: event, msg} = JSON.parse(line.slice(5));
-        arrived(awaited.get(event));
-        awaited.delete(event);
-        if (msg !== 'process_completed') continue;
-        if (begun.has(event)) took(begun.get(event));
-        begun.delete(event);
+  const note = line => {
+    if (!/^data:.*"process_(generating|completed)"/.test(line)) return;
+    const {event_id: event, msg} = JSON.parse(line.slice(5));
+    arrived(awaited.get(event));
+    awaited.delete(event);
+    if (msg !== 'process_completed') return;
+    if (begun.has(event)) took(begun.get(event));
+    begun.delete(event);
+  };
+  // the stream of answers ends when none is awaited; what is asked for while the word of its end is on its way would never be
+  // answered, as the page takes the stream for open: so it goes on in a new one
+  const lasting = (stream, again) => {
+    let reader, lost = [];
+    const pull = async out => {
+      let text = '', end = '';
+      reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+      for (;;) {
+        const {done, value} = await reader.read();
+        if (done) break;
+        const lines = (text + value).split('\n');
+        text = lines.pop();
+        lines.forEach(note);
+        const last = lines.findIndex(line => /^data:.*"close_stream"/.test(line));
+        if (last >= 0) end = lines.splice(last).join('\n') + '\n\n';
+        if (lines.length) out.enqueue(new TextEncoder().encode(lines.join('\n') + '\n'));
       }
-    }
+      if (end) {
+        await Promise.all(joins);
+        lost.forEach(event => begun.delete(event));  // those of which not even a new stream knew
+        lost = [...begun.keys()];
+        const next = lost.length ? await again() : null;
+        if (next?.ok && next.body) { stream = next.body; return pull(out); }
+        out.enqueue(new TextEncoder().encode(end));
+      }
+      out.close();
+    };
+    return new ReadableStream({
+      start(out) { pull(out).catch(error => out.error(error)); },  // a visitor who leaves cuts it off
+      cancel(reason) { return reader?.cancel(reason); },
+    });
   };
   // Stop ends what was asked for before it, even what has not begun yet: work on its way to its beginning does not begin, and a
   // request whose name has not come yet is cancelled when it comes
@@ -102,7 +134,7 @@
     document.addEventListener(kind, acts, true);
   }
   window.galleryStopped = () => stopped > acted;
-  const joining = new Map();
+  const joining = new Map(), joins = new Set();
   const parsed = text => { try { return JSON.parse(text); } catch { return null; } };
   const ask = window.fetch;
   window.fetch = async (...request) => {
@@ -110,7 +142,10 @@
     const told = /\/(queue\/join|cancel|reset)$/.test(asked) ? parsed(request[1]?.body) : null;
     let joined = () => {};
     if (told && asked.endsWith('/join')) {
-      joining.set(told.fn_index, new Promise(done => { joined = done; }));
+      const name = new Promise(done => { joined = done; });
+      joining.set(told.fn_index, name);
+      joins.add(name);
+      name.then(() => joins.delete(name));
     } else if (told && told.event_id === null) {
       const event = asked.endsWith('/cancel') ? await joining.get(told.fn_index) : null;
       if (!event) return new Response('{"success": true}', {headers: {'Content-Type': 'application/json'}});
@@ -129,14 +164,13 @@
       took(start);
     } else if (path.endsWith('/queue/join') && answer.ok) {
       answer.clone().json().then(({event_id: event}) => {
-        joined(event);
         begun.set(event, start);
         awaited.set(event, waits);
+        joined(event);
       }).catch(() => joined(null));
     } else if (path.endsWith('/queue/data') && answer.body) {
-      const [one, other] = answer.body.tee();
-      listen(other).catch(() => {});  // a visitor who leaves cuts it off
-      return new Response(one, {status: answer.status, statusText: answer.statusText, headers: answer.headers});
+      const body = lasting(answer.body, () => ask(...request));
+      return new Response(body, {status: answer.status, statusText: answer.statusText, headers: answer.headers});
     }
     return answer;
   };
