@@ -32,7 +32,7 @@ REACH = 3.0
 """A map's edge, in standard deviations of the codes."""
 STEPS = 8
 TITLES = {MODEL: "autoencoder", OTHER: "VAE"}
-OVER = {MODEL: "Autoencoder: its codes lie where training left them", OTHER: "VAE: its codes fill a Gaussian"}
+OVER = {MODEL: "Autoencoder", OTHER: "VAE"}
 EXPLANATION = r"""
 An **encoder** $f$ writes a picture as a code of a few numbers and a **decoder** $g$ paints the picture of a code. They are trained
 together for one goal only: what comes back should be what went in. Nothing says where the codes should lie, so they end up wherever
@@ -69,7 +69,8 @@ def pair(weights: str) -> dict[str, Any]:
 
 def grids(pictures: dict[str, Any]) -> Columns:
     """Pictures of both models side by side."""
-    return Columns([Tiles(made, columns=4, words=TITLES[kind]) for kind, made in pictures.items()], list(OVER.values()))
+    return Columns([Tiles(made, columns=4, words=TITLES[kind]) for kind, made in pictures.items()], list(OVER.values()),
+                   note="The autoencoder's codes lie where training left them; the VAE's fill a Gaussian.")  # fmt: skip
 
 
 def both(weights: str, seed: int, spread: float) -> Columns:

@@ -28,6 +28,7 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 import app
 from benchmarks._page import free_port, way_to
+from benchmarks.first_screen import at_rest
 from demos import compare
 from demos._kit.pictures import LARGE, data_uri
 from demos._kit.recipes import read_recipe
@@ -41,7 +42,7 @@ PATIENCE = int(os.environ.get("GALLERY_PATIENCE", "120"))
 ROOMS = [name for members in app.rooms(closed=True).values() for name in members]
 OPEN = [name for name in ROOMS if catalog.trained(name)]
 """Rooms that have something to show; the others are closed."""
-WIDE, NARROW = (1280, 900), (390, 844)
+WIDE, NARROW = (1280, 800), (390, 844)
 READY = "!!window.galleryStopped && ![...document.querySelectorAll('[inert]')].some((part) => part.offsetParent)"
 """Whether the page, and all that is shown of it, has the script that goes with it: they are fetched after it is shown."""
 REFUSED = re.compile(r"^console: Failed to load resource: the server responded with a status of 500")
@@ -344,6 +345,9 @@ def test_a_room_opens_shows_a_picture_and_answers(visit, tmp_path, room, size, d
     assert width_of(picture) > 1
     scaling = "pixelated" if width_of(picture) < LARGE else "auto"
     assert picture.evaluate("image => getComputedStyle(image).imageRendering") == scaling
+    screen = at_rest(page, room)
+    assert screen.picture <= (300 if size == NARROW else 180), "the picture does not stand on the first screen"
+    assert screen.button <= (844 if size == NARROW else 800), "the main button does not stand on the first screen"
     before = source(picture)
     ACTIONS[room](page)
     changed(picture, before)

@@ -15,7 +15,7 @@ from gen_models import catalog, sets
 
 
 def header(*models: str) -> None:
-    """Title, year, authors, paper and the one sentence of each model, read from its file without importing it."""
+    """Title, year, the one sentence, authors and paper of each model, read from its file without importing it."""
     parts = []
     for model in models:
         facts = catalog.about(model)
@@ -25,7 +25,7 @@ def header(*models: str) -> None:
             f'<p class="byline">{html.escape(facts["authors"])} · <a href="{html.escape(facts["paper"])}" target="_blank" '
             'rel="noopener">the paper</a></p></div>'
         )
-    gr.HTML(f'<header class="room-header" data-room="{models[0]}">{"".join(parts)}</header>')
+    gr.HTML(f'<header class="room-header" data-room="{models[0]}">{"".join(parts)}</header>', elem_classes=["flush"])
 
 
 def weights_choice(
@@ -72,6 +72,7 @@ def explanation(models: str | Sequence[str], text: str, numbers: Callable[[], st
             facts = catalog.about(model)
             where = "the paper" if len(models) == 1 else f"the paper: {facts['title']}"
             differences = "\n".join(f"- {line}" for line in facts["differences"])
+            parts.append(f"{facts['authors']}, {facts['year']}: [{facts['title']}]({facts['paper']})")
             parts.append(f"**What we do differently from {where}**\n\n{differences}")
         return "\n\n".join(parts)
 

@@ -287,7 +287,7 @@ class _Laying:
             with gr.Column(scale=5, min_width=300):
                 self.show(plan.main)
                 self.place(RESULT)
-                keep = gr.Row(elem_classes=["keep"])
+                keep = gr.Row(elem_classes=["keep", "main"])
         self.place(NOWHERE)
         if plan.heading:
             gr.Markdown(f"### {plan.heading}")
@@ -356,7 +356,7 @@ class _Laying:
         if view.streams:
             shown = guarded_html(view.component, name, sight.html() if sight else "", **space)
         else:
-            shown = view.component(sight.html() if sight else "", **space)
+            shown = view.component(sight.html() if sight else "", elem_id=name, **space)
         note = note_line(name, note_html(sight.note) if sight and sight.note else "")
         slots = Slots(shown, note, tab=tab, seen=view.live and not view.streams and sight is not None)
         if view.scrub:
