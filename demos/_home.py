@@ -27,6 +27,8 @@ TIMES = 3
 IMPATIENCE = 5.0
 """Seconds after which a model is not asked again for the same card."""
 
+FOUND_BY = "title", "year", "authors", "summary"
+"""What the search looks for of a model, besides its keywords and its data."""
 _costs: dict[str, str] = {}
 
 
@@ -46,11 +48,21 @@ def number_words(name: str, number: Mapping[str, Any]) -> str:
     return f"<b>{html.escape(value)}{html.escape(' ' + number['unit']).rstrip()}</b> {html.escape(what)}"
 
 
+def data_words(model: str) -> list[str]:
+    """What the sets are called that a model was trained on, and what their pictures show."""
+    words = []
+    for name in catalog.trained(model):
+        data = sets.record(name.partition("-")[2])
+        words += [data.title, data.card_title, data.pictures, *data.kinds]
+        words += [name for names in data.classes.values() for name in names]
+    return words
+
+
 def card(model: str, family: str, family_title: str) -> str:
     """One room's card as HTML, a link that works without scripts, too."""
     facts = catalog.about(model)
     name, number = headline(model)
-    words = " ".join([model, family_title, *(str(facts[key]) for key in ("title", "year", "authors", "summary"))]).lower()
+    words = " ".join([model, family_title, *(str(facts[key]) for key in FOUND_BY), *facts["keywords"], *data_words(model)]).lower()
     sheet = catalog.WEIGHTS / name / "samples.png"  # not here yet where the weights are still on the Hub
     address = f"cover/{html.escape(name)}.webp?{sheet.stat().st_mtime_ns:x}" if name and sheet.is_file() else ""
     picture = f'<img src="{address}" alt="" loading="lazy" width="{COVER[0]}" height="{COVER[1]}">' if address else "<i></i>"

@@ -16,7 +16,7 @@ from demos._families.planes import COLOURS
 from demos._kit.checks import integer, number
 from demos._kit.fields import Picks, Picture, Seed, Slider
 from demos._kit.pictures import png_uri, strip_image, to_pil
-from demos._kit.plan import Action, Api, Plan, View
+from demos._kit.plan import Action, Api, Plan, Try, View
 from demos._kit.shipped import example_pictures, picture_for, sheet_tiles
 from demos._kit.shown import Columns, Html, Rows, Single, Tiles
 from demos._widgets import script
@@ -296,6 +296,11 @@ PLAN = Plan(
         picture=Picture("A picture with one thing on it", examples=example_pictures, draw=True, place=LOOK, kept=False,
                         examples_words="Pictures that a GAN of this gallery made; click one."),
     ),
+    tour=[
+        Try("Draw a new seed: which of the two still makes digits?", "seed"),
+        Try("Draw both maps and drag over a hole in the left one.", "Holes in the map"),
+        Try("Break it: pull the spread up to 2.", "spread"),
+    ],
     views=[
         View("", both, keep="Save picture", live=True, sight=sight),
         View(MAPS, maps, "Draw both maps", component=map_component, pick=visit,

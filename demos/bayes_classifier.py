@@ -14,7 +14,7 @@ from demos._families.latents import LIMIT, to_text
 from demos._kit.charts import signed
 from demos._kit.checks import integer, one_of
 from demos._kit.fields import Choice, Picture, Seed, Slider, Text
-from demos._kit.plan import Action, Api, Plan, View
+from demos._kit.plan import Action, Api, Plan, Try, View
 from demos._kit.shipped import example_pictures, picture_for, sheet_tiles, tensors
 from demos._kit.shown import Bars, Columns, Html, Rows, Single, Tiles
 from gen_models import Draws, catalog, load, runtime
@@ -177,6 +177,11 @@ PLAN = Plan(
                         examples_words="Pictures that a GAN of this gallery made; click one."),
     ),
     order=["weights", "seed", "label", "bends"],
+    tour=[
+        Try("Choose a class, and pull a direction from end to end.", "bends"),
+        Try("Look at samples of every class.", "Samples"),
+        Try("Break it: draw something that belongs to no class.", "picture"),
+    ],
     views=[
         View("", place, keep="Save picture", live=True, sight=sight),
         View("Samples", both, "Sample", keep="Save the pictures", live=True, sight=samples_sight),

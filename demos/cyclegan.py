@@ -15,7 +15,7 @@ from demos._kit.charts import line_chart
 from demos._kit.fields import Seed, Slider
 from demos._kit.markup import legend_bar
 from demos._kit.pictures import as_tensor, heat, png_uri, reduced, to_pil
-from demos._kit.plan import Api, Plan, View
+from demos._kit.plan import Api, Plan, Try, View
 from demos._kit.shipped import shape_of
 from demos._kit.shown import Figures, Html
 from demos._kit.widgets import compare
@@ -168,6 +168,11 @@ PLAN = Plan(
                      place=BACK, high=NOISIEST, step=0.5, live=False),
         seed=Seed(place=BACK),
     ),
+    tour=[
+        Try("Choose another picture, or upload one of your own.", "source"),
+        Try("Translate it back: how much of the original returns?", "The way back"),
+        Try("Break it: wipe out the traces it has hidden in the picture.", "Hidden traces"),
+    ],
     views=[
         View("", translate, live=True, keep="Save picture", component=compare, sight=translators.first_sight, **GROUP),
         View(BACK, way_back, "Translate it back", keep="Save the way back", **GROUP,

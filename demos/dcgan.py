@@ -14,7 +14,7 @@ from torch.nn.functional import interpolate
 from demos._kit.checks import integer
 from demos._kit.fields import Choice, Picks, Seed, Slider
 from demos._kit.pictures import to_pil
-from demos._kit.plan import Action, Api, Plan, View
+from demos._kit.plan import Action, Api, Plan, Try, View
 from demos._kit.shipped import sheet_tiles
 from demos._kit.shown import Film, Tiles
 from gen_models import Draws, catalog, load, runtime
@@ -139,6 +139,11 @@ PLAN = Plan(
         slot=Choice("A click on a picture fills", "A", options="ABC", redo=False, kept=False),
         picks=Picks(default="0,1,2", most=MAX_COUNT),
     ),
+    tour=[
+        Try("Sample until a picture comes that you would take for a real one.", ""),
+        Try("Click two pictures, then walk from A to B.", "Walk from A to B"),
+        Try("Break it: pull the truncation up to 1.2, then down to 0.1.", "truncation"),
+    ],
     views=[
         View("", sample, "Sample", keep="Save the grid", live=True,
              sight=lambda weights: Tiles(sheet_tiles(weights, 24), words="sample")),

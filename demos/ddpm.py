@@ -30,7 +30,7 @@ from demos._kit.checks import integer
 from demos._kit.fields import CONTROLS, MORE, Choice, Seed, Slider
 from demos._kit.markup import note_html, picture_html, tiles_html
 from demos._kit.pictures import png_uri, side_by_side, strip_image
-from demos._kit.plan import Action, Api, Plan, View
+from demos._kit.plan import Action, Api, Plan, Try, View
 from demos._kit.shipped import measures_of, sheet_tiles
 from demos._kit.shown import Html, Shown, Steps
 from gen_models import Draws, load, runtime
@@ -366,6 +366,11 @@ PLAN = Plan(
         count=Slider("Pictures", MAX_COUNT, low=1, high=MAX_COUNT, step=1, place=MORE),
     ),
     order=["weights", "mode", "label", "other", "steps", "guidance", "eta", "count", "strength", "repeats", "seed", "board"],
+    tour=[
+        Try("Sample, and watch noise become pictures.", ""),
+        Try("Go with 5 steps, then with 200.", "steps"),
+        Try("Break it: pull the guidance up to 8.", "guidance"),
+    ],
     views=[
         View("", denoise, "Sample", live=True, keep="Save picture", film="Save the steps", scrub="Back to any step", pace=1 / 25,
              pick=steps_of, into=STEPS, sight=sight, **DENOISING),

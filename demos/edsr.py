@@ -14,7 +14,7 @@ from demos._families.restorers import ALL, SIZES, WARNING, Given, Mark, Restorat
 from demos._kit.fields import MORE, RESULT, Check, Choice, Seed, Slider, Text
 from demos._kit.markup import note_html, size_text
 from demos._kit.pictures import as_tensor, enlarged, strip_image
-from demos._kit.plan import Action, Api, Plan, View
+from demos._kit.plan import Action, Api, Plan, Try, View
 from demos._kit.shipped import shape_of, sheet_tiles
 from demos._kit.shown import Figures, Html
 from gen_models import catalog, load
@@ -383,6 +383,11 @@ PLAN = Plan(
         seed=Seed(place=HOW),
     ),
     order=["weights", "mode", "source", "size", "shrinking", "blur", "noise", "quality", "seed", "picked", "sharpness", "ensemble"],
+    tour=[
+        Try("Choose another picture, and drag the border across it.", "source"),
+        Try("Pull the faces from true to sharp: what is invented?", "sharpness"),
+        Try("Break it: shrink a picture with noise, and compare.", "noise"),
+    ],
     views=[
         View("", enlarge_picture, live=True, keep="Save picture", component=restorers.restoration, sight=first_sight,
              sets=["sharpness"], **GROUP),

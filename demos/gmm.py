@@ -12,7 +12,7 @@ from demos._families import clusters, planes
 from demos._families.planes import Board, Iteration, Mixture, Pasted, Points, SentPoints, Walk
 from demos._kit import charts
 from demos._kit.fields import Check, Seed, Slider
-from demos._kit.plan import Api, Plan, View
+from demos._kit.plan import Api, Plan, Try, View
 from demos._kit.shipped import sheet_tiles, tensors
 from demos._kit.shown import Columns, Html, Tiles
 from gen_models import Draws, load, runtime
@@ -149,6 +149,11 @@ PLAN = Plan(
         spread=Slider("Spread", 1.0, "How far pictures are from the mean of their Gaussian", place=BLUR, high=1.5, step=0.05),
         picture=clusters.picture(),
     ),
+    tour=[
+        Try("Run EM and watch the ellipses find the points.", ""),
+        Try("Choose other points, or click your own.", "points"),
+        Try("Break it: ask for 8 components where there are 4 clusters.", "components"),
+    ],
     views=[
         View("", run, "Run EM", keep="Save picture", live=True, still=board, sets=["step"], component=planes.board, group="walks",
              limit=16, pace=planes.FRAME),

@@ -22,7 +22,7 @@ from demos._kit.fields import RESULT, Choice, Field, Hidden, Seed, Slider
 from demos._kit.inputs import sent_picture
 from demos._kit.markup import legend_bar, picture_html, tiles_html
 from demos._kit.pictures import as_tensor, heat, is_empty, png_uri, to_pil
-from demos._kit.plan import Action, Api, Plan, View
+from demos._kit.plan import Action, Api, Plan, Try, View
 from demos._kit.shipped import shape_of
 from demos._kit.shown import Figures, Html, Rows, Shown, Single, Tiles
 from demos._kit.widgets import tiles
@@ -239,6 +239,11 @@ PLAN = Plan(
         pick=Hidden("Result", 0, high=MOST - 1),
         drawing=DRAWN,
     ),
+    tour=[
+        Try("Paint a window, or take one away.", "drawing"),
+        Try("Turn the dropout noise on: what changes?", "noise"),
+        Try("Break it: take levels of the U-Net away.", "What each level carries"),
+    ],
     views=[
         View("", paint, keep="Save picture", live=True, sight=first_sight, component=partial(tiles, elem_classes=["smooth"])),
         View("The discriminator's eye", judge, "Judge the result", component=partial(gr.HTML, js_on_load=script("patches")),

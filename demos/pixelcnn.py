@@ -21,7 +21,7 @@ from demos._kit.charts import histograms
 from demos._kit.checks import integer, number
 from demos._kit.fields import MORE, Choice, Seed, Slider, Text
 from demos._kit.pictures import png_uri, strip_image
-from demos._kit.plan import Action, Api, Plan, View
+from demos._kit.plan import Action, Api, Plan, Try, View
 from demos._kit.running import Cache
 from demos._kit.shipped import measures_of, sheet_tiles
 from demos._kit.shown import Html
@@ -290,6 +290,11 @@ PLAN = Plan(
         pixel=Text("The pixel", "15,11", read=pixel_of, kept=False),
     ),
     order=["weights", "board", "count", "temperature", "label", "seed", "mode"],
+    tour=[
+        Try("Take away the right half and see eight ways to go on.", "board"),
+        Try("Measure the board: which pixels surprise the model?", "Surprise"),
+        Try("Break it: let it judge pictures of another kind.", OTHERS),
+    ],
     views=[
         View("", complete, "Complete", live=True, keep="Save picture", film="Save the growth", scrub="Back to any pixel",
              pace=1 / 25, pick=surprise_of_pick, into="Surprise", sight=sight, **COMPLETING),

@@ -11,7 +11,7 @@ from demos._families import clusters, planes
 from demos._families.planes import COLOURS, Board, Iteration, Mixture, Pasted, Points, SentPoints, Walk
 from demos._kit import charts
 from demos._kit.fields import Seed, Slider
-from demos._kit.plan import Action, Api, Plan, View
+from demos._kit.plan import Action, Api, Plan, Try, View
 from demos._kit.shipped import sheet_tiles, tensors
 from demos._kit.shown import Html, Rows, Tiles
 from gen_models import Draws, catalog, load, runtime
@@ -143,6 +143,11 @@ PLAN = Plan(
                      high=HIGH, step=0.25),
         seed=Seed(), step=Iteration(high=MAX_STEPS), pasted=Pasted(), picture=clusters.picture(),
     ),
+    tour=[
+        Try("Run it: which components lose their weight?", ""),
+        Try("Pull the concentration up, and run it again.", "power"),
+        Try("Break it: choose the rings, which no ellipse fits.", "points"),
+    ],
     views=[
         View("", run, "Run", keep="Save picture", live=True, still=board, sets=["step"], component=planes.board, group="walks",
              limit=16, pace=planes.FRAME),

@@ -97,6 +97,8 @@ class Model(nn.Module):
     """Address of the paper."""
     summary: ClassVar[str]
     """One sentence for the header of the room and the card."""
+    keywords: ClassVar[tuple[str, ...]] = ()
+    """What else people search for who look for it."""
     differences: ClassVar[tuple[str, ...]] = ()
     """What is done differently from the paper, one sentence each."""
     limits: ClassVar[tuple[str, ...]] = ()

@@ -87,9 +87,9 @@ def model_class(name: str) -> type[Model]:
 
 @cache
 def about(name: str) -> dict[str, Any]:
-    """The plain class attributes of a model (title, year, authors, paper, summary), read without importing its file."""
+    """The plain class attributes of a model (title, year, authors, paper, summary, keywords), read without importing its file."""
     family = family_of(name)
-    facts: dict[str, Any] = {"differences": ()}
+    facts: dict[str, Any] = {"differences": (), "keywords": ()}
     for node in ast.walk(ast.parse((PACKAGE / family / f"{name}.py").read_text(encoding="utf-8"))):
         if not isinstance(node, ast.ClassDef):
             continue

@@ -384,7 +384,8 @@ def test_every_tab_opens_and_a_seed_out_of_range_is_refused(visit, room, seed):
         page.locator(".views [role=tab]:visible", has_text=re.compile(f"^{re.escape(opened[-1])}$")).first.click()
         expect(page.locator(".views [role=tabpanel]:visible").last).not_to_be_empty()
     assert len(opened) >= 3
-    for words, written in (("How it works", ".katex"), ("Measured", ".prose table")):  # they are written when they are opened
+    # they are written when they are opened
+    for words, written in (("How it works", ".katex"), ("Measured", ".standing .row"), ("Every number", ".prose table")):
         page.get_by_role("button", name=re.compile(f"^{words}")).locator("visible=true").first.click()
         expect(page.locator(f"{written}:visible").first).to_be_visible()
     page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
@@ -431,6 +432,10 @@ def test_the_search_and_the_families_narrow_the_cards_down(visit):
     shown, field = page.locator(".home .card:visible strong"), page.get_by_label("Search the rooms")
     field.fill("cyclegan 2017")
     expect(shown).to_have_text([re.compile("^CycleGAN")])
+    for words, room in (("super resolution", "edsr"), ("upscale", "edsr"), ("face", "vae"), ("monet", "cyclegan")):
+        field.fill(words)
+        expect(page.locator(f".home .card[data-room={room}]")).to_be_visible()
+        expect(page.locator(".home .card[data-room=gmm]")).to_be_hidden()
     field.fill("xyzzy")
     expect(shown).to_have_count(0)
     expect(page.get_by_text("No room has all of these words.")).to_be_visible()
@@ -619,7 +624,10 @@ def test_vae_keeps_two_pictures_and_walks(visit, tmp_path):
     changed(picture, before)
     press(page, "Keep as B")
     expect(page.locator(".tile:visible", has_text=re.compile("^B$"))).to_be_visible()
+    walk = page.locator(".tour:visible input").nth(1)
+    expect(walk).not_to_be_checked()
     press(page, "Walk")
+    expect(walk).to_be_checked()
     moving = page.locator('img[alt^="the walk from A to B"]:visible')
     expect(moving).to_be_visible()
     assert moves(source(moving))
@@ -650,7 +658,10 @@ def test_dcgan_picks_walks_adds_judges(visit, tmp_path):
     expect(page.locator(".tile:visible", has_text="B · 12")).to_be_visible()
 
     show_tab(page, "Walk from A to B")
+    walk = page.locator(".tour:visible input").nth(1)
+    expect(walk).not_to_be_checked()
     press(page, "Walk")
+    expect(walk).to_be_checked()
     moving = page.locator('img[alt^="the walk from A to B"]:visible')
     expect(moving).to_be_visible()
     assert moves(source(moving))
@@ -677,6 +688,18 @@ def test_dcgan_picks_walks_adds_judges(visit, tmp_path):
     show_tab(page, "Nearest training pictures")
     press(page, "Search")
     only_toast(page, "start the app with GALLERY_DATA")
+
+
+def test_arrows_go_on_from_the_picture_that_is_picked(visit):
+    page = visit(way_to("dcgan"))
+    page.locator('button[aria-label="sample 9"]:visible').first.click()
+    expect(page.locator(".tile:visible", has_text="A · 9")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".tile:visible", has_text="B · 10")).to_be_visible()
+    expect(page.locator(".room-header:visible")).to_have_attribute("data-room", "dcgan")
+    page.locator(".room-header:visible h2").click()  # nothing is picked any more
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".room-header:visible")).to_have_attribute("data-room", OPEN[OPEN.index("dcgan") + 1])
 
 
 # ---- PixelCNN ---------------------------------------------------------------------------------------------------------

@@ -72,6 +72,13 @@ def test_there_are_rooms_with_a_plan():
     assert {"dcgan"} <= set(PLANS)
 
 
+@pytest.mark.parametrize("room", PLANS)
+def test_a_tour_has_three_stops_the_last_of_which_breaks_something(room):
+    plan = PLANS[room]
+    assert [one.words.startswith("Break it: ") for one in plan.tour] == [False, False, True]
+    assert all(one.on in [*plan.fields, *(view.title for view in plan.views)] for one in plan.tour)
+
+
 @pytest.mark.parametrize("room, name", FIELDS)
 def test_a_field_refuses_what_it_cannot_be_in_one_sentence(room, name):
     plan = PLANS[room]

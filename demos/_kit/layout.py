@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from types import MappingProxyType
 
 import gradio as gr
 
 from demos._kit.events import QUICK, error_boundary
 from demos._kit.inputs import CheckedNumber
+from demos._kit.measured import standing_html
 from demos._kit.recipes import MAX_SEED
 from gen_models import catalog, sets
 
@@ -60,7 +62,8 @@ def seed_row(value: int = 7) -> tuple[gr.Number, gr.Button]:
 def explanation(models: str | Sequence[str], text: str, numbers: Callable[[], str] | None = None) -> None:
     """"How it works" with its formula, what is done differently, and the measured numbers, in accordions.
 
-    They are closed, and hold more than all the rest of the page: each is written when it is opened.
+    They are closed, and hold more than all the rest of the page: each is written when it is opened. The numbers begin with how the
+    weights stand; the table is a click further.
 
     ``numbers``: says what is shown as measured in place of the models' cards.
     """
@@ -76,15 +79,21 @@ def explanation(models: str | Sequence[str], text: str, numbers: Callable[[], st
             parts.append(f"**What we do differently from {where}**\n\n{differences}")
         return "\n\n".join(parts)
 
-    def cards() -> str:
-        found = [measured(name) for model in models for name in catalog.trained(model)]
-        return "\n\n".join(found) or "Nothing is trained yet."
+    def cards() -> tuple[str, str]:
+        names = [name for model in models for name in catalog.trained(model)]
+        if numbers:
+            return "", numbers()
+        return "".join(map(standing_html, names)), "\n\n".join(map(measured, names)) or "Nothing is trained yet."
 
     latex = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
-    for title, write in (("How it works", explained), ("Measured", numbers or cards)):
-        with gr.Accordion(title, open=False) as part:
-            words = gr.Markdown(latex_delimiters=latex)
-        part.expand(error_boundary(write), None, words, **QUICK)
+    with gr.Accordion("How it works", open=False) as works:
+        words = gr.Markdown(latex_delimiters=latex)
+    works.expand(error_boundary(explained), None, words, **QUICK)
+    with gr.Accordion("Measured", open=False) as numbered:
+        lines = gr.HTML("", elem_classes=["flush"])
+        with nullcontext() if numbers else gr.Accordion("Every number, and how it was measured", open=False):
+            table = gr.Markdown()
+    numbered.expand(error_boundary(cards), None, [lines, table], **QUICK)
 
 
 def measured(name: str) -> str:

@@ -121,6 +121,19 @@ class Action:
     primary: bool = False
 
 
+@dataclass(frozen=True)
+class Try:
+    """Something to try, which the page ticks off once a visitor has done it."""
+
+    words: str
+    on: str
+    """A field that is changed, or the title of a view that is asked for."""
+
+    def html(self) -> str:
+        """It as an item of a list."""
+        return f'<li><label><input type="checkbox" disabled> {html.escape(self.words)}</label></li>'
+
+
 @dataclass
 class Api:
     """A verb for callers of the API: ``defaults`` name its parameters, in order; those that are missing have the fields' own.
@@ -173,6 +186,8 @@ class Plan:
     fields: dict[str, Field]
     views: Sequence[View]
     explanation: str
+    tour: Sequence[Try] = ()
+    """What to try first, in this order; the last one breaks it."""
     actions: Sequence[Action] = ()
     api: Sequence[Api] = ()
     order: Sequence[str] = ()
@@ -289,6 +304,9 @@ class _Laying:
                 self.place(RESULT)
                 keep = gr.Row(elem_classes=["keep", "main"])
         self.place(NOWHERE)
+        if plan.tour:
+            tour = "".join(one.html() for one in plan.tour)
+            gr.HTML(f'<ol class="tour" data-room="{kinds[0]}">{tour}</ol>', elem_classes=["flush"])
         if plan.heading:
             gr.Markdown(f"### {plan.heading}")
             weights.render()
@@ -435,8 +453,19 @@ class _Laying:
                 self.react(Change(getattr(self.slots[title].shown, event)), [action], set())
         for ruler, columns in self.shown_when.items():
             self.choose(ruler, columns)
+        for number, one in enumerate(self.plan.tour):
+            for event in self.tries(one.on):
+                js = f"() => galleryTick({json.dumps(self.plan.kinds[0])}, {number})"
+                event(None, None, None, js=js, api_visibility="private")
         self.switch()
         self.restore()
+
+    def tries(self, on: str) -> list[Callable]:
+        """The events by which a visitor changes a field or asks for a view."""
+        if on in self.plan.fields:
+            return [change.event for change in self.plan.fields[on].changes(self.parts[on])]
+        slots = self.slots[on]
+        return [slots.press.click if slots.press else slots.tab.select]
 
     def choose(self, ruler: str, columns: Sequence[tuple[gr.Column, Sequence[str]]]) -> None:
         """Show those fields that go with the value of another one."""

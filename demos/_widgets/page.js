@@ -203,6 +203,10 @@
     look();
   });
 
+  window.galleryTick = (room, number) => {
+    document.querySelectorAll(`.tour[data-room="${room}"] input`)[number].checked = true;
+  };
+
   // ---- from room to room, by cards, keys and the browser's own way back; the address says which room it is, and what it holds
   const seen = query => [...document.querySelectorAll(query)].find(found => found.offsetParent);
   const list = () => document.querySelector('[data-rooms]')?.dataset ?? {};
@@ -259,6 +263,13 @@
   // on a phone, the bar of pages is longer than the screen
   const current = document.querySelector('.masthead nav [aria-current]');
   if (current) current.parentElement.scrollLeft = current.offsetLeft - current.parentElement.clientWidth / 2;
+  // a picture that is picked: the arrows go to the one beside it, though the grid is written anew meanwhile
+  let pick = null;
+  const picked = () => pick && [...document.querySelectorAll(`[id="${pick.grid}"] .tile`)].find(one => one.dataset.index === pick.index && one.offsetParent);
+  document.addEventListener('click', event => {
+    const tile = event.target.closest?.('.tile');
+    pick = tile ? {grid: tile.closest('.block[id]').id, index: tile.dataset.index} : null;
+  }, true);
   let dark;
   document.addEventListener('keydown', event => {
     // a clicker's keys, wherever the focus is
@@ -280,7 +291,13 @@
       const found = [...document.querySelectorAll(query)].find(button => button.offsetParent && !button.disabled);
       if (found) { event.preventDefault(); found.click(); }
     };
-    if (event.key === 'ArrowLeft' || event.key === 'ArrowRight') {
+    if (/^Arrow(Left|Right)$/.test(event.key) && picked()) {
+      event.preventDefault();
+      const tiles = [...picked().parentElement.querySelectorAll('.tile')];
+      const next = tiles[tiles.indexOf(picked()) + (event.key === 'ArrowRight' ? 1 : -1)];
+      next?.focus();
+      next?.click();
+    } else if (event.key === 'ArrowLeft' || event.key === 'ArrowRight') {
       const step = event.key === 'ArrowRight' ? 1 : -1, all = stage() ? ['', ...rooms()] : rooms(), at = all.indexOf(here()) + step;
       if (stage()) go(all.at(at % all.length));
       else if (at in all) go(all[at]);

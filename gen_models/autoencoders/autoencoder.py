@@ -28,6 +28,7 @@ class Autoencoder(GenerativeModel):
     authors = "Geoffrey Hinton, Ruslan Salakhutdinov"
     paper = "https://doi.org/10.1126/science.1127647"
     summary = "It squeezes a picture into a few numbers and paints it back; between the places it has used, its map is empty."
+    keywords = ("latent space", "compression", "reconstruct")
     differences = (
         "The networks are those of the VAE beside it: rectified linear units, trained as a whole, without layers that are trained "
         "first one by one.",

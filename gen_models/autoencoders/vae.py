@@ -32,6 +32,7 @@ class VAE(GenerativeModel):
         "An encoder finds the few numbers that describe a picture; "
         "a decoder paints the picture back, or a new one from new numbers."
     )
+    keywords = ("latent space", "variational", "reconstruct", "face")
     differences = (
         "Two hidden layers of 500 rectified linear units instead of one of 500 tanh units, and Adam instead of Adagrad.",
         "Clothes and faces use convolutional nets with batch normalisation.",

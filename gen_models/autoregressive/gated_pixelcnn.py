@@ -70,6 +70,7 @@ class GatedPixelCNN(Autoregressive):
     authors = "Aaron van den Oord, Nal Kalchbrenner, Oriol Vinyals, Lasse Espeholt, Alex Graves, Koray Kavukcuoglu"
     paper = "https://arxiv.org/abs/1606.05328"
     summary = "Two stacks of convolutions see every pixel before the present one, and the class tells what to write."
+    keywords = ("likelihood", "complete", "inpainting")
     differences = (
         "Adam with a falling rate and a moving average of the weights instead of RMSProp.",
         "No skip connections from the layers to the output; the horizontal stack's residual carries everything.",

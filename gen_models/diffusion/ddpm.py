@@ -202,6 +202,7 @@ class DDPM(GenerativeModel):
     authors = "Jonathan Ho, Ajay Jain, Pieter Abbeel"
     paper = "https://arxiv.org/abs/2006.11239"
     summary = "A network learns to take noise off pictures, a little at a time; what begins as noise alone ends as a picture."
+    keywords = ("denoise", "inpainting", "fill in", "edit", "face")
     differences = (
         "The network predicts v, a mix of noise and picture (Salimans and Ho 2022), not the noise: on the way from predicted noise "
         "to a picture an error is divided by what is left of the signal, nearly nothing at first, which neither a short training "

@@ -77,6 +77,7 @@ class DCGAN(GenerativeModel):
     authors = "Alec Radford, Luke Metz, Soumith Chintala"
     paper = "https://arxiv.org/abs/1511.06434"
     summary = "Two networks play a game: one paints pictures from random numbers, the other tells them from photographs."
+    keywords = ("generate", "latent space", "interpolation", "face")
     differences = (
         "Spectral normalisation (Miyato 2018) replaces batch normalisation in the discriminator.",
         "The hinge loss (Lim and Ye 2017) replaces the binary cross-entropy.",

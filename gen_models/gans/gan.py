@@ -74,6 +74,7 @@ class GAN(GenerativeModel):
     )
     paper = "https://arxiv.org/abs/1406.2661"
     summary = "A forger and a judge learn from each other, until the judge cannot tell what was forged from what is real."
+    keywords = ("mode collapse", "train live", "adversarial")
     differences = (
         "The discriminator has leaky rectified linear units with dropout instead of maxout units with dropout.",
         "The generator has batch normalisation (Ioffe 2015), rectified linear units and tanh at the end instead of a mix of "

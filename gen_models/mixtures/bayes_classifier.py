@@ -25,6 +25,7 @@ class BayesClassifier(PrincipalGaussians):
     summary = (
         "Every class is one cloud of pictures; Bayes' rule turns the clouds into a classifier, and a throw of dice into pictures."
     )
+    keywords = ("classification", "class conditional")
     differences = (
         "The Gaussians are among the first principal coordinates of the pictures, not among their pixels: many pixels never vary, "
         "and ten covariances of 784 pixels are six million numbers.",

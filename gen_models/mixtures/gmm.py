@@ -24,6 +24,7 @@ class GMM(PrincipalGaussians):
     authors = "Arthur P. Dempster, Nan M. Laird, Donald B. Rubin"
     paper = "https://doi.org/10.1111/j.2517-6161.1977.tb01600.x"
     summary = "Pictures fall into clusters, each with its own mean and shape; two steps in turns find them all."
+    keywords = ("EM", "expectation maximisation", "clustering")
     differences = (
         "The mixture is among the first principal coordinates of the pictures, not among their pixels.",
         "EM starts from k-means (scikit-learn), and a small number is added to all variances, so that none vanishes.",

@@ -60,6 +60,7 @@ class SRGAN(TiledRestorer):
     )
     paper = "https://arxiv.org/abs/1609.04802"
     summary = "It makes a small face large and sharp: a second network that tells photographs from restorations had to be fooled."
+    keywords = ("super resolution", "upscale", "enlarge", "sharpen", "face")
     differences = (
         "The generator is EDSR's network and starts from its weights, so that both can be mixed (Wang 2018, section 3.4).",
         "The perceptual loss compares three maps of a small network trained here on ages, sexes and origins, before their "

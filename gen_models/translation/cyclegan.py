@@ -113,6 +113,7 @@ class CycleGAN(Translator):
     authors = "Jun-Yan Zhu, Taesung Park, Phillip Isola, Alexei A. Efros"
     paper = "https://arxiv.org/abs/1703.10593"
     summary = "It turns photographs into paintings and back, though nobody ever showed it the same picture as both."
+    keywords = ("style transfer", "painting", "image to image", "unpaired")
     differences = (
         "The generators have half the paper's channels and six residual blocks, the paper's number for 128 pixels.",
         "Training squares of 128 pixels are cut from pictures of the paper's size.",

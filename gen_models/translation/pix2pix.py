@@ -83,6 +83,7 @@ class Pix2Pix(Translator):
     authors = "Phillip Isola, Jun-Yan Zhu, Tinghui Zhou, Alexei A. Efros"
     paper = "https://arxiv.org/abs/1611.07004"
     summary = "Draw a shoe, a bag or the plan of a house front, and a network that saw many pairs makes a photograph of it."
+    keywords = ("image to image", "sketch", "drawing", "facade", "segmentation map")
     differences = (
         "The U-Net is narrower, most of all in its deepest levels, which hold most of the paper's 54 million parameters.",
         "Instance normalisation in both networks; the paper's batch normalisation is the same at its batch of one picture.",
