@@ -285,7 +285,7 @@ PLAN = Plan(
                     "follows those before it; known ones further on do not guide it: an approximation. Weighted proposals are "
                     "better: many are written, and those count that fit the entire picture."),
         seed=Seed(),
-        temperature=Slider("Temperature", 1, "Smaller: safer", low=0.05, high=2, step=0.05, place=MORE),
+        temperature=Slider("Temperature", 1, "Lower stays with likelier pixels", low=0.05, high=2, step=0.05, place=MORE),
         count=Slider("Completions", 8, low=1, high=MAX_COUNT, step=1, place=MORE),
         pixel=Text("The pixel", "15,11", read=pixel_of, kept=False),
     ),

@@ -27,7 +27,7 @@ class Autoencoder(GenerativeModel):
     year = 2006
     authors = "Geoffrey Hinton, Ruslan Salakhutdinov"
     paper = "https://doi.org/10.1126/science.1127647"
-    summary = "It squeezes a picture into a few numbers and paints it back; between the places it has used, its map is empty."
+    summary = "An encoder compresses a picture to a few numbers, a decoder restores it; between the codes it has seen are holes."
     keywords = ("latent space", "compression", "reconstruct")
     differences = (
         "The networks are those of the VAE beside it: rectified linear units, trained as a whole, without layers that are trained "

@@ -28,10 +28,7 @@ class VAE(GenerativeModel):
     year = 2013
     authors = "Diederik P. Kingma, Max Welling"
     paper = "https://arxiv.org/abs/1312.6114"
-    summary = (
-        "An encoder finds the few numbers that describe a picture; "
-        "a decoder paints the picture back, or a new one from new numbers."
-    )
+    summary = "An encoder finds the few numbers that describe a picture; a decoder turns them, or new ones, into a picture."
     keywords = ("latent space", "variational", "reconstruct", "face")
     differences = (
         "Two hidden layers of 500 rectified linear units instead of one of 500 tanh units, and Adam instead of Adagrad.",

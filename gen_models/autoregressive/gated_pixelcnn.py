@@ -69,7 +69,7 @@ class GatedPixelCNN(Autoregressive):
     year = 2016
     authors = "Aaron van den Oord, Nal Kalchbrenner, Oriol Vinyals, Lasse Espeholt, Alex Graves, Koray Kavukcuoglu"
     paper = "https://arxiv.org/abs/1606.05328"
-    summary = "Two stacks of convolutions see every pixel before the present one, and the class tells what to write."
+    summary = "Two stacks of convolutions see every earlier pixel, with no blind spot, and a class says what to write."
     keywords = ("likelihood", "complete", "inpainting")
     differences = (
         "Adam with a falling rate and a moving average of the weights instead of RMSProp.",

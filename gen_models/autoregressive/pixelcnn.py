@@ -39,7 +39,7 @@ class PixelCNN(Autoregressive):
     year = 2016
     authors = "Aaron van den Oord, Nal Kalchbrenner, Koray Kavukcuoglu"
     paper = "https://arxiv.org/abs/1601.06759"
-    summary = "It reads a picture like a page and guesses every pixel from those before it; so it can finish what you began."
+    summary = "It reads a picture like a page and predicts each pixel from those before it, so it can finish what you began."
     keywords = ("likelihood", "complete", "inpainting")
     differences = (
         "The residual blocks look at a 5 x 5 instead of a 3 x 3 neighbourhood, so that fewer blocks see as far.",

@@ -201,7 +201,7 @@ class DDPM(GenerativeModel):
     year = 2020
     authors = "Jonathan Ho, Ajay Jain, Pieter Abbeel"
     paper = "https://arxiv.org/abs/2006.11239"
-    summary = "A network learns to take noise off pictures, a little at a time; what begins as noise alone ends as a picture."
+    summary = "A network learns to remove noise a little at a time; started from pure noise, it ends with a picture."
     keywords = ("denoise", "inpainting", "fill in", "edit", "face")
     differences = (
         "The network predicts v, a mix of noise and picture (Salimans and Ho 2022), not the noise: on the way from predicted noise "

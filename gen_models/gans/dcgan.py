@@ -76,7 +76,7 @@ class DCGAN(GenerativeModel):
     year = 2015
     authors = "Alec Radford, Luke Metz, Soumith Chintala"
     paper = "https://arxiv.org/abs/1511.06434"
-    summary = "Two networks play a game: one paints pictures from random numbers, the other tells them from photographs."
+    summary = "Two networks compete: the generator makes pictures from random numbers, the discriminator tells them from real ones."
     keywords = ("generate", "latent space", "interpolation", "face")
     differences = (
         "Spectral normalisation (Miyato 2018) replaces batch normalisation in the discriminator.",

@@ -73,7 +73,7 @@ class GAN(GenerativeModel):
         "Aaron Courville, Yoshua Bengio"
     )
     paper = "https://arxiv.org/abs/1406.2661"
-    summary = "A forger and a judge learn from each other, until the judge cannot tell what was forged from what is real."
+    summary = "A generator and a discriminator learn from each other, until samples cannot be told from real data."
     keywords = ("mode collapse", "train live", "adversarial")
     differences = (
         "The discriminator has leaky rectified linear units with dropout instead of maxout units with dropout.",

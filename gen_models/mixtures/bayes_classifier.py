@@ -22,9 +22,7 @@ class BayesClassifier(PrincipalGaussians):
     year = 1989
     authors = "Jerome H. Friedman"
     paper = "https://doi.org/10.1080/01621459.1989.10478752"
-    summary = (
-        "Every class is one cloud of pictures; Bayes' rule turns the clouds into a classifier, and a throw of dice into pictures."
-    )
+    summary = "Each class is one Gaussian over pictures: a classifier by Bayes' rule, and new pictures by sampling."
     keywords = ("classification", "class conditional")
     differences = (
         "The Gaussians are among the first principal coordinates of the pictures, not among their pixels: many pixels never vary, "

@@ -23,7 +23,7 @@ class GMM(PrincipalGaussians):
     year = 1977
     authors = "Arthur P. Dempster, Nan M. Laird, Donald B. Rubin"
     paper = "https://doi.org/10.1111/j.2517-6161.1977.tb01600.x"
-    summary = "Pictures fall into clusters, each with its own mean and shape; two steps in turns find them all."
+    summary = "The data fall into clusters, each a Gaussian with its own mean and shape; two alternating steps find them."
     keywords = ("EM", "expectation maximisation", "clustering")
     differences = (
         "The mixture is among the first principal coordinates of the pictures, not among their pixels.",

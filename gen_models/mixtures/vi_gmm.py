@@ -33,7 +33,7 @@ class VIGMM(PrincipalGaussians):
     year = 1999
     authors = "Hagai Attias"
     paper = "https://proceedings.neurips.cc/paper_files/paper/1999/hash/74563ba21a90da13dacf2a73e3ddefa7-Abstract.html"
-    summary = "A thrifty mixture: it starts with more clouds than it needs, and those that nothing speaks for lose their weight."
+    summary = "It starts with more components than it needs; those that the data do not support lose their weight."
     keywords = ("variational inference", "Dirichlet", "clustering", "Bayesian")
     differences = (
         "The mixture is among the first principal coordinates of the pictures, not among their pixels.",

@@ -28,7 +28,7 @@ class EDSR(TiledRestorer):
     year = 2017
     authors = "Bee Lim, Sanghyun Son, Heewon Kim, Seungjun Nah, Kyoung Mu Lee"
     paper = "https://arxiv.org/abs/1707.02921"
-    summary = "It makes a small picture four times as wide and high and fills in the detail that is most probable."
+    summary = "It enlarges a picture four times and fills in the most probable detail."
     keywords = ("super resolution", "upscale", "enlarge", "sharpen", "zoom", "face")
     differences = (
         "The network adds what it finds to the bicubic enlargement (as Kim 2016), so a short training starts from a good picture.",

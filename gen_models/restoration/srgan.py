@@ -59,7 +59,7 @@ class SRGAN(TiledRestorer):
         "Alykhan Tejani, Johannes Totz, Zehan Wang, Wenzhe Shi"
     )
     paper = "https://arxiv.org/abs/1609.04802"
-    summary = "It makes a small face large and sharp: a second network that tells photographs from restorations had to be fooled."
+    summary = "It enlarges a small face and keeps it sharp: it had to fool a discriminator that knows photographs."
     keywords = ("super resolution", "upscale", "enlarge", "sharpen", "face")
     differences = (
         "The generator is EDSR's network and starts from its weights, so that both can be mixed (Wang 2018, section 3.4).",

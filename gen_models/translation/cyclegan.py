@@ -112,7 +112,7 @@ class CycleGAN(Translator):
     year = 2017
     authors = "Jun-Yan Zhu, Taesung Park, Phillip Isola, Alexei A. Efros"
     paper = "https://arxiv.org/abs/1703.10593"
-    summary = "It turns photographs into paintings and back, though nobody ever showed it the same picture as both."
+    summary = "It turns photographs into paintings and back, without ever having seen the same scene as both."
     keywords = ("style transfer", "painting", "image to image", "unpaired")
     differences = (
         "The generators have half the paper's channels and six residual blocks, the paper's number for 128 pixels.",

@@ -82,7 +82,7 @@ class Pix2Pix(Translator):
     year = 2017
     authors = "Phillip Isola, Jun-Yan Zhu, Tinghui Zhou, Alexei A. Efros"
     paper = "https://arxiv.org/abs/1611.07004"
-    summary = "Draw a shoe, a bag or the plan of a house front, and a network that saw many pairs makes a photograph of it."
+    summary = "Draw a shoe, a bag or the plan of a facade, and a network trained on pairs turns it into a photograph."
     keywords = ("image to image", "sketch", "drawing", "facade", "segmentation map")
     differences = (
         "The U-Net is narrower, most of all in its deepest levels, which hold most of the paper's 54 million parameters.",
