@@ -238,6 +238,12 @@ def lay_out(names: Sequence[str], with_home: bool = False) -> tuple[dict[str, Ro
     return built, tabs
 
 
+def beginnings() -> dict[str, Any]:
+    """Room -> what makes the two pictures of its card under "Start here"."""
+    everything = [name for members in rooms().values() for name in members]
+    return {name: start.pictures for name, start in _home.starts(everything).items()}
+
+
 def lay_out_home(names: Sequence[str]) -> None:
     """What is on the home page, for these rooms."""
     family_of = catalog.names()
@@ -295,7 +301,8 @@ def launch_settings(page: limits.Page | None = None, hosts: Sequence[str] = ()) 
             ],
             "exception_handlers": limits.HANDLERS,
             "routes": [
-                Route("/cover/{name}.webp", covers.send_cover), Route("/prepared/{room}.webp", talk.send_prepared),
+                Route("/cover/{name}.webp", covers.send_cover), Route("/start/{name}.webp", covers.send_start(beginnings())),
+                Route("/prepared/{room}.webp", talk.send_prepared),
                 Route("/preview/{name}.png", pages.send_preview(found)),
                 Route("/part/{name}", pages.send_kept(page.kept if page else {})),
                 Route("/health", request_log.health(page.figures if page else dict)), *_gradio.scripts(),

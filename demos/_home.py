@@ -7,6 +7,7 @@ asks for it, so that the page itself stays small.
 from __future__ import annotations
 
 import html
+import importlib
 import json
 import statistics
 import time
@@ -17,16 +18,19 @@ from typing import Any
 import gradio as gr
 
 from demos._kit.events import HEAVY, QUICK, error_boundary
+from demos._kit.plan import Start
 from demos._server import gpu
-from demos._server.covers import COVER, headline, main_verb
+from demos._server.covers import COVER, headline, main_verb, pictured
 from demos._widgets import script
 from gen_models import catalog, load, runtime, sets
+from gen_models.cards import shown as digits
 
 TIMES = 3
 """Results timed for a card, after one that is not: their median stands there."""
 IMPATIENCE = 5.0
 """Seconds after which a model is not asked again for the same card."""
 
+SIDES = "before", "after"
 FOUND_BY = "title", "year", "authors", "summary"
 """What the search looks for of a model, besides its keywords and its data."""
 _costs: dict[str, str] = {}
@@ -39,13 +43,12 @@ def number_words(name: str, number: Mapping[str, Any]) -> str:
     """A number with its unit, what it is, of what, and the same for real pictures, as HTML."""
     if not number:
         return "not measured yet"
-    from gen_models.cards import shown
-
     data = name.partition("-")[2]
-    value = shown(number["value"], number["error"]).split(" ± ")[0]
-    real = f" (real ones: {shown(number['real'], number['real_error']).split(' ± ')[0]})" if "real" in number else ""
+    value = digits(number["value"], number["error"]).split(" ± ")[0]
+    real = f" (real ones: {digits(number['real'], number['real_error']).split(' ± ')[0]})" if "real" in number else ""
     what = f"{number['measure']}, {sets.record(data).title}{real}"
-    return f"<b>{html.escape(value)}{html.escape(' ' + number['unit']).rstrip()}</b> {html.escape(what)}"
+    direction = {"lower": ", lower is better", "higher": ", higher is better"}.get(number.get("better", ""), "")
+    return f"<b>{html.escape(value)}{html.escape(' ' + number['unit']).rstrip()}</b> {html.escape(what + direction)}"
 
 
 def data_words(model: str) -> list[str]:
@@ -62,9 +65,10 @@ def card(model: str, family: str, family_title: str) -> str:
     """One room's card as HTML, a link that works without scripts, too."""
     facts = catalog.about(model)
     name, number = headline(model)
+    shown = pictured(model)
     words = " ".join([model, family_title, *(str(facts[key]) for key in FOUND_BY), *facts["keywords"], *data_words(model)]).lower()
-    sheet = catalog.WEIGHTS / name / "samples.png"  # not here yet where the weights are still on the Hub
-    address = f"cover/{html.escape(name)}.webp?{sheet.stat().st_mtime_ns:x}" if name and sheet.is_file() else ""
+    sheet = catalog.WEIGHTS / shown / "samples.png"  # not here yet where the weights are still on the Hub
+    address = f"cover/{html.escape(shown)}.webp?{sheet.stat().st_mtime_ns:x}" if shown and sheet.is_file() else ""
     picture = f'<img src="{address}" alt="" loading="lazy" width="{COVER[0]}" height="{COVER[1]}">' if address else "<i></i>"
     about_room = f'data-room="{model}" data-family="{family}" data-words=" {html.escape(words)}"'
     return (
@@ -88,6 +92,21 @@ def line(rooms: Mapping[str, Sequence[str]]) -> str:
     return f'<ol class="line" aria-label="By year">{"".join(years)}</ol>'
 
 
+def starts(rooms: Sequence[str]) -> dict[str, Start]:
+    """The rooms that the front page offers to begin with, in their order."""
+    modules = {name: importlib.import_module(f"demos.{name}") for name in rooms}
+    return {name: module.START for name, module in modules.items() if hasattr(module, "START")}
+
+
+def start_html(room: str, family: str, start: Start) -> str:
+    """A way to begin: a picture that turns into another, and what one does there."""
+    pictures = "".join(f'<img class="{side}" src="start/{room}-{side}.webp" alt="" width="512" height="512">' for side in SIDES)
+    return (
+        f'<a class="start" href="{family}?room={room}" data-room="{room}"><span class="turning">{pictures}</span>'
+        f'<strong>{html.escape(start.words)} <span aria-hidden="true">→</span></strong></a>'
+    )
+
+
 def page_html(
     rooms: Mapping[str, Sequence[str]], titles: Mapping[str, str], shared: Mapping[str, tuple[str, str]] | None = None
 ) -> str:
@@ -102,8 +121,11 @@ def page_html(
         for name, (title, summary) in (shared or {}).items()
     )
     cards = "".join(card(model, family, titles[family]) for family, members in rooms.items() for model in members)
+    offered = starts([model for members in rooms.values() for model in members])
+    family_of = {model: family for family, members in rooms.items() for model in members}
+    begin = "".join(start_html(room, family_of[room], start) for room, start in offered.items())
     return (
-        f'<div class="home">{line(rooms)}{ways}'
+        f'<div class="home"><div class="starts">{begin}</div>{line(rooms)}{ways}'
         '<div class="find"><input type="search" placeholder="Search" aria-label="Search the rooms">'
         f'<div class="chips" role="group" aria-label="Family">{chips}</div></div>'
         f'<div class="cards">{cards}</div><p class="note nothing" hidden>No room has all of these words.</p>'

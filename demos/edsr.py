@@ -13,13 +13,13 @@ from demos._families import restorers
 from demos._families.restorers import ALL, SIZES, WARNING, Given, Mark, Restoration, Source, as_picture
 from demos._kit.fields import MORE, RESULT, Check, Choice, Seed, Slider, Text
 from demos._kit.markup import note_html, size_text
-from demos._kit.pictures import as_tensor, enlarged, strip_image
-from demos._kit.plan import Action, Api, Plan, Try, View
+from demos._kit.pictures import as_tensor, enlarged, strip_image, to_pil
+from demos._kit.plan import Action, Api, Plan, Start, Try, View
 from demos._kit.shipped import shape_of, sheet_tiles
 from demos._kit.shown import Figures, Html
-from gen_models import catalog, load
+from gen_models import catalog, load, runtime
 from gen_models.degradation import BICUBIC, Damage, enlarge
-from gen_models.faces import FEW, FEWEST, MANY, SEAM, Face, scale_for
+from gen_models.faces import FEW, FEWEST, MANY, SEAM, Face, find, scale_for
 from gen_models.sheets import PARTNERS, SAMPLES
 
 MODEL, FINDER = "edsr", "finder-faces2photos"
@@ -117,6 +117,16 @@ def first_sight(weights: str, run: Restoration | None) -> Restoration | None:
     one, other = (strip_image([tile.convert("RGB") for tile in tiles], columns=4) for tiles in (before, after))
     words = f"Drag the border. An example is enlarged by a click, a picture of yours once it is uploaded. {undoes(weights)}"
     return Restoration(one, other, ("Bicubic", "Restored"), marks=[], warning=WARNING, note=words)
+
+
+def enlarged_face() -> tuple[PIL.Image.Image, PIL.Image.Image]:
+    """The face of the first photograph that shows one, 32 pixels wide and enlarged."""
+    portrait, face = next((picture, found[0]) for picture in restorers.photographs() if (found := find(picture, load(FINDER))))
+    square = portrait.crop((face.left, face.top, face.left + face.side, face.top + face.side))
+    small = square.resize((32, 32), PIL.Image.Resampling.BICUBIC)
+    with runtime.forward_pass():
+        large = mixed(f"{MODEL}-faces", 0.5).enlarge(as_tensor(small))[0].cpu()
+    return small, to_pil(large)
 
 
 # ---- what a visitor asks for ------------------------------------------------------------------------------------------
@@ -415,4 +425,5 @@ PLAN = Plan(
             "pixels."),
     ],
 )  # fmt: skip
+START = Start("Enlarge a face", enlarged_face)
 room = PLAN.lay_out

@@ -22,7 +22,7 @@ from demos._kit.fields import RESULT, Choice, Field, Hidden, Seed, Slider
 from demos._kit.inputs import sent_picture
 from demos._kit.markup import legend_bar, picture_html, tiles_html
 from demos._kit.pictures import as_tensor, heat, is_empty, png_uri, to_pil
-from demos._kit.plan import Action, Api, Plan, Try, View
+from demos._kit.plan import Action, Api, Plan, Start, Try, View
 from demos._kit.shipped import shape_of
 from demos._kit.shown import Figures, Html, Rows, Shown, Single, Tiles
 from demos._kit.widgets import tiles
@@ -104,6 +104,12 @@ def first_sight(weights: str) -> Results | None:
     """What the first example is turned into, made when the weights were published."""
     made = translators.shipped(weights)
     return Results(made[:1], note="Paint on the board: the result follows at the end of every stroke.") if made else None
+
+
+def example_and_result() -> tuple[PIL.Image.Image, PIL.Image.Image]:
+    """The drawing with which the room opens, and what it is turned into."""
+    weights = f"{MODEL}-{PLAN.first}"
+    return PLAN.fields["drawing"].first(weights).picture, translators.shipped(weights)[0]
 
 
 def large(weights: str, drawing: Drawing, noise: str, count: int, seed: int, pick: int) -> tuple[PIL.Image.Image, PIL.Image.Image]:
@@ -276,4 +282,5 @@ PLAN = Plan(
             "URI."),
     ],
 )  # fmt: skip
+START = Start("Paint a house", example_and_result)
 room = PLAN.lay_out

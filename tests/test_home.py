@@ -10,6 +10,8 @@ import gradio as gr
 import numpy as np
 import PIL.Image
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 import app
@@ -30,7 +32,22 @@ def page() -> str:
 
 def test_there_is_a_card_for_every_open_room_and_no_other(page):
     assert re.findall(r'class="card" href="([^"]+)"', page) == [way_to(name) for name in NAMES]
-    assert {name: page.count(f'data-room="{name}"') for name in NAMES} == dict.fromkeys(NAMES, 2), "on the line and on its card"
+    found = {name: page.count(f'data-room="{name}"') for name in NAMES}
+    started = _home.starts(NAMES)
+    assert found == {name: 2 + (name in started) for name in NAMES}, "on the line, on its card and among what to begin with"
+
+
+@pytest.mark.parametrize("room", _home.starts(NAMES))
+def test_what_to_begin_with_shows_a_picture_before_and_after(page, room):
+    before, after = (picture.convert("RGB").resize((64, 64)) for picture in _home.starts(NAMES)[room].pictures())
+    apart = np.abs(np.asarray(before, float) - np.asarray(after, float)).mean()
+    assert apart > 3 and np.asarray(after).std() > 20, "nothing turns into anything"
+    client = TestClient(Starlette(routes=[Route("/start/{name}.webp", covers.send_start(app.beginnings()))]))
+    for side in ("before", "after"):
+        assert f'src="start/{room}-{side}.webp"' in page
+        answer = client.get(f"/start/{room}-{side}.webp")
+        assert PIL.Image.open(io.BytesIO(answer.content)).size == covers.START
+    assert client.get(f"/start/{room}-between.webp").status_code == 404
 
 
 def test_the_line_goes_forward_in_time(page):

@@ -134,6 +134,15 @@ class Try:
         return f'<li><label><input type="checkbox" disabled> {html.escape(self.words)}</label></li>'
 
 
+@dataclass(frozen=True)
+class Start:
+    """What the front page offers to begin with: a room's ``START``."""
+
+    words: str
+    pictures: Callable[[], tuple[PIL.Image.Image, PIL.Image.Image]]
+    """A picture before and after; both are shown in the same size."""
+
+
 @dataclass
 class Api:
     """A verb for callers of the API: ``defaults`` name its parameters, in order; those that are missing have the fields' own.

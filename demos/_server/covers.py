@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import logging
 import math
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import PIL.Image
+import PIL.ImageOps
 import torch
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -23,6 +24,8 @@ log = logging.getLogger("gallery")
 
 COVER = (384, 256)
 """Pixels of a card's picture."""
+START = (512, 512)
+"""Pixels of the two pictures of a room with which one may begin."""
 PREVIEW = (1200, 630)
 """Pixels of the picture that a preview of a link shows."""
 
@@ -62,6 +65,18 @@ def sheet_of(path: Path) -> PIL.Image.Image | None:
         reason = "it was not fetched from Git LFS" if catalog.is_pointer(path) else type(error).__name__
         log.warning("%s/%s cannot be read: %s", path.parent.name, path.name, reason)
         return None
+
+
+def in_colour(name: str) -> bool:
+    """Whether the pictures on the sheet of weights have colours; without one they have none."""
+    sheet = sheet_of(catalog.WEIGHTS / name / "samples.png")
+    return sheet is not None and sheet.mode != "L"
+
+
+def pictured(model: str) -> str:
+    """The weights that a card shows a picture of: those with colours, the ones that the room is known for before others."""
+    known, _ = headline(model)
+    return next(filter(in_colour, [known, *catalog.trained(model)]), known)
 
 
 def part_of_sheet(name: str, size: tuple[int, int]) -> PIL.Image.Image | None:
@@ -115,6 +130,28 @@ def as_webp(picture: PIL.Image.Image) -> bytes:
 async def send_cover(request: Request) -> Response:
     """``GET /cover/<weights>.webp``"""
     return await send_webp(cover, request.path_params["name"], catalog.trained())
+
+
+def send_start(starts: Mapping[str, Callable[[], tuple[PIL.Image.Image, PIL.Image.Image]]]) -> Callable:
+    """``GET /start/<room>-<before or after>.webp``, of rooms whose two pictures these functions make."""
+
+    names = [f"{room}-{side}" for room in starts for side in ("before", "after")]
+
+    @lru_cache(maxsize=len(starts))
+    def pair(room: str) -> tuple[PIL.Image.Image, PIL.Image.Image]:
+        return starts[room]()
+
+    @lru_cache(maxsize=len(names))
+    def made(name: str) -> bytes:
+        room, _, side = name.rpartition("-")
+        picture = pair(room)[side == "after"].convert("RGB")
+        crisp = PIL.Image.Resampling.NEAREST if picture.width < START[0] // 4 else PIL.Image.Resampling.LANCZOS
+        return as_webp(PIL.ImageOps.fit(picture, START, crisp))
+
+    async def send(request: Request) -> Response:
+        return await send_webp(made, request.path_params["name"], names)
+
+    return send
 
 
 async def send_webp(make: Callable[[str], bytes], name: str, names: Container[str]) -> Response:
