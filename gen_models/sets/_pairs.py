@@ -65,6 +65,7 @@ def read_folders(paired: bool, split: str, size: int | None, path: str, channels
         seen = ", ".join(f"{name}/" for name in own.folders()) or "no folders"
         raise DataError(
             f"the folder {own.path} needs two folders, A/ and B/, one for each kind of picture (or {KNOWN}); it has {seen}"
+            + paired * "; of pictures with both halves, name the very folder in which they are"
         )
     if kinds and not paired:
         both = [[image for (image,) in own.read(own.files(kind), decode, name)] for kind, name in zip(kinds, "AB", strict=True)]
@@ -96,7 +97,7 @@ def kind_folders(own: OwnFolder) -> tuple[Path, Path] | None:
 
 
 def pairs(own: OwnFolder, *kinds: Path) -> Files:
-    """Pictures of the same name in two folders, else of names that differ in their endings alone; a picture alone is left out.
+    """Pictures of the same name in two folders, else of names that differ in case and ending alone; a picture alone is left out.
 
     Raises:
         DataError: if all are alone.
@@ -107,8 +108,8 @@ def pairs(own: OwnFolder, *kinds: Path) -> Files:
     for side, files in zip(stems, sides, strict=True):
         for name in files:
             if name not in partner:
-                # macOS writes an umlaut as two characters, other systems as one
-                side[unicodedata.normalize("NFC", str(Path(name).with_suffix("")))].append(name)
+                # macOS writes an umlaut as two characters, other systems as one; case means nothing to either
+                side[unicodedata.normalize("NFC", str(Path(name).with_suffix(""))).casefold()].append(name)
     for stem, names in stems[0].items():
         others = stems[1].get(stem, [])
         if len(names) == len(others) == 1:
