@@ -176,7 +176,7 @@ def _misplaced(folder: Path) -> str:
         return f"{folder} is a link that leads nowhere; delete it or train again"
     if not (folder / "config.json").is_file():
         if (inner / "config.json").is_file():
-            return f"{folder} is the folder of a run, whose weights lie deeper; {cure(folder)}"
+            return f"{folder} is the folder of a run, whose weights are one folder deeper; {cure(folder)}"
         return f"{folder} holds no weights (there is no config.json); restore or delete it"
     if (inner / "config.json").is_file() and (inner / "config.json").read_bytes() != (folder / "config.json").read_bytes():
         return f"{inner} holds other weights than {folder}, which are shown; {cure(inner)}"

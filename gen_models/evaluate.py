@@ -108,10 +108,10 @@ def evaluate(name: str, given: argparse.Namespace) -> bool:
     if given.check and given.split not in (None, split):
         raise catalog.WeightsError(f"the numbers in {file} are of the {split} part; leave out --split {given.split}")
     split = given.split or split
-    samples = given.samples or stored.get("samples") or FULL.samples
+    samples = stored.get("samples", FULL.samples) if given.samples is None else given.samples
     if samples < table.FEWEST:
         raise DataError(f"{samples} samples are too few; give --samples {table.FEWEST} or more")
-    likelihoods = given.likelihoods or stored.get("likelihoods") or FULL.likelihoods
+    likelihoods = stored.get("likelihoods", FULL.likelihoods) if given.likelihoods is None else given.likelihoods
     if likelihoods < table.FEWEST:
         raise DataError(f"the likelihood of {likelihoods} pictures says too little; give --likelihoods {table.FEWEST} or more")
     full = replace(FULL, samples=samples, likelihoods=likelihoods, steps=min(FULL.steps, samples))

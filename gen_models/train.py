@@ -44,6 +44,8 @@ from gen_models.processes import SharedDraws, average_gradients, from_main, lost
 from gen_models.sheets import save_grid, sheet
 
 CHECKPOINT = "checkpoint.pt"
+MOST_PICTURES = 1_000_000
+"""In a step."""
 
 
 class TrainingStopped(RuntimeError):
@@ -75,7 +77,9 @@ def parser() -> argparse.ArgumentParser:
     )
     make.add_argument("name", help="<model>-<data>, such as dcgan-fashion; for your own pictures any name, with --data folder:PATH")
     make.add_argument("--steps", type=number(1), help="training steps in all (default: the recipe's)")
-    make.add_argument("--batch-size", type=number(1), help="pictures in a step over all processes (default: the recipe's)")
+    make.add_argument(
+        "--batch-size", type=number(1, MOST_PICTURES), help="pictures in a step over all processes (default: the recipe's)"
+    )
     make.add_argument(
         "--accumulate", type=number(1), default=1, metavar="N",
         help="compute each process' pictures in N parts, one after the other, for less memory (default: 1)",
@@ -93,19 +97,19 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("--large", action="store_true", help="the recipe for a GPU")
     make.add_argument("--cpu", action="store_true", help="do not use a GPU")
     make.add_argument("--seed", type=number(0), default=0)
-    make.add_argument("--checkpoint-minutes", type=number(0, float), default=3.0, help="minutes between checkpoints")
+    make.add_argument("--checkpoint-minutes", type=number(0, kind=float), default=3.0, help="minutes between checkpoints")
     make.add_argument("--sample-every", type=number(0), default=1000, help="steps between sample grids (0: none)")
     return make
 
 
-def number(least: int, kind: type[int] | type[float] = int) -> Callable[[str], int | float]:
-    """The type of an argument that is a number from ``least`` to 2 ** 63 - 1."""
+def number(least: int, most: int = 2**63 - 1, kind: type[int] | type[float] = int) -> Callable[[str], int | float]:
+    """The type of an argument that is a number from ``least`` to ``most``."""
 
     def read(text: str) -> int | float:
         with suppress(ValueError):
-            if least <= (value := kind(text)) < 2**63:
+            if least <= (value := kind(text)) <= most:
                 return value
-        raise argparse.ArgumentTypeError(f"{text!r} is not {'a whole' if kind is int else 'a'} number of at least {least}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a {'whole ' * (kind is int)}number from {least:,} to {most:,}")
 
     return read
 
@@ -189,7 +193,7 @@ def account(data: DataSet, validation: DataSet) -> str:
         count = f"{len(data):,} {'pairs' if data.paired else 'pictures'}"
     else:
         count = f"{len(data):,} pictures of kind A and {len(data.partners):,} of kind B"
-    return f"{count} of {data.name}{f', {others:,} held back to judge by' if others else ''}{summary(left_out)}"
+    return f"{count} of {data.name}{f', {others:,} kept for validation and test' if others else ''}{summary(left_out)}"
 
 
 def prepare(out: Path, resume: bool) -> None:

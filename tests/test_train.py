@@ -328,12 +328,14 @@ def test_the_first_and_the_last_line_say_what_is_used_and_where_the_weights_are(
     first, last = capsys.readouterr().out.splitlines()
     used = len(load_data(f"folder:{folder}"))
     assert used < 60
-    account = f"{used} pictures of folder:{folder}, {60 - used} held back to judge by; 40 left out: no picture that can be read " \
-              "(40: 00.txt, 01.txt, 02.txt, ...)"  # fmt: skip
+    account = (
+        f"{used} pictures of folder:{folder}, {60 - used} kept for validation and test; 40 left out: "
+        "no picture that can be read (40: 00.txt, 01.txt, 02.txt, ...)"
+    )
     run = tmp_path / "run"
     assert first == f"training on {account}; the weights will be in {run / 'weights'}"
-    assert last == f"trained on {account}; the weights are in {run / 'weights'}; to see them on the page: " \
-                   f"python -m gen_models.publish dcgan-mine --from {run}"  # fmt: skip
+    publish = f"python -m gen_models.publish dcgan-mine --from {run}"
+    assert last == f"trained on {account}; the weights are in {run / 'weights'}; to see them on the page: {publish}"
 
 
 def test_what_is_damaged_in_either_part_counts_once():
@@ -344,10 +346,10 @@ def test_what_is_damaged_in_either_part_counts_once():
 
     first, second = part("train", {"damaged": ["a"], "odd": ["b"]}), part("validation", {"damaged": ["c"], "odd": ["b"]})
     assert train.account(first, second) == (
-        "5 pictures of folder:x, 8 held back to judge by; 3 left out: damaged (2: a, c), odd (1: b)"
+        "5 pictures of folder:x, 8 kept for validation and test; 3 left out: damaged (2: a, c), odd (1: b)"
     )
     assert train.account(first, first) == (
-        "5 pictures of folder:x, 9 held back to judge by; 2 left out: damaged (1: a), odd (1: b)"
+        "5 pictures of folder:x, 9 kept for validation and test; 2 left out: damaged (1: a), odd (1: b)"
     )
     both = replace(first, partners=pictures[:3], left_out={})
     assert train.account(both, both).startswith("5 pictures of kind A and 3 of kind B of folder:x, ")
@@ -422,7 +424,7 @@ def test_what_differs_is_named(command, capsys, words, said):
 
 ODD = [
     (option, value) for option, values in {
-        "--steps": ["0", "-5", "1.5", "1e3", "many", "", "99999999999999999999"], "--batch-size": ["0", "-1", "nan"],
+        "--steps": ["0", "-5", "1.5", "1e3", "many", "", "99999999999999999999"], "--batch-size": ["0", "-1", "nan", "1000000000"],
         "--accumulate": ["0", "-2"], "--seed": ["-1", "9" * 30], "--sample-every": ["-1"],
         "--checkpoint-minutes": ["-1", "nan", "inf", "soon"],
     }.items() for value in values
@@ -435,7 +437,7 @@ def test_odd_numbers_are_one_sentence(command, tmp_path, capsys, option, value):
         command("dcgan-fashion", f"{option}={value}")
     assert caught.value.code == 2
     usage, said = capsys.readouterr().err.splitlines()
-    assert f"argument {option}: {value!r} is not a" in said and "number of at least" in said
+    assert f"argument {option}: {value!r} is not a" in said and "number from " in said
     assert not (tmp_path / "run").exists()
 
 
