@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,7 @@ MAX_PIXELS = 100_000_000
 """A picture with more pixels is left out."""
 SHADOWS = {"__macosx", "@eadir", "thumbs.db", "desktop.ini", "icon\r"}
 """What macOS, Windows and Synology put beside pictures and do not show, in lower case."""
-HEIC, DAMAGED = "HEIC while pillow-heif is not installed", "damaged"
+HEIC = "HEIC while pillow-heif is not installed"
 Files = dict[str, tuple[Path, ...]]
 """A name -> the file, or the two files of a pair."""
 
@@ -67,7 +68,7 @@ class OwnFolder:
 
     def leave_out(self, reason: str, file: Path) -> None:
         """Note what is not used."""
-        self.left_out[reason].append(file.relative_to(self.path).as_posix() + "/" * file.is_dir())
+        self.left_out[reason].append(file.relative_to(self.path).as_posix() + "/" * os.path.isdir(file))
 
     def files(self, inside: Path = Path(), fault: Callable[[Image.Image], str] = lambda image: "") -> Files:
         """The pictures below a folder by their names within it, sorted; their content makes them pictures, not the ending.
@@ -82,9 +83,10 @@ class OwnFolder:
                 folders.clear()
                 continue
             visited.add(real)
-            for name in filter(has_picture_ending, folders):
+            visible = sorted(name for name in folders if not is_shadow(name))
+            folders[:] = [name for name in visible if not has_picture_ending(name)]
+            for name in filter(has_picture_ending, visible):
                 self.leave_out("a folder named like a picture", Path(place, name))
-            folders[:] = sorted(name for name in folders if not is_shadow(name) and not has_picture_ending(name))
             found += [Path(place, name) for name in names if not is_shadow(name)]
         usable = {}
         for file in sorted(found):
@@ -101,20 +103,26 @@ class OwnFolder:
     def read(self, files: Files, decode: Callable[..., tuple[np.ndarray, ...]], kind: str = "") -> list[tuple[np.ndarray, ...]]:
         """What ``decode`` makes of the pictures that belong to the part, as the bytes of a pair's first file say.
 
-        A picture that cannot be decoded is left out. ``kind``: what the same file under another name would not be.
+        What cannot be decoded is left out. ``kind``: is written before the ``sources``, so that kinds are not mixed up.
         """
         found = []
         for paths in files.values():
-            contents = [path.read_bytes() for path in paths]
-            if split_of(contents[0], **self.shares) != self.split:
-                self.others += 1
-                continue
+            images: list[Image.Image] = []
             try:
-                found.append(decode(*(Image.open(io.BytesIO(content)) for content in contents)))
-            except Exception:  # whatever a decoder raises, one bad file must not end a training on a user's own pictures
-                self.leave_out(DAMAGED, paths[0])
-            else:
+                contents = [path.read_bytes() for path in paths]
+                if split_of(contents[0], **self.shares) != self.split:
+                    self.others += 1
+                    continue
+                for content in contents:
+                    image = Image.open(io.BytesIO(content))
+                    image.load()
+                    images.append(image)
+                found.append(decode(*images))
                 self.sources.append(kind + hashlib.sha256(b"".join(contents)).hexdigest())
+            except Exception:  # whatever a decoder raises, one bad file must not end a training on a user's own pictures
+                damaged = min(len(images), len(paths) - 1)
+                for place, path in enumerate(paths):
+                    self.leave_out("damaged" if place == damaged else "its partner is damaged", path)
         return found
 
 
@@ -130,18 +138,20 @@ def has_picture_ending(name: str) -> bool:
 
 def _unfit(file: Path, fault: Callable[[Image.Image], str]) -> str:
     """Why a file is not used, as far as it shows before it is decoded; empty: it is."""
-    if not file.is_file():
-        return "a link that leads nowhere" if file.is_symlink() else "neither a file nor a folder"
     too_large = f"more than {MAX_PIXELS:,} pixels"
     try:
+        if not stat.S_ISREG(file.stat().st_mode):  # a pipe would have to be waited for
+            return "neither a file nor a folder"
         with Image.open(file) as image:
             return too_large if image.width * image.height > MAX_PIXELS else fault(image)
+    except FileNotFoundError:
+        return "a link that leads nowhere"
     except Image.DecompressionBombError:
         return too_large
     except UnidentifiedImageError:
         with file.open("rb") as stream:
             return HEIC if is_heic(stream.read(12)) else "no picture that can be read"
     except OSError as error:
-        return f"cannot be opened ({error.strerror})" if error.strerror else DAMAGED
+        return f"cannot be opened ({error.strerror})" if error.strerror else "damaged"
     except Exception:  # as in ``read``
-        return DAMAGED
+        return "damaged"
