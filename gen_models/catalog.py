@@ -162,11 +162,18 @@ def trained(model: str | None = None) -> list[str]:
 def misplaced() -> list[str]:
     """Folders under ``weights/`` whose weights no room offers: a sentence each, with the cure."""
     folders = sorted(WEIGHTS.iterdir()) if WEIGHTS.is_dir() else []
-    found = [_misplaced(folder) for folder in folders if not folder.name.startswith(".") and not folder.is_file()]
+    found = []
+    for folder in folders:
+        if not folder.name.startswith(".") and not folder.is_file():
+            try:
+                found.append(_misplaced(folder))
+            except OSError as error:
+                found.append(f"{folder} cannot be opened ({error.strerror}); delete it or let this user read it")
     return [sentence for sentence in found if sentence]
 
 
 def _misplaced(folder: Path) -> str:
+    """What is wrong with a folder under ``weights/``, and the cure; empty if nothing is."""
     name, inner = folder.name, folder / "weights"
 
     def cure(source: Path, name: str = name) -> str:

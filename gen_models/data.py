@@ -39,9 +39,9 @@ class DataSet:
     a folder without labels. A set of pairs has its pictures of kind A as ``images``, those of kind B as ``partners``, uint8
     (M, C, H, W), and what the two kinds are called as ``domains``; if ``paired``, M = N and picture *i* goes with partner *i*.
 
-    Of a user's own pictures it is also known from which files they come (``sources``: the SHA-256 of each, or of the two of a
-    pair), how many belong to the ``others`` of the three parts, and which files of the folder belong to none, by the reason why
-    (``left_out``).
+    Of a user's own pictures it is also known from which files they come (``sources``: how the SHA-256 of each, or of the two of a
+    pair, begins), how many belong to the ``others`` of the three parts, and which files of the folder belong to none, by the reason
+    why (``left_out``).
     """
 
     name: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -172,7 +173,7 @@ def test_a_second_training_takes_the_place_of_the_first(shelf, own_run):
 def test_what_a_user_trained_is_not_entered_and_leaves_nothing_behind(shelf, own_run):
     publish.main(["vae-mine", "--from", str(own_run(1))])
     assert catalog.trained("vae") == ["vae-mine"] and catalog.table() == {}
-    publish.shutil.rmtree(shelf / "vae-mine")
+    shutil.rmtree(shelf / "vae-mine")
     assert catalog.trained("vae") == []
 
 
@@ -234,6 +235,19 @@ def test_folders_that_hold_no_weights_are_named(shelf, own_run):
     assert "no model 'cats'" in said["cats-mine"] and "holds weights of vae, not of dcgan" in said["dcgan-mine"]
     assert "there is no config.json" in said["dcgan-empty"] and "leads nowhere" in said["dcgan-gone"]
     assert "no readable config.json" in said["dcgan-text"]
+
+
+def test_a_folder_of_weights_that_is_closed_is_named(shelf, own_run, monkeypatch):
+    publish.main(["vae-mine", "--from", str(own_run(1))])
+    (shelf / "vae-mine" / "weights").mkdir()
+
+    def refusing(file):
+        raise PermissionError(13, "Permission denied", file)
+
+    shutil.copy(shelf / "vae-mine" / "config.json", shelf / "vae-mine" / "weights")
+    monkeypatch.setattr(Path, "read_bytes", refusing)  # the super-user may read any
+    [sentence] = catalog.misplaced()
+    assert sentence.startswith(f"{shelf / 'vae-mine'} cannot be opened (Permission denied); ")
 
 
 def test_there_need_be_no_folder_of_weights(shelf):

@@ -29,7 +29,7 @@ MAX_PIXELS = 100_000_000
 SHADOWS = {"__macosx", "@eadir", "thumbs.db", "desktop.ini", "icon\r"}
 """What macOS, Windows and Synology put beside pictures and do not show, in lower case."""
 HEIC = "HEIC while pillow-heif is not installed"
-Files = dict[str, tuple[Path, ...]]
+Paths = dict[str, tuple[Path, ...]]
 """A name -> the file, or the two files of a pair."""
 
 
@@ -70,7 +70,7 @@ class OwnFolder:
         """Note what is not used."""
         self.left_out[reason].append(file.relative_to(self.path).as_posix() + "/" * os.path.isdir(file))
 
-    def files(self, inside: Path = Path(), fault: Callable[[Image.Image], str] = lambda image: "") -> Files:
+    def files(self, inside: Path = Path(), fault: Callable[[Image.Image], str] = lambda image: "") -> Paths:
         """The pictures below a folder by their names within it, sorted; their content makes them pictures, not the ending.
 
         Links are followed, to each folder once. ``fault``: why a picture that is opened, not decoded, is not used; empty: it is.
@@ -100,10 +100,11 @@ class OwnFolder:
     def _closed(self, error: OSError) -> None:
         self.leave_out(f"cannot be opened ({error.strerror})", Path(error.filename))
 
-    def read(self, files: Files, decode: Callable[..., tuple[np.ndarray, ...]], kind: str = "") -> list[tuple[np.ndarray, ...]]:
+    def read(self, files: Paths, decode: Callable[..., tuple[np.ndarray, ...]], kind: str = "") -> list[tuple[np.ndarray, ...]]:
         """What ``decode`` makes of the pictures that belong to the part, as the bytes of a pair's first file say.
 
-        What cannot be decoded is left out. ``kind``: is written before the ``sources``, so that kinds are not mixed up.
+        What cannot be decoded is left out, and with it the other of its pair. ``kind``: what each of the ``sources`` begins with;
+        the same picture is another one where it is of another kind.
         """
         found = []
         for paths in files.values():
@@ -118,11 +119,9 @@ class OwnFolder:
                     image.load()
                     images.append(image)
                 found.append(decode(*images))
-                self.sources.append(kind + hashlib.sha256(b"".join(contents)).hexdigest())
+                self.sources.append(kind + hashlib.sha256(b"".join(contents)).hexdigest()[:16])
             except Exception:  # whatever a decoder raises, one bad file must not end a training on a user's own pictures
-                damaged = min(len(images), len(paths) - 1)
-                for place, path in enumerate(paths):
-                    self.leave_out("damaged" if place == damaged else "its partner is damaged", path)
+                self.leave_out("damaged", paths[min(len(images), len(paths) - 1)])
         return found
 
 

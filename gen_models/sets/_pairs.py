@@ -17,8 +17,8 @@ from PIL import Image
 
 from gen_models.data import DataError, DataSet, split_of, summary
 from gen_models.pictures import upright
-from gen_models.sets._own import Files, OwnFolder
-from gen_models.sets._pictures import archive, in_archive, picture, squared, stacked
+from gen_models.sets._own import OwnFolder, Paths
+from gen_models.sets._pictures import Files, archive, in_archive, picture, squared, stacked
 
 SHARES = {"test": 15, "validation": 5}
 """In percent."""
@@ -39,12 +39,13 @@ def read_archive(
         first, second = (in_archive(zipped, [kind]) for kind in kinds)
         if paired and first.keys() != second.keys():
             raise DataError(f"some pictures in {file} have no partner; fetch it again")
-        contents = [{stem: content for stem, read in first.items() if split_of(content := read(), **SHARES) == split}]
-        if paired:
-            contents.append({stem: second[stem]() for stem in contents[0]})
-        else:
-            contents.append({stem: content for stem, read in second.items() if split_of(content := read(), **SHARES) == split})
-        both = [[picture(content, size or side, "RGB") for content in kind.values()] for kind in contents]
+
+        def in_part(files: Files) -> dict[str, bytes]:
+            return {stem: content for stem, read in files.items() if split_of(content := read(), **SHARES) == split}
+
+        chosen = in_part(first)
+        others = {stem: second[stem]() for stem in chosen} if paired else in_part(second)
+        both = [[picture(content, size or side, "RGB") for content in kind.values()] for kind in (chosen, others)]
     return pair_set(name, split, both, domains, paired)
 
 
@@ -96,7 +97,7 @@ def kind_folders(own: OwnFolder) -> tuple[Path, Path] | None:
     return None
 
 
-def pairs(own: OwnFolder, *kinds: Path) -> Files:
+def pairs(own: OwnFolder, *kinds: Path) -> Paths:
     """Pictures of the same name in two folders, else of names that differ in case and ending alone; a picture alone is left out.
 
     Raises:
@@ -108,7 +109,7 @@ def pairs(own: OwnFolder, *kinds: Path) -> Files:
     for side, files in zip(stems, sides, strict=True):
         for name in files:
             if name not in partner:
-                # macOS writes an umlaut as two characters, other systems as one; case means nothing to either
+                # macOS writes an umlaut as two characters, other systems as one; to either case means little
                 side[unicodedata.normalize("NFC", str(Path(name).with_suffix(""))).casefold()].append(name)
     for stem, names in stems[0].items():
         others = stems[1].get(stem, [])
@@ -127,7 +128,7 @@ def pairs(own: OwnFolder, *kinds: Path) -> Files:
     return {name: sides[0][name] + sides[1][partner[name]] for name in sides[0] if name in partner}
 
 
-def with_halves(own: OwnFolder) -> Files:
+def with_halves(own: OwnFolder) -> Paths:
     """Pictures that can be cut into two halves; the others are left out.
 
     Raises:
