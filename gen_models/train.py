@@ -190,7 +190,7 @@ def account(data: DataSet, validation: DataSet) -> str:
         left_out[reason] = left_out.get(reason, []) + new
         others -= len(new)
     if data.partners is None or data.paired:
-        count = f"{len(data):,} {'pairs' if data.paired else 'pictures'}"
+        count = f"{len(data):,} {'pair' if data.paired else 'picture'}{'s' * (len(data) != 1)}"
     else:
         count = f"{len(data):,} pictures of kind A and {len(data.partners):,} of kind B"
     return f"{count} of {data.name}{f', {others:,} kept for validation and test' if others else ''}{summary(left_out)}"
@@ -524,7 +524,7 @@ class Run:
         found = [f"{key.replace('_', ' ')} was {old!r} and is {new!r}" for key, old, new in compared if old != new]
         old, new = map(Counter, sources)
         if old != new:
-            found.append(f"of {old.total():,} pictures {(old - new).total():,} are gone and {(new - old).total():,} are new")
+            found.append(f"of {old.total():,} pictures {(old - new).total():,} gone and {(new - old).total():,} new")
         elif sources[0] != sources[1]:
             found.append("the names of the pictures put them in another order")
         return found

@@ -354,6 +354,8 @@ def test_what_is_damaged_in_either_part_counts_once():
     both = replace(first, partners=pictures[:3], left_out={})
     assert train.account(both, both).startswith("5 pictures of kind A and 3 of kind B of folder:x, ")
     assert train.account(replace(both, paired=True), both).startswith("5 pairs of folder:x, ")
+    single = replace(first, images=pictures[:1], left_out={}, others=0)
+    assert train.account(single, single) == "1 picture of folder:x"
 
 
 # ---- going on with a user's own pictures --------------------------------------------------------------------------------
@@ -383,10 +385,10 @@ def test_a_run_does_not_go_on_with_other_pictures(command, own_folder, tmp_path,
     for file in sorted(folder.iterdir())[20:]:
         file.unlink()
     left = len(load_data(f"folder:{folder}"))
-    assert f"other settings (of {used} pictures {used - left} are gone and 0 are new); give the same" in said()
+    assert f"other settings (of {used} pictures {used - left} gone and 0 new); give the same" in said()
     for file in sorted(folder.iterdir()):
         shutil.copy(file, folder / f"again {file.name}")
-    assert f"(of {used} pictures {used - left} are gone and {left} are new)" in said()
+    assert f"(of {used} pictures {used - left} gone and {left} new)" in said()
     shutil.rmtree(folder)
     shutil.copytree(own_folder, folder)
     assert command("dcgan-mine", "--data", f"folder:{folder}", "--steps", "2", "--resume") == 0
