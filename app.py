@@ -370,6 +370,8 @@ def main() -> None:
     if missing:
         where = f"{len(missing)} files under {catalog.WEIGHTS.name}/"
         print(f"note: {where} were not fetched from Git LFS; run: git lfs pull", flush=True)
+    for sentence in catalog.misplaced():
+        print(f"note: {sentence}", flush=True)
     with ending.ends_process(), uploads.own_folder():
         for words in talk.warmed(path):
             print(words, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from typing import Any
 
 from gen_models import catalog, hub
@@ -199,6 +200,9 @@ def _training(name: str, config: dict[str, Any], kind: type[Model]) -> str:
         recipe = kind.recipes.get(config["data"])
     if recipe and recipe.paper:
         rows.insert(3, ("In the paper", recipe.paper))
+    if record(config["data"]).own:
+        publish = shlex.join(["python", "-m", "gen_models.publish", name, "--from", f"runs/{name}"])
+        rows.append(("Put on the page with", f"`{publish}`"))
     lines = ["| | |", "| --- | --- |", *(f"| {label} | {text} |" for label, text in rows)]
     larger = recipe.large if recipe else None
     if larger and "--large" not in facts.get("command", ""):

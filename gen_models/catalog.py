@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 import re
+import shlex
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
@@ -156,6 +157,44 @@ def trained(model: str | None = None) -> list[str]:
     except OSError:
         here = set()
     return sorted(name for name in here | set(table()) if model is None or name.partition("-")[0] == model)
+
+
+def misplaced() -> list[str]:
+    """Folders under ``weights/`` whose weights no room offers: a sentence each, with the cure."""
+    folders = sorted(WEIGHTS.iterdir()) if WEIGHTS.is_dir() else []
+    found = []
+    for folder in folders:
+        if not folder.name.startswith(".") and not folder.is_file():
+            try:
+                found.append(_misplaced(folder))
+            except OSError as error:
+                found.append(f"{folder} cannot be opened ({error.strerror}); delete it or let this user read it")
+    return [sentence for sentence in found if sentence]
+
+
+def _misplaced(folder: Path) -> str:
+    """What is wrong with a folder under ``weights/``, and the cure; empty if nothing is."""
+    name, inner = folder.name, folder / "weights"
+
+    def cure(source: Path, name: str = name) -> str:
+        return f"put them in their place: {shlex.join(['python', '-m', 'gen_models.publish', name, '--from', str(source)])}"
+
+    if not folder.is_dir():
+        return f"{folder} is a link that leads nowhere; delete it or train again"
+    if not (folder / "config.json").is_file():
+        if (inner / "config.json").is_file():
+            return f"{folder} is the folder of a run, whose weights are one folder deeper; {cure(folder)}"
+        return f"{folder} holds no weights (there is no config.json); restore or delete it"
+    if (inner / "config.json").is_file() and (inner / "config.json").read_bytes() != (folder / "config.json").read_bytes():
+        return f"{inner} holds other weights than {folder}, which are shown; {cure(inner)}"
+    try:
+        model = _read_config(name, folder, "")["model"]
+    except WeightsError as error:
+        return str(error)
+    prefix, _, data = name.partition("-")
+    if prefix != model or not data:
+        return f"{folder} holds weights of {model} and is not called {model}-...; {cure(folder, f'{model}-{data or prefix}')}"
+    return ""
 
 
 @lru_cache(maxsize=1)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -38,6 +38,10 @@ class DataSet:
     ``images``: uint8 (N, C, H, W). ``labels``: int64 (N, T), one column per task. ``classes``: per task the class names; empty for
     a folder without labels. A set of pairs has its pictures of kind A as ``images``, those of kind B as ``partners``, uint8
     (M, C, H, W), and what the two kinds are called as ``domains``; if ``paired``, M = N and picture *i* goes with partner *i*.
+
+    Of a user's own pictures it is also known from which files they come (``sources``: how the SHA-256 of each, or of the two of a
+    pair, begins), how many belong to the ``others`` of the three parts, and which files of the folder belong to none, by the reason
+    why (``left_out``).
     """
 
     name: str
@@ -48,6 +52,9 @@ class DataSet:
     partners: Tensor | None = None
     domains: tuple[str, ...] = ()
     paired: bool = False
+    sources: tuple[str, ...] = ()
+    others: int = 0
+    left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -55,6 +62,18 @@ class DataSet:
     def unit(self, first: int = 0, count: int | None = None) -> Tensor:
         """``count`` pictures from ``first`` on as float32 in [0, 1]."""
         return self.images[first : None if count is None else first + count].float() / 255.0
+
+
+def summary(left_out: Mapping[str, Sequence[str]]) -> str:
+    """``; 3 left out: damaged (2: a.png, b.png), no picture (1: c.txt)``, of each reason three names; empty if none is."""
+    if not left_out:
+        return ""
+    reasons = []
+    for reason, names in left_out.items():
+        some = names if len(names) <= 3 else [*names[:3], "..."]
+        reasons.append(f"{reason} ({len(names):,}: {', '.join(some)})")
+    text = f"; {sum(map(len, left_out.values())):,} left out: {', '.join(reasons)}"
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 class Batches:
@@ -163,7 +182,11 @@ def load_data(name: str, split: str = "train", size: int | None = None, folder: 
     kind, colon, path = name.partition(":")
     if kind in sets.names() and sets.record(kind).own == bool(colon):
         read = sets.record(kind).read
-        return read(split, size, path, channels) if colon else read(split, size, data_dir(folder))
+        if not colon:
+            return read(split, size, data_dir(folder))
+        if not path.strip():
+            raise DataError(f"{name} names no folder; write its path behind the colon: {kind}:PATH")
+        return read(split, size, path, channels)
     named = [known for known in sets.names() if not sets.record(known).own]
     own = [f"{known}:PATH" for known in sets.names() if sets.record(known).own]
     raise DataError(

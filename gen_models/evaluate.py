@@ -33,7 +33,7 @@ import torch
 from gen_models import catalog, hub, runtime
 from gen_models.base import Model
 from gen_models.cards import EVALUATION, shown
-from gen_models.data import SPLITS, DataError
+from gen_models.data import SPLITS, DataError, summary
 from gen_models.measures import table
 from gen_models.measures._measure import FULL, QUICK, Measure
 from gen_models.measures._subject import Subject
@@ -108,10 +108,10 @@ def evaluate(name: str, given: argparse.Namespace) -> bool:
     if given.check and given.split not in (None, split):
         raise catalog.WeightsError(f"the numbers in {file} are of the {split} part; leave out --split {given.split}")
     split = given.split or split
-    samples = given.samples or stored.get("samples") or FULL.samples
+    samples = stored.get("samples", FULL.samples) if given.samples is None else given.samples
     if samples < table.FEWEST:
         raise DataError(f"{samples} samples are too few; give --samples {table.FEWEST} or more")
-    likelihoods = given.likelihoods or stored.get("likelihoods") or FULL.likelihoods
+    likelihoods = stored.get("likelihoods", FULL.likelihoods) if given.likelihoods is None else given.likelihoods
     if likelihoods < table.FEWEST:
         raise DataError(f"the likelihood of {likelihoods} pictures says too little; give --likelihoods {table.FEWEST} or more")
     full = replace(FULL, samples=samples, likelihoods=likelihoods, steps=min(FULL.steps, samples))
@@ -120,7 +120,7 @@ def evaluate(name: str, given: argparse.Namespace) -> bool:
     last = last_weights(model, given.checkpoint) if given.checkpoint else None
     subject = Subject(model, config, given.data or config["data"], given.data_dir, split, name, last)
     found = table.measure(subject, efforts)
-    print(f"\n{name}{' (quick)' if given.quick else ''}")
+    print(f"\n{name}{' (quick)' if given.quick else ''}{summary(subject.held.left_out)}")
     for number in found[0]:
         print(f"  {number.measure}: {shown(number.value, number.error)} {number.unit}".rstrip())
         if number.real is not None:

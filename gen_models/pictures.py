@@ -12,6 +12,11 @@ SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "LAB": "LAB"}
 """The colour space that a profile is for -> the mode of a picture that it can belong to."""
 
 
+def is_heic(start: bytes) -> bool:
+    """Whether a file that starts so, with at least 12 bytes, is a picture of the kind that iPhones take."""
+    return start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+
 def upright_rgb(image: Image.Image) -> Image.Image:
     """Turned as its EXIF says, colours in sRGB, 16 bits and floats scaled by their own range, transparency on white; mode RGB."""
     image = to_srgb(upright(image))

@@ -1,9 +1,10 @@
 """Cards, checksums, the Hub: ``python -m gen_models.publish dcgan-fashion --from runs/dcgan-fashion``.
 
-Copies a run's weights into ``weights/<name>/``, writes their SHA-256 into the table of the package, draws 64 samples and writes the
-card from ``config.json``, ``evaluation.json`` and the model's class, never by hand. Of a translator or a restorer, the examples of
-its room are written where its data set is at hand (``GALLERY_DATA``). ``--hub`` uploads the folder, with the numbers in the
-card's front matter, and pins the commit.
+Copies a run's weights into ``weights/<name>/``, in place of those that were there, and writes their SHA-256 into the table of the
+package, unless they were trained on a user's own pictures. Draws 64 samples and writes the card from ``config.json``,
+``evaluation.json`` and the model's class, never by hand. Of a translator or a restorer, the examples of its room are written where
+its data set is at hand (``GALLERY_DATA``). ``--hub`` uploads the folder, with the numbers in the card's front matter, and pins the
+commit.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from gen_models import catalog, hub, runtime, sheets
 from gen_models.cards import EVALUATION, card, hub_card
 from gen_models.data import DataError
+from gen_models.sets import record
 from gen_models.sheets import INPUTS, PARTNERS, SAMPLES
 
 OWNER = "deep-generative-gallery"
@@ -48,7 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
             folder = publish(name)
             print(f"{name}: card in {folder / 'README.md'}")
             if given.hub:
-                print(f"{name}: {catalog.table()[name]['repository']} at {upload(name)}")
+                commit = upload(name)
+                print(f"{name}: {catalog.table()[name]['repository']} at {commit}")
         except (DataError, KeyError, PublishError, catalog.WeightsError) as error:
             print(f"error: {error.args[0]}", file=sys.stderr)
             good = False
@@ -88,7 +91,7 @@ def adopt(name: str, source: Path) -> None:
 
 
 def publish(name: str) -> Path:
-    """Check what is in ``weights/<name>/``, write table, ``samples.png`` and card; returns the folder.
+    """Check what is in ``weights/<name>/``, write ``samples.png``, card and, except for a user's own, table; returns the folder.
 
     Of a translator or a restorer, ``samples.png`` and examples are made anew where the data set is at hand; else its training's
     sheet stays.
@@ -103,8 +106,10 @@ def publish(name: str) -> Path:
     model = catalog.read(folder)
     if type(model) is not catalog.model_class(catalog.split_name(name)[0]):
         raise catalog.WeightsError(f"the folder {folder} holds weights of {type(model).title}, not {name}")
-    _enter(name, folder)
-    sheets.write(model, catalog.config_of(name)["data"], folder)
+    data = hub.read_json(folder / "config.json")["data"]
+    if name in catalog.table() or not record(data).own:  # what a user trained on their own pictures is no part of the project
+        _enter(name, folder)
+    sheets.write(model, data, folder)
     _write(folder / "README.md", card(name))
     return folder
 
@@ -120,7 +125,7 @@ def upload(name: str) -> str:
 
     if not hub.answers():
         raise PublishError(f"{name} was not uploaded: the Hub cannot be reached; connect and give --hub again")
-    folder, repository = catalog.WEIGHTS / name, catalog.table()[name]["repository"]
+    folder, repository = catalog.WEIGHTS / name, _repository(name)
     content: dict[str, Path | bytes] = {file.name: file for file in sorted(folder.iterdir()) if file.suffix != ".part"}
     content["README.md"] = hub_card(name).encode()
     api = HfApi()
@@ -141,6 +146,10 @@ def _reason(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
+def _repository(name: str) -> str:
+    return catalog.table().get(name, {}).get("repository", f"{OWNER}/{name}")
+
+
 def _enter(name: str, folder: Path, commit: str | None = None) -> None:
     """Write checksums and size into the table; a commit stays pinned as long as the files are those it was pinned for."""
     file = folder / "model.safetensors"
@@ -152,7 +161,7 @@ def _enter(name: str, folder: Path, commit: str | None = None) -> None:
     }  # fmt: skip
     if commit is None and all(old.get(key, value) == value for key, value in written.items()):
         commit = old.get("commit")
-    table[name] = {"repository": old.get("repository", f"{OWNER}/{name}"), "commit": commit, "file": file.name, **written}
+    table[name] = {"repository": _repository(name), "commit": commit, "file": file.name, **written}
     _write(catalog.TABLE, json.dumps(dict(sorted(table.items())), indent=2) + "\n")
     catalog.table.cache_clear()
 

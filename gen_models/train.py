@@ -21,8 +21,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,13 @@ from tqdm import tqdm
 
 from gen_models import catalog, runtime
 from gen_models.base import Draws, GenerativeModel, Model, Recipe, Restorer, Translator, Update
-from gen_models.data import Batches, DataError, DataSet, load_data
+from gen_models.data import Batches, DataError, DataSet, load_data, summary
 from gen_models.processes import SharedDraws, average_gradients, from_main, lost, share_statistics
 from gen_models.sheets import save_grid, sheet
 
 CHECKPOINT = "checkpoint.pt"
+MOST_PICTURES = 1_000_000
+"""In a step."""
 
 
 class TrainingStopped(RuntimeError):
@@ -69,12 +72,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """All settings and their defaults; what is not given comes from the model's recipe."""
-    make = argparse.ArgumentParser("python -m gen_models.train", description="Train one model on one data set.")
+    make = argparse.ArgumentParser(
+        "python -m gen_models.train", "%(prog)s NAME [options]", description="Train one model on one data set."
+    )
     make.add_argument("name", help="<model>-<data>, such as dcgan-fashion; for your own pictures any name, with --data folder:PATH")
-    make.add_argument("--steps", type=int, help="training steps in all (default: the recipe's)")
-    make.add_argument("--batch-size", type=int, help="pictures in a step over all processes (default: the recipe's)")
+    make.add_argument("--steps", type=number(1), help="training steps in all (default: the recipe's)")
     make.add_argument(
-        "--accumulate", type=int, default=1, metavar="N",
+        "--batch-size", type=number(1, MOST_PICTURES), help="pictures in a step over all processes (default: the recipe's)"
+    )
+    make.add_argument(
+        "--accumulate", type=number(1), default=1, metavar="N",
         help="compute each process' pictures in N parts, one after the other, for less memory (default: 1)",
     )  # fmt: skip
     make.add_argument("--data", help="data set, or folder:PATH, paired:PATH, unpaired:PATH (default: from the name)")
@@ -89,10 +96,22 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("--compile", action="store_true", help="fuse the networks' loops first; needs a C++ compiler or a GPU")
     make.add_argument("--large", action="store_true", help="the recipe for a GPU")
     make.add_argument("--cpu", action="store_true", help="do not use a GPU")
-    make.add_argument("--seed", type=int, default=0)
-    make.add_argument("--checkpoint-minutes", type=float, default=3.0, help="minutes between checkpoints")
-    make.add_argument("--sample-every", type=int, default=1000, help="steps between sample grids (0: none)")
+    make.add_argument("--seed", type=number(0), default=0)
+    make.add_argument("--checkpoint-minutes", type=number(0, kind=float), default=3.0, help="minutes between checkpoints")
+    make.add_argument("--sample-every", type=number(0), default=1000, help="steps between sample grids (0: none)")
     return make
+
+
+def number(least: int, most: int = 2**63 - 1, kind: type[int] | type[float] = int) -> Callable[[str], int | float]:
+    """The type of an argument that is a number from ``least`` to ``most``."""
+
+    def read(text: str) -> int | float:
+        with suppress(ValueError):
+            if least <= (value := kind(text)) <= most:
+                return value
+        raise argparse.ArgumentTypeError(f"{text!r} is not a {'whole ' * (kind is int)}number from {least:,} to {most:,}")
+
+    return read
 
 
 def train(given: argparse.Namespace) -> Path:
@@ -119,6 +138,9 @@ def train(given: argparse.Namespace) -> Path:
         validation = load_data(data_name, "validation", size, given.data_dir, channels)
     except DataError:  # so few pictures of a user's own that none of them validates
         validation = load_data(data_name, "train", size, given.data_dir, channels)
+    weights, pictures = out / "weights", account(data, validation)
+    if accelerator.is_main_process:
+        print(f"training on {pictures}; the weights will be in {weights}", flush=True)
     form = Run if kind.fit is Model.fit else Fitting
     run = form(model, recipe, accelerator, batches, out, given.seed, validation, given.accumulate)
     if given.compile:
@@ -133,7 +155,7 @@ def train(given: argparse.Namespace) -> Path:
     run.go(given.checkpoint_minutes, given.sample_every)
     accelerator.end_training()
     if not accelerator.is_main_process:
-        return out / "weights"
+        return weights
     published = run.published()
     with torch.no_grad():
         published.finish(validation.unit().to(accelerator.device))
@@ -147,14 +169,31 @@ def train(given: argparse.Namespace) -> Path:
         "training": {**run.facts(), **({"origins": origins} if origins else {})},
     }  # fmt: skip
     try:
-        catalog.save(published, out / "weights", record)
-        run.sample_grid(out / "weights" / "samples.png")
+        catalog.save(published, weights, record)
+        run.sample_grid(weights / "samples.png")
     except (OSError, SafetensorError) as error:
         raise TrainingStopped(
-            f"the weights could not be written to {out / 'weights'} ({error}); the training is done and its checkpoint kept, so "
-            "make room and write them with --resume"
+            f"the weights could not be written to {weights} ({error}); the training is done and its checkpoint kept, so make room "
+            "and write them with --resume"
         ) from error
-    return out / "weights"
+    publish = shlex.join(["python", "-m", "gen_models.publish", given.name, "--from", str(out)])
+    print(f"trained on {pictures}; the weights are in {weights}; to see them on the page: {publish}", flush=True)
+    return weights
+
+
+def account(data: DataSet, validation: DataSet) -> str:
+    """How many pictures a training uses; of a user's own folder also how many belong to the other parts and what is left out."""
+    left_out = {reason: list(names) for reason, names in data.left_out.items()}
+    others = data.others
+    for reason, names in validation.left_out.items():  # each part knows of the damaged files of its own
+        new = [name for name in names if name not in left_out.get(reason, ())]
+        left_out[reason] = left_out.get(reason, []) + new
+        others -= len(new)
+    if data.partners is None or data.paired:
+        count = f"{len(data):,} {'pair' if data.paired else 'picture'}{'s' * (len(data) != 1)}"
+    else:
+        count = f"{len(data):,} pictures of kind A and {len(data.partners):,} of kind B"
+    return f"{count} of {data.name}{f', {others:,} kept for validation and test' if others else ''}{summary(left_out)}"
 
 
 def prepare(out: Path, resume: bool) -> None:
@@ -469,7 +508,26 @@ class Run:
 
     def settings(self) -> dict[str, Any]:
         """What decides a step besides the model; a resumed run must not change it."""
-        return {"seed": self.seed, "data": self.batches.data.name, "batch_size": self.recipe.batch_size}
+        data = self.batches.data
+        return {
+            "seed": self.seed, "batch_size": self.recipe.batch_size, "data": data.name.partition(":")[0], "sources": data.sources,
+        }  # fmt: skip
+
+    def differences(self, state: dict[str, Any]) -> list[str]:
+        """In what this run differs from that of a checkpoint; [] if it can go on from there."""
+        now, config = self.settings(), self.model.config
+        then = now | {key: state[key] for key in now if key in state}  # earlier versions did not write all of them
+        then["data"] = then["data"].partition(":")[0]  # and wrote the path behind the colon
+        sources = then.pop("sources"), now.pop("sources")
+        compared = [(key, then[key], now[key]) for key in now]
+        compared += [(key, state["config"].get(key), config.get(key)) for key in {**state["config"], **config}]
+        found = [f"{key.replace('_', ' ')} was {old!r} and is {new!r}" for key, old, new in compared if old != new]
+        old, new = map(Counter, sources)
+        if old != new:
+            found.append(f"of {old.total():,} pictures {(old - new).total():,} gone and {(new - old).total():,} new")
+        elif sources[0] != sources[1]:
+            found.append("the names of the pictures put them in another order")
+        return found
 
     def resume(self) -> None:
         """Go back to the checkpoint, if there is one.
@@ -492,9 +550,10 @@ class Run:
         if state is None:
             return
         try:
-            settings = self.settings()
-            if state["config"] != self.model.config or any(state.get(key, value) != value for key, value in settings.items()):
-                raise catalog.WeightsError(f"{file} is of a run with other settings; name another folder with --out")
+            if found := self.differences(state):
+                raise catalog.WeightsError(
+                    f"{file} is of a run with other settings ({', '.join(found)}); give the same, or name another folder with --out"
+                )
             self.model.load_state_dict(state["model"])
             self.average.load_state_dict(state["average"])
             for name, optimizer in self.optimizers.items():

@@ -47,6 +47,7 @@ def test_the_environment_names_the_data_folder(data_folder, monkeypatch, tmp_pat
     [
         ("cats", "train", "choose from .*faces, .*mnist, .*, folder:PATH, paired:PATH or unpaired:PATH"),
         ("mnst", "train", "did you mean mnist"), ("mnist", "tests", "train, validation, test"), ("", "train", "from"),
+        ("folder:", "train", "write its path behind the colon: folder:PATH"), ("paired: ", "test", "behind the colon: paired:PATH"),
         ("mnist:here", "train", "there is no data set 'mnist:here'"), ("folder", "train", "there is no data set 'folder'"),
     ],
 )  # fmt: skip

@@ -222,3 +222,12 @@ def test_the_page_opens_behind_odd_surroundings_and_leaves_no_picture(tmp_path, 
         assert verb.status_code < 500
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["gradio", "log"]
     assert "Traceback" not in said(tmp_path) and "ALL_PROXY cannot be used" in said(tmp_path)
+
+
+def test_an_odd_folder_of_weights_is_named_at_the_start(tmp_path):
+    (tmp_path / "weights" / "vae-mine" / "weights").mkdir(parents=True)
+    port = free_port()
+    with program(tmp_path, "--port", str(port)) as process:
+        answers(process, tmp_path, f"http://127.0.0.1:{port}")
+    [note] = [line for line in said(tmp_path).splitlines() if line.startswith("note: ")]
+    assert f"{tmp_path / 'weights' / 'vae-mine'} holds no weights" in note

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 
 import pytest
 import torch
@@ -203,12 +204,23 @@ def test_choices_are_made_on_the_validation_part_and_the_card_says_which_it_was(
     assert "Measured on the validation part; choices are made on it too" in cards.card("dcgan-fashion")
 
 
+def test_what_of_a_users_folder_is_left_out_is_said(published, own_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(table, "FEWEST", 5)
+    folder = tmp_path / "pictures"
+    shutil.copytree(own_folder, folder)
+    (folder / "notes.txt").write_text("no picture", encoding="utf-8")
+    assert evaluate.main([*published, "--data", f"folder:{folder}", "--quick"]) == 0
+    assert "dcgan-fashion (quick); 1 left out: no picture that can be read (1: notes.txt)\n" in capsys.readouterr().out
+
+
 def test_what_cannot_be_measured_is_one_sentence(published, capsys):
     cases = [
         (["dcgan-fashion", "--data-dir", "/nowhere"], "nowhere"),
         (["dcgan-mnist"], "dcgan-mnist"),
         (["dcgan-fashion", "--check"], "measure first"),
         (["dcgan-fashion", "--samples", "3"], "too few"),
+        (["dcgan-fashion", "--samples", "0"], "too few"),
+        (["dcgan-fashion", "--likelihoods", "0"], "says too little"),
         (["dcgan-fashion", "--weights", "/nowhere"], "no weights"),
     ]
     for arguments, word in cases:

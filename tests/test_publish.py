@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,6 +129,131 @@ def test_a_card_names_the_recipe_of_its_own_name(shelf, tmp_path):
         assert f"gen_models.train {name} --large" in text and f"scale={scale}" in text.partition("With a GPU")[2]
         assert "here 16 x 16 colour" in text
         assert ("Started from, or asked | edsr-faces (SHA-256 `abababab" in text) == (scale == 8)
+
+
+# ---- a user's own ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_run(tmp_path):
+    """Make the folder of a run on a user's own pictures; returns it."""
+
+    def make(number: int) -> Path:
+        model = build("vae")
+        with torch.no_grad():
+            list(model.parameters())[-1].fill_(number)
+        words = "python -m gen_models.train vae-mine --data folder:PATH"
+        catalog.save(model, tmp_path / "run" / "weights", {"model": "vae", "data": "folder", "training": {"command": words}})
+        (tmp_path / "run" / "checkpoint.pt").write_bytes(b"state")
+        return tmp_path / "run"
+
+    return make
+
+
+def run_of(name: str) -> float:
+    """The number of the run whose weights are shown."""
+    catalog._loaded.clear()
+    return float(list(catalog.load(name).parameters())[-1].flatten()[0])
+
+
+def test_a_second_training_takes_the_place_of_the_first(shelf, own_run):
+    """Moved by hand it came to lie in a folder within the first, which the page showed for ever."""
+    folder, samples = shelf / "vae-mine", []
+    for number in (1, 2):
+        assert publish.main(["vae-mine", "--from", str(own_run(number))]) == 0
+        assert run_of("vae-mine") == number
+        samples.append((folder / "samples.png").read_bytes())
+    assert {file.name for file in folder.iterdir()} == {"config.json", "model.safetensors", "README.md", "samples.png"}
+    assert samples[0] != samples[1]
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "| Put on the page with | `python -m gen_models.publish vae-mine --from runs/vae-mine` |" in card
+    assert catalog.misplaced() == []
+
+
+def test_what_a_user_trained_is_not_entered_and_leaves_nothing_behind(shelf, own_run):
+    publish.main(["vae-mine", "--from", str(own_run(1))])
+    assert catalog.trained("vae") == ["vae-mine"] and catalog.table() == {}
+    shutil.rmtree(shelf / "vae-mine")
+    assert catalog.trained("vae") == []
+
+
+def test_what_a_user_trained_and_uploaded_is_entered(small_hub_token, shelf, own_run):
+    for number in (1, 2):
+        assert publish.main(["vae-mine", "--from", str(own_run(number)), "--hub"]) == 0
+        assert catalog.table()["vae-mine"]["commit"] and run_of("vae-mine") == number
+    assert publish.main(["vae-mine", "--from", str(own_run(3))]) == 0
+    assert catalog.table()["vae-mine"]["commit"] is None and run_of("vae-mine") == 3
+
+
+def moved_twice(shelf, own_run) -> None:
+    (own_run(1) / "weights").rename(shelf / "vae-mine")
+    (own_run(2) / "weights").rename(shelf / "vae-mine" / "weights")
+
+
+def moved_as_a_whole(shelf, own_run) -> None:
+    own_run(2).rename(shelf / "vae-mine")
+
+
+def without_its_model(shelf, own_run) -> None:
+    (own_run(2) / "weights").rename(shelf / "mine")
+
+
+def with_spaces(shelf, own_run) -> None:
+    (own_run(2) / "weights").rename(shelf / "my flowers")
+
+
+@pytest.mark.parametrize(
+    ("move", "said"),
+    [
+        (moved_twice, "holds other weights than"), (moved_as_a_whole, "is the folder of a run"),
+        (without_its_model, "is not called vae-..."), (with_spaces, "is not called vae-..."),
+    ],
+)
+def test_an_odd_folder_of_weights_is_named_with_what_puts_it_right(shelf, own_run, move, said):
+    move(shelf, own_run)
+    [sentence] = catalog.misplaced()
+    assert said in sentence and "\n" not in sentence
+    words = shlex.split(sentence.partition(": python -m gen_models.publish ")[2])
+    assert publish.main(words) == 0
+    assert run_of(words[0]) == 2
+    left = [sentence for sentence in catalog.misplaced() if "is not called" not in sentence]
+    assert left == []
+
+
+def test_folders_that_hold_no_weights_are_named(shelf, own_run):
+    publish.main(["vae-mine", "--from", str(own_run(1))])
+    (shelf / "dcgan-empty").mkdir()
+    (shelf / "dcgan-gone").symlink_to(shelf / "nowhere")
+    for name, config in (("cats-mine", '{"model": "cats", "arguments": {}}'), ("dcgan-mine", '{"model": "vae", "arguments": {}}'),
+                         ("dcgan-text", "{")):  # fmt: skip
+        (shelf / name).mkdir()
+        (shelf / name / "config.json").write_text(config, encoding="utf-8")
+    (shelf / ".cache").mkdir()
+    (shelf / "notes.txt").write_text("mine", encoding="utf-8")
+    said = dict(zip(["cats-mine", "dcgan-empty", "dcgan-gone", "dcgan-mine", "dcgan-text"], catalog.misplaced(), strict=True))
+    assert all(name in sentence and "\n" not in sentence for name, sentence in said.items())
+    assert "no model 'cats'" in said["cats-mine"] and "holds weights of vae, not of dcgan" in said["dcgan-mine"]
+    assert "there is no config.json" in said["dcgan-empty"] and "leads nowhere" in said["dcgan-gone"]
+    assert "no readable config.json" in said["dcgan-text"]
+
+
+def test_a_folder_of_weights_that_is_closed_is_named(shelf, own_run, monkeypatch):
+    publish.main(["vae-mine", "--from", str(own_run(1))])
+    (shelf / "vae-mine" / "weights").mkdir()
+
+    def refusing(file):
+        raise PermissionError(13, "Permission denied", file)
+
+    shutil.copy(shelf / "vae-mine" / "config.json", shelf / "vae-mine" / "weights")
+    monkeypatch.setattr(Path, "read_bytes", refusing)  # the super-user may read any
+    [sentence] = catalog.misplaced()
+    assert sentence.startswith(f"{shelf / 'vae-mine'} cannot be opened (Permission denied); ")
+
+
+def test_there_need_be_no_folder_of_weights(shelf):
+    assert catalog.misplaced() == []
+    shelf.rmdir()
+    assert catalog.misplaced() == []
 
 
 def pixels(file) -> np.ndarray:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
-import warnings
+import unicodedata
 import zipfile
+from pathlib import Path
 
 import numpy as np
+import PIL.features
 import pytest
 import torch
 from conftest import ROOT, smooth, write_idx
 from PIL import Image
+from test_pictures import profile, shown
 
 from gen_models import catalog, sets
-from gen_models.data import SPLITS, DataError, DataSet, benchmarks, load_data, split_of
-from gen_models.sets import _idx, _pictures
+from gen_models.data import SPLITS, DataError, DataSet, benchmarks, load_data, split_of, summary
+from gen_models.sets import _idx, _own
 
 
 def parts(name: str, folder=None, size: int | None = None) -> list[DataSet]:
@@ -315,32 +319,49 @@ def test_two_folders_are_an_unpaired_set(own_pairs):
     assert not any(part.paired for part in every)
 
 
-def test_pairs_that_do_not_match_are_one_sentence(own_pairs, tmp_path):
-    def said(name: str) -> str:
-        with pytest.raises(DataError) as caught:
-            load_data(name)
-        assert "\n" not in str(caught.value)
-        return str(caught.value)
+def refused(name: str) -> str:
+    """The one sentence with which a data set is refused."""
+    with pytest.raises(DataError) as caught:
+        load_data(name, size=16)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
+
+def test_pictures_without_a_partner_are_left_out_by_name(own_pairs):
     (own_pairs / "A" / "3.png").unlink()
     (own_pairs / "B" / "5.bmp").unlink()
-    assert "2 pictures" in said(f"paired:{own_pairs}")
-    assert "(B/3, A/5)" in said(f"paired:{own_pairs}")
-    lonely = tmp_path / "lonely"
-    (lonely / "A").mkdir(parents=True)
-    Image.new("RGB", (20, 20)).save(lonely / "A" / "x.png")
-    assert "two folders, A/ and B/" in said(f"unpaired:{lonely}")
-    assert "not two pictures side by side" in said(f"paired:{lonely}")
-    (lonely / "B").mkdir()
-    assert "no readable picture of kind B" in said(f"unpaired:{lonely}") or "kind A" in said(f"unpaired:{lonely}")
-    assert "does not exist" in said("paired:/nowhere/at/all")
+    every = parts(f"paired:{own_pairs}", size=16)
+    assert sum(map(len, every)) == 38
+    for part in every:
+        assert part.left_out == {"no single partner of the same name": ["A/5.png", "B/3.bmp"]}
+        assert len(part) + part.others == 38
+    for file in (own_pairs / "B").iterdir():
+        file.rename(file.with_name(f"photo {file.name}"))
+    assert "no two pictures" in refused(f"paired:{own_pairs}") and "A/0.png, B/photo 0.bmp" in refused(f"paired:{own_pairs}")
 
 
-def test_a_broken_half_takes_its_pair_along(own_pairs):
-    (own_pairs / "B" / "7.bmp").write_text("not a picture", encoding="utf-8")
-    with pytest.warns(UserWarning, match="skipped 7"):
-        every = parts(f"paired:{own_pairs}", size=16)
-    assert sum(map(len, every)) == 39
+def test_folders_that_are_no_pairs_are_one_sentence(tmp_path):
+    (tmp_path / "A").mkdir()
+    smooth(np.random.default_rng(0), 20).save(tmp_path / "A" / "x.png")
+    for name in ("paired", "unpaired"):
+        said = refused(f"{name}:{tmp_path}")
+        assert "needs two folders, A/ and B/" in said and "; it has A/" in said
+    assert refused(f"unpaired:{tmp_path / 'A'}").endswith("it has no folders")
+    assert "not two pictures side by side" in refused(f"paired:{tmp_path / 'A'}")
+    (tmp_path / "B").mkdir()
+    assert "no readable picture of kind" in refused(f"unpaired:{tmp_path}")
+    assert "does not exist" in refused("paired:/nowhere/at/all")
+
+
+def test_a_broken_picture_takes_its_pair_along(own_pairs):
+    for name, content in (("7", b"not a picture"), ("8", (own_pairs / "B" / "8.bmp").read_bytes()[:900])):
+        (own_pairs / "B" / f"{name}.bmp").write_bytes(content)
+    every = parts(f"paired:{own_pairs}", size=16)
+    assert sum(map(len, every)) == 38
+    found = {reason: names for part in every for reason, names in part.left_out.items()}
+    assert found == {
+        "no picture that can be read": ["B/7.bmp"], "no single partner of the same name": ["A/7.png"], "damaged": ["B/8.bmp"],
+    }  # fmt: skip
 
 
 def test_a_missing_or_damaged_archive_of_pairs(tmp_path, data_folder):
@@ -356,15 +377,29 @@ def test_a_missing_or_damaged_archive_of_pairs(tmp_path, data_folder):
 # ---- a user's folder --------------------------------------------------------------------------------------------------
 
 
-def read_every_part(path, **options) -> list[np.ndarray]:
-    """All pictures of a folder, whichever part they fall into."""
+def nonempty_parts(name: str, size: int = 8) -> list[DataSet]:
+    """The parts of a small set of a user's own that hold a picture."""
     found = []
     for split in SPLITS:
         try:
-            found += list(load_data(f"folder:{path}", split, **options).images)
+            found.append(load_data(name, split, size))
         except DataError as error:
             assert "no readable picture" in str(error)
     return found
+
+
+def read_every_part(path, **options) -> list[np.ndarray]:
+    """All pictures of a folder, whichever part they fall into."""
+    return [image for part in nonempty_parts(f"folder:{path}", **options) for image in part.images]
+
+
+def left_out(name: str) -> dict[str, list[str]]:
+    """What is in no part of a set of a user's own, sorted."""
+    found: dict[str, set[str]] = {}
+    for part in nonempty_parts(name):
+        for reason, names in part.left_out.items():
+            found.setdefault(reason, set()).update(names)
+    return {reason: sorted(names) for reason, names in found.items()}
 
 
 def colour(image: Image.Image, path, **options) -> np.ndarray:
@@ -417,36 +452,263 @@ def test_grey_from_a_colour_folder(own_folder):
     assert part.classes == {}
 
 
-def test_a_broken_file_is_skipped_by_name(tmp_path):
+def test_a_broken_file_is_left_out_by_name(tmp_path):
     generator = np.random.default_rng(0)
     for number in range(30):
         smooth(generator, 20).save(tmp_path / f"{number}.png")
-    (tmp_path / "notes.txt").write_text("not a picture, and not looked at", encoding="utf-8")
-    whole = (tmp_path / "0.png").read_bytes()
+    content = (tmp_path / "0.png").read_bytes()
+    (tmp_path / "notes.txt").write_text("not a picture", encoding="utf-8")
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "text.png").write_text("not a picture either", encoding="utf-8")
-    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.warns(UserWarning, match="skipped") as caught:
-        found = read_every_part(tmp_path, size=8)
-    assert len(found) == 30
-    named = sorted(str(warning.message).split(":")[0] for warning in caught)
-    assert named == ["skipped cut.png", "skipped empty.jpg", "skipped text.png"]
+    (tmp_path / "cut.png").write_bytes(content[: len(content) // 2])
+    (tmp_path / "film.jpg").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(500))
+    assert len(read_every_part(tmp_path)) == 30
+    assert left_out(f"folder:{tmp_path}") == {
+        "no picture that can be read": ["empty.jpg", "film.jpg", "notes.txt", "text.png"], "damaged": ["cut.png"],
+    }  # fmt: skip
 
 
-def test_a_huge_picture_is_skipped(tmp_path, monkeypatch):
-    monkeypatch.setattr(_pictures, "MAX_PIXELS", 99)
+@pytest.mark.parametrize("bound", ["ours", "Pillow's"])
+def test_a_huge_picture_is_left_out(tmp_path, monkeypatch, bound):
+    if bound == "ours":
+        monkeypatch.setattr(_own, "MAX_PIXELS", 99)
+    else:
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 49)
     Image.new("RGB", (10, 10)).save(tmp_path / "big.png")
-    with pytest.warns(UserWarning, match="big.png: more than 99 pixels"):
-        assert read_every_part(tmp_path, size=8) == []
+    said = refused(f"folder:{tmp_path}")
+    assert "no readable picture for the part 'train'; 1 left out: more than" in said and "pixels (1: big.png)" in said
 
 
 def test_folders_within_folders_and_capital_letters(tmp_path):
     (tmp_path / "in" / "deeper").mkdir(parents=True)
     Image.new("RGB", (5, 5), "red").save(tmp_path / "in" / "deeper" / "A.PNG")
     Image.new("RGB", (5, 5), "blue").save(tmp_path / "b.JPeG", "JPEG")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert len(read_every_part(tmp_path, size=8)) == 2
+    assert len(read_every_part(tmp_path)) == 2
+    assert left_out(f"folder:{tmp_path}") == {}
+
+
+FORMATS = {"jfif": "JPEG", "pgm": "PPM", "ppm": "PPM", "jp2": "JPEG2000", "tga": "TGA", "ico": "ICO", "avif": "AVIF", "mpo": "MPO"}
+
+
+def test_the_content_makes_a_picture_and_not_the_ending(tmp_path):
+    """JFIF, as Windows saves pictures of a page, was left out without a word."""
+    generator = np.random.default_rng(0)
+    for ending, kind in FORMATS.items():
+        if kind != "AVIF" or PIL.features.check("avif"):
+            smooth(generator, 32).save(tmp_path / f"picture.{ending}", kind)
+    for name in ("IMG_0001", "page.html", "picture.png.1", "photo.txt"):
+        smooth(generator, 32).save(tmp_path / name, "PNG")
+    assert len(read_every_part(tmp_path)) == len(list(tmp_path.iterdir())) >= 11
+    assert left_out(f"folder:{tmp_path}") == {}
+
+
+def test_heic_is_called_by_its_name_where_it_cannot_be_read(tmp_path, own_folder):
+    shutil.copytree(own_folder, tmp_path, dirs_exist_ok=True)
+    for number in range(5):
+        (tmp_path / f"IMG_{number}.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes([number]) * 100)
+    part = load_data(f"folder:{tmp_path}", size=8)
+    assert len(part) + part.others == 60
+    assert summary(part.left_out) in (
+        "; 5 left out: HEIC while pillow-heif is not installed (5: IMG_0.HEIC, IMG_1.HEIC, IMG_2.HEIC, ...)",
+        "; 5 left out: damaged (5: IMG_0.HEIC, IMG_1.HEIC, IMG_2.HEIC, ...)",  # where it is installed
+    )
+
+
+# ---- folders as people have them ----------------------------------------------------------------------------------------
+
+
+LAYOUTS = [
+    ("A", "B"), ("trainA", "trainB"), ("train_A", "train_B"), ("Input", "Target"), ("inputs", "targets"), ("source", "target"),
+    ("train/A", "train/B"), ("a", "b"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("names", LAYOUTS, ids=" ".join)
+def test_common_names_of_two_folders(own_pairs, names, tmp_path_factory):
+    root = tmp_path_factory.mktemp("other")
+    for kind, name in zip("AB", names, strict=True):
+        shutil.copytree(own_pairs / kind, root / name)
+    for layout in ("paired", "unpaired"):
+        for split in SPLITS:
+            one, other = (load_data(f"{layout}:{folder}", split, 16) for folder in (own_pairs, root))
+            assert torch.equal(one.images, other.images) and torch.equal(one.partners, other.partners)
+            assert (one.sources, one.others, one.left_out) == (other.sources, other.others, other.left_out)
+
+
+def test_parts_that_a_set_comes_with_are_subfolders_of_each_kind(own_pairs):
+    for kind in "AB":
+        for number, file in enumerate(sorted((own_pairs / kind).iterdir(), key=lambda file: int(file.stem))):
+            folder = own_pairs / kind / ("val" if number % 4 == 0 else "train")
+            folder.mkdir(exist_ok=True)
+            file.rename(folder / f"{number % 20}{file.suffix}" if number % 4 else folder / file.name)
+    every = parts(f"paired:{own_pairs}", size=24)
+    assert 20 < sum(map(len, every)) <= 40
+    assert all(torch.equal(part.partners, 255 - part.images) for part in every)
+
+
+def test_what_is_beside_the_two_folders_is_named(own_pairs):
+    for kind in "AB":
+        (own_pairs / kind).rename(own_pairs / f"train{kind}")
+        (own_pairs / f"test{kind}").mkdir()
+    (own_pairs / "list.txt").write_text("0 1 2", encoding="utf-8")
+    assert left_out(f"unpaired:{own_pairs}") == {"beside trainA/ and trainB/": ["list.txt", "testA/", "testB/"]}
+
+
+@pytest.mark.parametrize("names", [("left", "right"), ("trainA", "testA"), ("photos",), ("train", "val")], ids=" ".join)
+def test_other_folders_are_named_and_no_halves_guessed(tmp_path, names):
+    """Landscapes in trainA/ and trainB/ were cut into halves, each of which learned from the other."""
+    for name in names:
+        (tmp_path / name).mkdir()
+        smooth(np.random.default_rng(0), 24).resize((48, 24)).save(tmp_path / name / "0.png")
+    smooth(np.random.default_rng(0), 24).resize((48, 24)).save(tmp_path / "0.png")
+    said = refused(f"paired:{tmp_path}")
+    assert f"; it has {', '.join(f'{name}/' for name in sorted(names))}; " in said and "trainA/ and trainB/" in said
+
+
+def test_pictures_whose_names_differ_in_their_endings_are_all_used(tmp_path):
+    """Each .jpg went when there was a .png of its name: 40 pictures became 20."""
+    generator = np.random.default_rng(0)
+    for kind in "AB":
+        (tmp_path / kind).mkdir()
+        for number in range(20):
+            for ending in ("jpg", "png"):
+                smooth(generator, 24).save(tmp_path / kind / f"{number}.{ending}")
+    for name, seen in (("paired", 40), ("unpaired", 80), ("folder", 80)):
+        every = parts(f"{name}:{tmp_path}", size=16)
+        assert sum(len(part.sources) for part in every) == seen
+        assert left_out(f"{name}:{tmp_path}") == {}
+    for file in (tmp_path / "B").glob("*.jpg"):
+        file.rename(file.with_suffix(".jpeg"))
+    paired = parts(f"paired:{tmp_path}", size=16)  # 0.png and 0.png first, so that 0.jpg and 0.jpeg are left
+    assert sum(map(len, paired)) == 40
+    for file in (tmp_path / "B").glob("*.png"):
+        file.rename(file.with_suffix(".PNG"))
+    assert "no two pictures" in refused(f"paired:{tmp_path}")  # 0.jpg with 0.jpeg or with 0.PNG?
+
+
+def test_a_name_is_the_same_however_its_umlaut_and_its_case_are_written(tmp_path):
+    generator = np.random.default_rng(0)
+    for number in range(20):
+        for kind, form in (("A", "NFC"), ("B", "NFD")):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            name = unicodedata.normalize(form, "Tür" if kind == "A" else "tür")
+            smooth(generator, 24).save(tmp_path / kind / f"{name} {number}.png")
+    assert sum(map(len, parts(f"paired:{tmp_path}", size=16))) == 20
+
+
+@pytest.fixture(params=["folder", "paired", "unpaired", "halves"])
+def odd_folder(request, own_pairs, tmp_path):
+    """A set of a user's own in each layout, and a folder of it that holds pictures."""
+    if request.param in ("paired", "unpaired"):
+        return f"{request.param}:{own_pairs}", own_pairs / "B", 40
+    folder = tmp_path / "one"
+    folder.mkdir()
+    for file in (own_pairs / "A").iterdir():
+        Image.open(file).resize((48, 24)).save(folder / file.name)
+    return f"{'paired' if request.param == 'halves' else 'folder'}:{folder}", folder, 40
+
+
+def test_shadows_are_passed_over(odd_folder):
+    """What macOS and Windows write beside pictures, which nobody sees, counted as pictures without a partner."""
+    name, folder, count = odd_folder
+    before = nonempty_parts(name)
+    files = list(folder.iterdir())
+    for file in files:
+        (folder / f"._{file.name}").write_bytes(b"\0\5\x16\7" + bytes(100))
+    for hidden in (".DS_Store", "Thumbs.db", "desktop.ini", "Icon\r"):
+        (folder / hidden).write_bytes(bytes(100))
+    for hidden in ("__MACOSX", ".thumbnails", "@eaDir"):
+        (folder / hidden).mkdir()
+        shutil.copy(files[0], folder / hidden / "x.png")
+    for one, other in zip(before, nonempty_parts(name), strict=True):
+        assert (one.sources, one.others, one.left_out) == (other.sources, other.others, {})
+    assert sum(map(len, before)) == count
+
+
+def test_one_odd_entry_does_not_stop_all(odd_folder):
+    name, folder, count = odd_folder
+    names = sorted(folder.iterdir())
+    odd = names[:3]
+    for file in odd:
+        file.unlink()
+    odd[0].mkdir()
+    odd[1].symlink_to(folder / "nowhere")
+    os.mkfifo(odd[2])
+    where = "B/" if folder.name == "B" else ""
+    expected = {
+        "a folder named like a picture": [f"{where}{odd[0].name}/"], "a link that leads nowhere": [f"{where}{odd[1].name}"],
+        "neither a file nor a folder": [f"{where}{odd[2].name}"],
+    }  # fmt: skip
+    if name.startswith("paired") and where:
+        expected["no single partner of the same name"] = [f"A/{file.stem}.png" for file in odd]
+    assert left_out(name) == expected
+    assert sum(len(part.images) for part in nonempty_parts(name)) == count - (0 if name.startswith("unpaired") else 3)
+
+
+def test_one_picture_that_is_not_two_is_left_out(own_pairs, tmp_path):
+    folder = tmp_path / "halves"
+    folder.mkdir()
+    for number in range(24):
+        size = {5: (191, 96), 7: (96, 96)}.get(number, (192, 96))
+        smooth(np.random.default_rng(number), 96).resize(size).save(folder / f"{number:03d}.jpg")
+    assert left_out(f"paired:{folder}") == {"not two pictures side by side": ["005.jpg", "007.jpg"]}
+    assert sum(map(len, nonempty_parts(f"paired:{folder}"))) == 22
+
+
+def test_folders_behind_links_are_followed_once(own_folder, tmp_path):
+    (tmp_path / "hand").mkdir()
+    (tmp_path / "hand" / "photos").symlink_to(own_folder)
+    for again in ("album", "more"):
+        (tmp_path / "hand" / again).symlink_to(own_folder)
+    (tmp_path / "hand" / "round").symlink_to(tmp_path / "hand")
+    for split in SPLITS:
+        found, plain = (load_data(f"folder:{folder}", split) for folder in (tmp_path / "hand", own_folder))
+        assert found.sources == plain.sources and torch.equal(found.images, plain.images)
+    assert left_out(f"folder:{tmp_path / 'hand'}") == {}
+
+
+def test_the_two_folders_may_be_links(own_pairs, tmp_path):
+    root = tmp_path / "linked"
+    root.mkdir()
+    for kind in "AB":
+        (root / f"train{kind}").symlink_to(own_pairs / kind)
+    assert sum(map(len, parts(f"paired:{root}", size=16))) == 40
+
+
+def test_names_that_cannot_be_printed(tmp_path, own_folder, capsys):
+    shutil.copytree(own_folder, tmp_path, dirs_exist_ok=True)
+    for name in (b"two\nlines.txt", b"\xff\xfe.txt", "\u202ereversed.txt".encode()):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(b"text")
+    said = summary(load_data(f"folder:{tmp_path}", size=8).left_out)
+    assert said.isprintable() and "two?lines.txt" in said
+    print(said)
+
+
+def test_a_folder_that_is_closed_is_named(tmp_path, own_folder, monkeypatch):
+    shutil.copytree(own_folder, tmp_path / "pictures")
+    (tmp_path / "pictures" / "closed").mkdir()
+    scandir = os.scandir
+
+    def refusing(path):
+        if os.path.basename(path) == "closed":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)  # the super-user may open any
+    assert left_out(f"folder:{tmp_path / 'pictures'}") == {"cannot be opened (Permission denied)": ["closed/"]}
+
+
+def test_colours_of_a_profile_count_in_pairs_too(tmp_path):
+    """Of label maps, whose few colours are not mixed, and of halves."""
+    flat = np.array([(220, 60, 60), (60, 180, 75), (60, 90, 220)], np.uint8)[None].repeat(30, 0).repeat(20, 1)
+    both = Image.fromarray(np.concatenate([flat, flat], axis=1))
+    for number in range(30):
+        both.putpixel((0, 0), (number, 0, 0))
+        both.save(tmp_path / f"{number}.png", icc_profile=profile("channels changed"))
+    part = load_data(f"paired:{tmp_path}", "train", 30)
+    wanted = shown("channels changed")[1]  # the colour in the middle
+    for images in (part.images, part.partners):
+        assert np.abs(images[0, :, 15, 15].numpy() - wanted).max() <= 5
 
 
 # ---- what can be wrong ------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from PIL import Image
 
 from gen_models import catalog, train
 from gen_models.base import Draws, Recipe
-from gen_models.data import load_data, split_of
+from gen_models.data import DataSet, load_data, split_of
 
 FIXED = ["--cpu", "--precision", "no", "--sample-every", "0"]
 
@@ -318,6 +318,138 @@ def test_a_handful_of_pictures_is_enough(command, own_folder, tmp_path):
     assert (tmp_path / "run" / "weights" / "config.json").is_file()
 
 
+def test_the_first_and_the_last_line_say_what_is_used_and_where_the_weights_are(command, own_folder, tmp_path, capsys):
+    """Of 86 pictures 6 were trained on, without a word."""
+    folder = tmp_path / "pictures"
+    shutil.copytree(own_folder, folder)
+    for number in range(40):
+        (folder / f"{number:02d}.txt").write_text(str(number), encoding="utf-8")
+    assert command("dcgan-mine", "--data", f"folder:{folder}") == 0
+    first, last = capsys.readouterr().out.splitlines()
+    used = len(load_data(f"folder:{folder}"))
+    assert used < 60
+    account = (
+        f"{used} pictures of folder:{folder}, {60 - used} kept for validation and test; 40 left out: "
+        "no picture that can be read (40: 00.txt, 01.txt, 02.txt, ...)"
+    )
+    run = tmp_path / "run"
+    assert first == f"training on {account}; the weights will be in {run / 'weights'}"
+    publish = f"python -m gen_models.publish dcgan-mine --from {run}"
+    assert last == f"trained on {account}; the weights are in {run / 'weights'}; to see them on the page: {publish}"
+
+
+def test_what_is_damaged_in_either_part_counts_once():
+    pictures = torch.zeros(5, 1, 2, 2, dtype=torch.uint8)
+
+    def part(split: str, left_out: dict) -> DataSet:
+        return DataSet("folder:x", split, pictures, pictures[:, 0, 0, :1].long(), {}, others=9, left_out=left_out)
+
+    first, second = part("train", {"damaged": ["a"], "odd": ["b"]}), part("validation", {"damaged": ["c"], "odd": ["b"]})
+    assert train.account(first, second) == (
+        "5 pictures of folder:x, 8 kept for validation and test; 3 left out: damaged (2: a, c), odd (1: b)"
+    )
+    assert train.account(first, first) == (
+        "5 pictures of folder:x, 9 kept for validation and test; 2 left out: damaged (1: a), odd (1: b)"
+    )
+    both = replace(first, partners=pictures[:3], left_out={})
+    assert train.account(both, both).startswith("5 pictures of kind A and 3 of kind B of folder:x, ")
+    assert train.account(replace(both, paired=True), both).startswith("5 pairs of folder:x, ")
+    single = replace(first, images=pictures[:1], left_out={}, others=0)
+    assert train.account(single, single) == "1 picture of folder:x"
+
+
+# ---- going on with a user's own pictures --------------------------------------------------------------------------------
+
+
+def test_a_run_goes_on_wherever_its_pictures_lie(command, own_folder, tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to(own_folder)
+    shutil.copytree(own_folder, tmp_path / "copy")
+    monkeypatch.chdir(own_folder.parent)
+    spelled = [own_folder, f"{own_folder}/", own_folder.name, f"./{own_folder.name}//.", tmp_path / "link", tmp_path / "copy"]
+    for steps, path in enumerate(spelled, 1):
+        assert command("dcgan-mine", "--data", f"folder:{path}", "--steps", str(steps), "--resume") == 0
+        assert checkpoint(tmp_path / "run")["step"] == steps
+
+
+def test_a_run_does_not_go_on_with_other_pictures(command, own_folder, tmp_path, capsys):
+    """It went on when 40 of 60 pictures were gone."""
+    folder = tmp_path / "pictures"
+    shutil.copytree(own_folder, folder)
+    used = len(load_data(f"folder:{folder}"))
+    assert command("dcgan-mine", "--data", f"folder:{folder}", "--steps", "1") == 0
+
+    def said() -> str:
+        assert command("dcgan-mine", "--data", f"folder:{folder}", "--steps", "2", "--resume") == 1
+        return capsys.readouterr().err.splitlines()[-1]
+
+    for file in sorted(folder.iterdir())[20:]:
+        file.unlink()
+    left = len(load_data(f"folder:{folder}"))
+    assert f"other settings (of {used} pictures {used - left} gone and 0 new); give the same" in said()
+    for file in sorted(folder.iterdir()):
+        shutil.copy(file, folder / f"again {file.name}")
+    assert f"(of {used} pictures {used - left} gone and {left} new)" in said()
+    shutil.rmtree(folder)
+    shutil.copytree(own_folder, folder)
+    assert command("dcgan-mine", "--data", f"folder:{folder}", "--steps", "2", "--resume") == 0
+    for number, file in enumerate(sorted(folder.iterdir())):
+        file.rename(folder / f"picture {99 - number}.png")
+    assert "(the names of the pictures put them in another order)" in said()
+
+
+def test_a_run_of_an_earlier_version_goes_on(command, own_folder, tmp_path):
+    """Its checkpoint names the path in place of the pictures."""
+    words = ["dcgan-mine", "--data", f"folder:{own_folder}", "--resume"]
+    assert command(*words, "--steps", "1") == 0
+    state = checkpoint(tmp_path / "run")
+    del state["sources"]
+    torch.save(state | {"data": "folder:/somewhere/else"}, tmp_path / "run" / train.CHECKPOINT)
+    assert command(*words, "--steps", "2") == 0
+    assert checkpoint(tmp_path / "run")["step"] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--seed", "3"], "(seed was 0 and is 3)"), (["--batch-size", "4"], "(batch size was 8 and is 4)"),
+        (["--data", "mnist", "--seed", "2"], "(seed was 0 and is 2, data was 'fashion' and is 'mnist')"),
+    ],
+)
+def test_what_differs_is_named(command, capsys, words, said):
+    assert command("dcgan-fashion", "--steps", "1") == 0
+    assert command("dcgan-fashion", "--resume", *words) == 1
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+# ---- odd numbers --------------------------------------------------------------------------------------------------------
+
+
+ODD = [
+    (option, value) for option, values in {
+        "--steps": ["0", "-5", "1.5", "1e3", "many", "", "99999999999999999999"], "--batch-size": ["0", "-1", "nan", "1000000000"],
+        "--accumulate": ["0", "-2"], "--seed": ["-1", "9" * 30], "--sample-every": ["-1"],
+        "--checkpoint-minutes": ["-1", "nan", "inf", "soon"],
+    }.items() for value in values
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("option", "value"), ODD)
+def test_odd_numbers_are_one_sentence(command, tmp_path, capsys, option, value):
+    with pytest.raises(SystemExit) as caught:
+        command("dcgan-fashion", f"{option}={value}")
+    assert caught.value.code == 2
+    usage, said = capsys.readouterr().err.splitlines()
+    assert f"argument {option}: {value!r} is not a" in said and "number from " in said
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("data", ["folder:", "folder: "])
+def test_a_folder_that_is_not_named_is_refused(command, capsys, data):
+    """To pathlib an empty path is the working directory."""
+    assert command("dcgan-mine", "--data", data) == 1
+    assert capsys.readouterr().err == f"error: {data} names no folder; write its path behind the colon: folder:PATH\n"
+
+
 # ---- a disk, a folder, a signal ---------------------------------------------------------------------------------------
 
 
@@ -387,7 +519,7 @@ def test_a_folder_that_is_read_only_is_refused_before_anything_is_read(tmp_path_
     assert error == f"error: nothing can be written to {name}/run (Permission denied); name another folder with --out"
 
 
-def test_a_broken_picture_in_the_middle_is_named_and_left_out(command, own_folder, tmp_path):
+def test_a_broken_picture_in_the_middle_is_named_and_left_out(command, own_folder, tmp_path, capsys):
     folder = tmp_path / "pictures"
     shutil.copytree(own_folder, folder)
     assert command("dcgan-mine", "--data", f"folder:{folder}", out="whole") == 0
@@ -395,9 +527,10 @@ def test_a_broken_picture_in_the_middle_is_named_and_left_out(command, own_folde
     content = files[30].read_bytes()
     number = next(number for number in range(100) if split_of(content[:200] + bytes([number])) == "train")
     (folder / "30a.png").write_bytes(content[:200] + bytes([number]))
-    with pytest.warns(UserWarning, match="skipped 30a.png") as caught:
-        assert command("dcgan-mine", "--data", f"folder:{folder}", out="broken") == 0
-    assert len([warning for warning in caught if "skipped" in str(warning.message)]) == 1
+    capsys.readouterr()
+    assert command("dcgan-mine", "--data", f"folder:{folder}", out="broken") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and all("; 1 left out: damaged (1: 30a.png); the weights " in line for line in lines)
     assert same(checkpoint(tmp_path / "whole")["model"], checkpoint(tmp_path / "broken")["model"])
 
 

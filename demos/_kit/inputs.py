@@ -20,7 +20,7 @@ from gradio.utils import get_upload_folder
 
 from demos._server import memory
 from gen_models.data import square
-from gen_models.pictures import reduced, upright_rgb
+from gen_models.pictures import is_heic, reduced, upright_rgb
 
 MAX_PIXELS, MAX_LENGTH = 25_000_000, 20_000
 """Pictures above this many pixels, in all or along a side, are refused."""
@@ -162,11 +162,6 @@ def _loaded(file: Path | io.BytesIO) -> PIL.Image.Image:
 
 def _bytes(file: Path | io.BytesIO) -> bytes:
     return file.getvalue() if isinstance(file, io.BytesIO) else file.read_bytes()
-
-
-def is_heic(start: bytes) -> bool:
-    """Whether a file that starts so is a picture of the kind that iPhones take."""
-    return start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
 def sent_picture(sent: Any, limit: int = 4_000_000) -> PIL.Image.Image:

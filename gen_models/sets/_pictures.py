@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,10 +16,10 @@ from PIL import Image
 from torch import Tensor
 
 from gen_models.data import DataError, square
+from gen_models.pictures import upright_rgb
 
-MAX_PIXELS = 100_000_000
-"""A picture of a user's folder above this many pixels is skipped."""
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+"""What the pictures of an archive end in."""
 Files = dict[str, Callable[[], bytes]]
 """A picture's name without its ending -> a function that reads the file."""
 
@@ -53,41 +52,17 @@ def in_archive(files: zipfile.ZipFile, folders: list[str]) -> Files:
     }
 
 
-def in_folder(folder: Path) -> Files:
-    """The pictures below a folder, by their names within it."""
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
-    return {str(file.relative_to(folder).with_suffix("")): file.read_bytes for file in files}
-
-
-@contextmanager
-def skipping(name: str, strict: bool = False) -> Iterator[None]:
-    """Whatever a decoder raises, one bad file must not end a training on a user's own pictures."""
-    try:
-        yield
-    except Exception as error:
-        if strict:
-            raise
-        warnings.warn(f"skipped {name}: {error}", stacklevel=3)
-
-
-def opened(content: bytes) -> Image.Image:
-    """A picture; raises if it has more than ``MAX_PIXELS``."""
-    image = Image.open(io.BytesIO(content))
-    if image.width * image.height > MAX_PIXELS:
-        raise DataError(f"more than {MAX_PIXELS} pixels")
-    return image
-
-
 def picture(content: bytes, size: int, mode: str) -> np.ndarray:
-    """A file's bytes as :func:`squared`, uint8 (size, size, 3), or (size, size) if ``mode`` is L."""
-    return squared(opened(content), size, mode)
+    """A file's bytes as :func:`squared`."""
+    return squared(Image.open(io.BytesIO(content)), size, mode)
 
 
 def squared(image: Image.Image, size: int, mode: str) -> np.ndarray:
-    """As :func:`square`; the colours of a label map are not mixed where two labels meet."""
-    colours = image.convert("RGB").getcolors(32)  # None: more than that
+    """As :func:`square`, uint8 (size, size, 3), or (size, size) if ``mode`` is L; a label map's colours are not mixed."""
+    plain = upright_rgb(image)
+    colours = plain.getcolors(32)  # None: more than that
     labels = colours is not None and len(colours) > 2  # two are a drawing, whose lines may be soft
-    return np.asarray(square(image, size, mode, Image.Resampling.NEAREST if labels else Image.Resampling.LANCZOS))
+    return np.asarray(square(plain, size, mode, Image.Resampling.NEAREST if labels else Image.Resampling.LANCZOS))
 
 
 def stacked(pictures: list[np.ndarray]) -> Tensor:
