@@ -36,6 +36,7 @@ from starlette.routing import Route  # noqa: E402
 
 from demos import _home  # noqa: E402
 from demos._kit import recipes  # noqa: E402
+from demos._kit.alone import look  # noqa: E402
 from demos._kit.boundary import laid_out  # noqa: E402
 from demos._kit.checks import is_number  # noqa: E402
 from demos._kit.events import QUICK, error_boundary, wait_in_page  # noqa: E402
@@ -55,7 +56,7 @@ from demos._server import (  # noqa: E402
     talk,
     uploads,
 )
-from demos._widgets import script, text_of  # noqa: E402
+from demos._widgets import script  # noqa: E402
 from gen_models import catalog, hub  # noqa: E402
 
 gc.enable()
@@ -290,8 +291,7 @@ def launch_settings(page: limits.Page | None = None, hosts: Sequence[str] = ()) 
     found = page.about if page else {}
     absent = {*FAMILIES, *recipes.rooms()} - {*found, *catalog.names()}
     return dict(
-        theme=theme(), css_paths=DEMOS / "_widgets" / "page.css", js=text_of("page.js"),
-        show_error=False, max_file_size="8mb", state_session_capacity=200,
+        **look(), show_error=False, max_file_size="8mb", state_session_capacity=200,
         ssr_mode=False, strict_cors=True, enable_monitoring=False, run_history=False, share=False,
         footer_links=["api"], app_kwargs={
             "middleware": [
@@ -308,24 +308,6 @@ def launch_settings(page: limits.Page | None = None, hosts: Sequence[str] = ()) 
                 Route("/health", request_log.health(page.figures if page else dict)), *_gradio.scripts(),
             ],
         },
-    )  # fmt: skip
-
-
-def theme() -> gr.themes.Base:
-    """Paper and ink, one accent, the reader's own fonts."""
-    sans = ["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
-    return gr.themes.Base(
-        primary_hue=gr.themes.colors.indigo, neutral_hue=gr.themes.colors.stone, font=sans,
-        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "monospace"], radius_size=gr.themes.sizes.radius_md,
-    ).set(
-        body_background_fill="#faf8f4", body_background_fill_dark="#14130f", block_background_fill="#ffffff",
-        block_background_fill_dark="#1e1c18", block_border_width="1px", block_shadow="none", block_label_text_weight="500",
-        body_text_color_subdued="#6b655d", body_text_color_subdued_dark="#a8a299", block_info_text_color="#6b655d",
-        block_info_text_color_dark="#a8a299",
-        button_primary_background_fill="#3b3a8f", button_primary_background_fill_hover="#4b4ab0",
-        button_primary_background_fill_dark="#5d5bce", button_primary_background_fill_hover_dark="#6866dc",
-        button_primary_text_color="#ffffff", color_accent="#4b4ab0", slider_color="#4b4ab0", slider_color_dark="#8584ee",
-        checkbox_background_color_selected_dark="#6f6ee0", checkbox_border_color_selected_dark="#6f6ee0",
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from demos._families.planes import COLOURS
+from demos._kit.alone import alone
 from demos._kit.checks import integer, number
 from demos._kit.fields import Picks, Picture, Seed, Slider
 from demos._kit.pictures import png_uri, strip_image, to_pil
@@ -320,3 +321,6 @@ PLAN = Plan(
     ],
 )  # fmt: skip
 room = PLAN.lay_out
+
+if __name__ == "__main__":
+    alone(PLAN)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from demos._families import clusters, latents
 from demos._families.latents import LIMIT, to_text
+from demos._kit.alone import alone
 from demos._kit.charts import signed
 from demos._kit.checks import integer, one_of
 from demos._kit.fields import Choice, Picture, Seed, Slider, Text
@@ -200,3 +201,6 @@ PLAN = Plan(
     ],
 )  # fmt: skip
 room = PLAN.lay_out
+
+if __name__ == "__main__":
+    alone(PLAN)

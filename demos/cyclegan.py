@@ -11,6 +11,7 @@ import PIL.Image
 
 from demos._families import translators
 from demos._families.translators import THERE, kinds, other, result, steps
+from demos._kit.alone import alone
 from demos._kit.charts import line_chart
 from demos._kit.fields import Seed, Slider
 from demos._kit.markup import legend_bar
@@ -203,3 +204,6 @@ PLAN = Plan(
     ],
 )  # fmt: skip
 room = PLAN.lay_out
+
+if __name__ == "__main__":
+    alone(PLAN)

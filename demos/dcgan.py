@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from demos._kit.alone import alone
 from demos._kit.checks import integer
 from demos._kit.fields import Choice, Picks, Seed, Slider
 from demos._kit.pictures import to_pil
@@ -162,3 +163,6 @@ PLAN = Plan(
     migrate=migrate,
 )  # fmt: skip
 room = PLAN.lay_out
+
+if __name__ == "__main__":
+    alone(PLAN)

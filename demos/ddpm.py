@@ -25,6 +25,7 @@ from demos._families.completions import (
     mask,
     shape_of,
 )
+from demos._kit.alone import alone
 from demos._kit.charts import legend, measured_lines
 from demos._kit.checks import integer
 from demos._kit.fields import CONTROLS, MORE, Choice, Seed, Slider
@@ -394,3 +395,6 @@ PLAN = Plan(
     migrate=migrate,
 )  # fmt: skip
 room = PLAN.lay_out
+
+if __name__ == "__main__":
+    alone(PLAN)

@@ -11,6 +11,7 @@ import PIL.Image
 
 from demos._families import restorers
 from demos._families.restorers import ALL, SIZES, WARNING, Given, Mark, Restoration, Source, as_picture
+from demos._kit.alone import alone
 from demos._kit.fields import MORE, RESULT, Check, Choice, Seed, Slider, Text
 from demos._kit.markup import note_html, size_text
 from demos._kit.pictures import as_tensor, enlarged, strip_image, to_pil
@@ -427,3 +428,6 @@ PLAN = Plan(
 )  # fmt: skip
 START = Start("Enlarge a face", enlarged_face)
 room = PLAN.lay_out
+
+if __name__ == "__main__":
+    alone(PLAN)

@@ -11,6 +11,7 @@ from torch import Tensor
 from demos._families import clusters, planes
 from demos._families.planes import Board, Iteration, Mixture, Pasted, Points, SentPoints, Walk
 from demos._kit import charts
+from demos._kit.alone import alone
 from demos._kit.fields import Check, Seed, Slider
 from demos._kit.plan import Api, Plan, Try, View
 from demos._kit.shipped import sheet_tiles, tensors
@@ -173,3 +174,6 @@ PLAN = Plan(
     ],
 )  # fmt: skip
 room = PLAN.lay_out
+
+if __name__ == "__main__":
+    alone(PLAN)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from demos._families import drawings, translators
 from demos._families.drawings import EMPTY, filled
+from demos._kit.alone import alone
 from demos._kit.boards import Drawing
 from demos._kit.checks import integer
 from demos._kit.fields import RESULT, Choice, Field, Hidden, Seed, Slider
@@ -284,3 +285,6 @@ PLAN = Plan(
 )  # fmt: skip
 START = Start("Paint a house", example_and_result)
 room = PLAN.lay_out
+
+if __name__ == "__main__":
+    alone(PLAN)

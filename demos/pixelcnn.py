@@ -17,6 +17,7 @@ import torch
 from demos._families import autoregressive
 from demos._families.autoregressive import MAX_COUNT, MODES, ORDERED, Growth, complete, nats, surprise_of_board
 from demos._families.completions import Board, ClassChoice, MaskBoard, SentMask, SentPicture, as_pixels, mask, shape_of
+from demos._kit.alone import alone
 from demos._kit.charts import histograms
 from demos._kit.checks import integer, number
 from demos._kit.fields import MORE, Choice, Seed, Slider, Text
@@ -315,3 +316,6 @@ PLAN = Plan(
     migrate=migrate,
 )  # fmt: skip
 room = PLAN.lay_out
+
+if __name__ == "__main__":
+    alone(PLAN)

@@ -10,6 +10,7 @@ import numpy as np
 from demos._families import clusters, planes
 from demos._families.planes import COLOURS, Board, Iteration, Mixture, Pasted, Points, SentPoints, Walk
 from demos._kit import charts
+from demos._kit.alone import alone
 from demos._kit.fields import Seed, Slider
 from demos._kit.plan import Action, Api, Plan, Try, View
 from demos._kit.shipped import sheet_tiles, tensors
@@ -169,3 +170,6 @@ PLAN = Plan(
     ],
 )  # fmt: skip
 room = PLAN.lay_out
+
+if __name__ == "__main__":
+    alone(PLAN)
