@@ -58,10 +58,10 @@ class VAE(GenerativeModel):
             ),
         ),
         "fashion": Recipe(
-            steps=9_000, batch_size=128, mirror=True, decay_from=0.3,
+            steps=18_000, batch_size=128, decay_from=0.3,
             arguments=dict(size=28, channels=1, binary=False, width=48, latent_dim=24),
             large=Recipe(
-                steps=60_000, batch_size=128, mirror=True, decay_from=0.3,
+                steps=60_000, batch_size=128, decay_from=0.3,
                 arguments=dict(size=28, channels=1, binary=False, width=128, latent_dim=32),
             ),
         ),
