@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import elu, linear, logsigmoid
 
+from gen_models.autoencoders._networks import convolutional_decoder, convolutional_encoder
 from gen_models.autoencoders.vae import VAE
 from gen_models.base import Batch, Draws, Recipe, Update
 from gen_models.layers import from_unit, to_unit
@@ -69,20 +70,26 @@ class IAFVAE(VAE):
     headline = "nll-mnist"
     recipes = {
         "mnist": Recipe(
-            steps=45_000, batch_size=128, precision="no", decay_from=0.3,
-            arguments=dict(size=28, channels=1, binary=True, width=500, latent_dim=40, flows=2, flow_width=320, context=100),
+            steps=12_000, batch_size=64, precision="no", decay_from=0.3,
+            arguments=dict(size=28, channels=1, binary=True, width=32, latent_dim=32, flows=4, flow_width=320, context=100),
+        ),
+        "mnist_diagonal": Recipe(
+            steps=12_000, batch_size=64, precision="no", decay_from=0.3, data="mnist",
+            arguments=dict(size=28, channels=1, binary=True, width=32, latent_dim=32, flows=0, context=100),
         ),
     }  # fmt: skip
     tiny = dict(size=16, channels=1, binary=False, width=4, latent_dim=6, flows=2, flow_width=12, context=5)
 
     def __init__(
-        self, size: int = 28, channels: int = 1, binary: bool = True, width: int = 500, latent_dim: int = 40, flows: int = 2,
+        self, size: int = 28, channels: int = 1, binary: bool = True, width: int = 32, latent_dim: int = 32, flows: int = 4,
         flow_width: int = 320, context: int = 100, free_bits: float = 0.0,
     ) -> None:  # fmt: skip
         """``free_bits``: nats of divergence that cost no latent less than they are (section 5.1, equation 15)."""
         super().__init__(size, channels, binary, width, latent_dim)
         self.parts, self.free_bits = [latent_dim, latent_dim, context], free_bits
-        self.encoder[-1] = nn.Linear(self.encoder[-1].in_features, sum(self.parts))
+        shape = (channels, size, size)
+        self.encoder = convolutional_encoder(shape, width, sum(self.parts))
+        self.decoder = convolutional_decoder(shape, width, latent_dim)
         self.flow = nn.ModuleList(Step(latent_dim, context, flow_width, reverse=step % 2 == 1) for step in range(flows))
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
