@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, relu, softplus
@@ -15,6 +17,11 @@ def hinge_real(scores: Tensor) -> Tensor:
 def hinge_fake(scores: Tensor) -> Tensor:
     """Hinge loss of a discriminator on generated pictures."""
     return relu(1.0 + scores).mean()
+
+
+def standard_normal_log_density(values: Tensor) -> Tensor:
+    """log N(values; 0, 1) in nats, elementwise."""
+    return -0.5 * (values.square() + math.log(2 * math.pi))
 
 
 def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:

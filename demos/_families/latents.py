@@ -12,17 +12,20 @@ from functools import lru_cache
 from typing import Any
 
 import gradio as gr
+import PIL.Image
 import torch
 from torch import Tensor
 
 from demos._kit import charts
 from demos._kit.checks import integer, number
-from demos._kit.fields import Sliders, Text
+from demos._kit.fields import Field, Picture, Seed, Slider, Sliders, Text
 from demos._kit.pictures import png_uri, strip_image, to_pil
-from demos._kit.shipped import tensors
-from demos._kit.shown import Film, Html, Single, Tiles
+from demos._kit.plan import Action, Api, View
+from demos._kit.shipped import example_pictures, picture_for, sheet_tiles, tensors
+from demos._kit.shown import Film, Html, Rows, Single, Tiles
 from demos._widgets import script
 from gen_models import Draws, catalog, load, runtime
+from gen_models.layers import from_unit
 
 VISIBLE, COUNT = 5, 16
 """Sliders that are seen at once, and all of them."""
@@ -31,6 +34,7 @@ LIMIT = 4.0
 SIDE = 11
 """Tiles of the map's side."""
 FRAMES = 24
+LOOK, MAP, WALK = "Your picture", "Map", "Walk from A to B"
 
 
 @lru_cache(maxsize=16)
@@ -245,3 +249,115 @@ def bars(weights: str) -> Html:
     carrying = int((kl > 0.1).sum())
     words = f"<p>{carrying} of {len(kl)} latents carry more than 0.1 nats; together they carry {float(kl.sum()):.1f}.</p>"
     return Html(f"{words}{charts.bars(rows)}")
+
+
+# ---- of models with a posterior q(z|x) ---------------------------------------------------------------------------------
+
+
+def posterior(weights: str, picture: PIL.Image.Image) -> tuple[Tensor, Tensor, Tensor]:
+    """A picture as the model sees it, (1, C, H, W) in [0, 1], and the mean and standard deviation of q(z|x), (latent_dim,)."""
+    seen = picture_for(weights, picture)
+    with runtime.forward_pass():
+        mean, spread = (part[0].cpu() for part in load(weights).posterior(seen))
+    return seen, mean, spread
+
+
+def to_its_place(weights: str, picture: PIL.Image.Image) -> dict[str, str]:
+    """The room goes to the mean of the picture's posterior."""
+    return {"z": to_text(posterior(weights, picture)[1].clamp(-LIMIT, LIMIT))}
+
+
+def look(weights: str, picture: PIL.Image.Image, seed: int) -> Rows:
+    """What the model makes of a picture: what it sees, its reconstruction, its bound, the posterior of every latent."""
+    picture, mean, spread = posterior(weights, picture)
+    model, draws = load(weights), Draws(seed, 1, device=runtime.device())
+    with runtime.forward_pass():
+        seen = model.seen(picture).cpu()
+        likelihood, kl = model.evidence(picture, draws, samples=64)
+        drawn, _ = model.transform(draws.normal(model.latent_dim), *model.encode_parameters(from_unit(model.seen(picture))))
+        made = model.decode(torch.stack([mean, drawn[0].cpu()])).cpu()
+    rate, distortion = float(kl.sum()), float(likelihood[0])
+    per_pixel = (distortion - rate) / math.prod(model.image_shape) / math.log(2)
+    facts = [
+        ("Expected log-likelihood E[log p(x|z)]", f"{distortion:,.1f} nats"), ("KL from the prior", f"− {rate:,.1f} nats"),
+        ("Evidence lower bound", f"{distortion - rate:,.1f} nats"), ("that is, per pixel and channel", f"{-per_pixel:.3f} bits"),
+    ]  # fmt: skip
+    rows = "".join(f"<tr><td>{html.escape(name)}</td><td>{value}</td></tr>" for name, value in facts)
+    return Rows([
+        Tiles([seen[0], *made], ["what it sees", "its reconstruction", "a draw from its posterior"], columns=3),
+        Html(f'<table class="facts">{rows}</table>{posterior_bars(weights, mean, spread, kl[0].cpu())}'),
+    ])  # fmt: skip
+
+
+def posterior_bars(weights: str, mean: Tensor, spread: Tensor, kl: Tensor) -> str:
+    """Mean (line) and one standard deviation either side (bar) of the most telling latents, on the scale -4 to 4."""
+    rows = []
+    for latent in order(weights)[:COUNT]:
+        low, middle, high = (min(max(0.5 + float(mean[latent] + side * spread[latent]) / 8, 0), 1) for side in (-1, 0, 1))
+        rows.append(charts.Bar(f"latent {latent}", max(high, low + 0.005), f"{float(kl[latent]):.2f} nats", low, middle))
+    return f"<details><summary>The posterior of every latent</summary>{charts.bars(rows)}</details>"
+
+
+def sample(weights: str, seed: int, count: int) -> Tiles:
+    """Samples of the prior."""
+    with runtime.forward_pass():
+        return Tiles(load(weights).sample(Draws(seed, count, device=runtime.device())).cpu(), words="sample")
+
+
+def sight(weights: str) -> Single | None:
+    """Sample 0 of seed 0, made when the weights were published; the sliders begin there."""
+    first = sheet_tiles(weights, 1)
+    return Single(first[0], "a sample of the model") if first else None
+
+
+# ---- what their rooms are made of ---------------------------------------------------------------------------------------
+
+
+def fields() -> dict[str, Field]:
+    """A place among the latents, a picture to find its place, the ends of a walk, the axes of the map."""
+    return dict(
+        seed=Seed(), z=sliders(), a=end("A"), b=end("B"),
+        picture=Picture(
+            "A picture; the middle square is used", examples=example_pictures, draw=True, place=LOOK, kept=False,
+            examples_words="Pictures that a GAN of this gallery made; click one.",
+        ),
+        across=Slider("Across: latent of rank", 1, "1 carries most", low=1, high=COUNT, step=1, place=MAP, redo=False, kept=False),
+        down=Slider("Up: latent of rank", 2, low=1, high=COUNT, step=1, place=MAP, redo=False, kept=False),
+    )  # fmt: skip
+
+
+def views() -> list[View]:
+    """The decoder's picture, and what can be done with it."""
+    return [
+        View("", place, keep="Save picture", live=True, sight=sight),
+        View(LOOK, look, live=True),
+        View(MAP, tile_map, "Draw the map", component=pad,
+             intro="Two latents as a map; press on it and drag. The other latents stay where they are."),
+        View("There", place, live=True, within=MAP),
+        View(WALK, walk, "Walk", keep="Save the animation",
+             intro="Set the room to a picture and keep it as A, then to another and keep it as B."),
+        View("Its ends", ends, live=True, within=WALK),
+        View("What each latent carries", bars, "Weigh the latents"),
+    ]  # fmt: skip
+
+
+def actions() -> list[Action]:
+    """What moves the room to another place."""
+    return [
+        Action(from_prior, ["z"], on="seed"), Action(begin_anew, ["z", "a", "b"], on="weights"),
+        Action(to_its_place, ["z"], on="picture"), Action(move, ["z"], on=(MAP, "move")),
+        Action(middle, ["z"], button="To the middle"), Action(keep_a, ["a"], button="Keep as A"),
+        Action(keep_b, ["b"], button="Keep as B"),
+    ]  # fmt: skip
+
+
+def api(model: str, words: str) -> list[Api]:
+    """Decoding and sampling for callers of the API; ``words``: the model as a noun."""
+    weights = f"{model}-mnist"
+    return [
+        Api(f"{model}_decode", place, dict(weights=weights, latents=""), names={"latents": "z"}, words="Decode latents "
+            "(numbers separated by commas; none: the middle of the prior) to a picture. Returns a PNG data URI."),
+        Api(f"{model}_sample", sample, dict(weights=weights, seed=7, count=16), words=f"Sample pictures from the prior of {words}. "
+            "Picture i of a seed is always the same. Returns PNG data URIs.",
+            fields={"count": Slider("Pictures", low=1, high=64, step=1)}),
+    ]  # fmt: skip

@@ -47,7 +47,7 @@ class Autoencoder(GenerativeModel):
             precision="no", decay_from=0.3,
         ),
         "fashion": Recipe(
-            steps=6_000, batch_size=128, mirror=True, decay_from=0.3,
+            steps=12_000, batch_size=128, decay_from=0.3,
             arguments=dict(size=28, channels=1, dense=False, width=48, latent_dim=24),
         ),
         "folder": Recipe(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gen_models.autoencoders._networks import convolutional_decoder, convolutional_encoder, dense_decoder, dense_encoder
 from gen_models.base import Batch, Draws, GenerativeModel, Model, Recipe, Update
 from gen_models.layers import from_unit, to_unit
-from gen_models.losses import bernoulli_log_likelihood, gaussian_kl, logistic_log_likelihood
+from gen_models.losses import bernoulli_log_likelihood, gaussian_kl, logistic_log_likelihood, standard_normal_log_density
 
 
 class VAE(GenerativeModel):
@@ -56,10 +56,10 @@ class VAE(GenerativeModel):
             ),
         ),
         "fashion": Recipe(
-            steps=9_000, batch_size=128, mirror=True, decay_from=0.3,
+            steps=18_000, batch_size=128, decay_from=0.3,
             arguments=dict(size=28, channels=1, binary=False, width=48, latent_dim=24),
             large=Recipe(
-                steps=60_000, batch_size=128, mirror=True, decay_from=0.3,
+                steps=60_000, batch_size=128, decay_from=0.3,
                 arguments=dict(size=28, channels=1, binary=False, width=128, latent_dim=32),
             ),
         ),
@@ -102,15 +102,23 @@ class VAE(GenerativeModel):
         if self.binary:  # dynamic binarisation: a fresh draw at every step (Salakhutdinov and Murray 2008)
             images = from_unit(torch.bernoulli(to_unit(images)))
         mean, log_variance = self.encode_parameters(images)
-        z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)  # the reparameterisation trick, section 2.4
+        z, _ = self.transform(torch.randn_like(mean), mean, log_variance)
         likelihood = self.log_likelihood_given(images, z).mean()
         kl = gaussian_kl(mean, log_variance).sum(dim=1).mean()
         yield "both", {"reconstruction": -likelihood, "kl": kl}
 
-    def encode_parameters(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def encode_parameters(self, images: Tensor) -> tuple[Tensor, ...]:
         """Pictures in [-1, 1] -> mean and log-variance of q(z|x), (B, latent_dim) each."""
         mean, log_variance = self.encoder(images).float().chunk(2, dim=1)
         return mean, log_variance.clamp(-12.0, 8.0)  # e^-12: finer than any picture needs
+
+    def transform(self, noise: Tensor, mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Tensor]:
+        """Noise from N(0, I) -> z from q(z|x) (the reparameterisation trick, section 2.4), and log q(z|x) of each latent in nats.
+
+        All are (B, latent_dim); after the noise comes what :meth:`encode_parameters` returns.
+        """
+        z = mean + torch.exp(0.5 * log_variance) * noise
+        return z, standard_normal_log_density(noise) - 0.5 * log_variance
 
     def log_likelihood_given(self, images: Tensor, z: Tensor) -> Tensor:
         """log p(x|z) in nats, (B,); pictures in [-1, 1] as the model sees them (see :meth:`seen`)."""
@@ -162,8 +170,9 @@ class VAE(GenerativeModel):
         images, unknown = self.seen(images), unknown.to(self.device)
         x = torch.where(unknown, self.sample(draws), images)
         for _ in range(steps):
-            mean, spread = self.posterior(x)
-            x = torch.where(unknown, self.decode(mean + spread * draws.normal(self.latent_dim).to(mean)), images)
+            noise = draws.normal(self.latent_dim).to(x)
+            z, _ = self.transform(noise, *self.encode_parameters(from_unit(self.seen(x))))
+            x = torch.where(unknown, self.decode(z), images)
         return x
 
     def evidence(self, images: Tensor, draws: Draws, samples: int = 16) -> tuple[Tensor, Tensor]:
@@ -173,11 +182,17 @@ class VAE(GenerativeModel):
         """
         images = from_unit(self.seen(images))
         mean, log_variance = self.encode_parameters(images)
-        noise = draws.normal(samples, self.latent_dim).to(mean)
-        z = mean[:, None] + torch.exp(0.5 * log_variance)[:, None] * noise
-        repeated = images.repeat_interleave(samples, dim=0)
-        likelihood = self.log_likelihood_given(repeated, z.flatten(0, 1)).view(len(images), samples)
+        likelihood, _ = self.terms(images, draws, samples, mean, log_variance)
         return likelihood.mean(dim=1), gaussian_kl(mean, log_variance)
+
+    def terms(self, images: Tensor, draws: Draws, samples: int, *parameters: Tensor) -> tuple[Tensor, Tensor]:
+        """log p(x|z), (B, samples), and log q(z|x) - log p(z) of each latent, (B, samples, latent_dim), at draws of z, in nats."""
+        likelihoods, divergences = [], []
+        for noise in draws.normal(samples, self.latent_dim).to(images).unbind(dim=1):
+            z, log_posterior = self.transform(noise, *parameters)
+            likelihoods.append(self.log_likelihood_given(images, z))
+            divergences.append(log_posterior - standard_normal_log_density(z))
+        return torch.stack(likelihoods, dim=1), torch.stack(divergences, dim=1)
 
     def log_importance_weights(self, images: Tensor, draws: Draws, samples: int) -> Tensor:
         """log p(x, z) - log q(z|x) in nats for ``samples`` draws of z from q(z|x), (B, samples) (Burda 2015, section 3).
@@ -185,15 +200,8 @@ class VAE(GenerativeModel):
         A binary model binarises the pictures by chance, from the same ``draws``.
         """
         images = from_unit(self.seen(images, draws))
-        mean, log_variance = self.encode_parameters(images)
-        spread = torch.exp(0.5 * log_variance)
-        weights = []
-        for noise in draws.normal(samples, self.latent_dim).to(mean).unbind(dim=1):
-            z = mean + spread * noise
-            log_prior = -0.5 * (z.square() + math.log(2 * math.pi)).sum(dim=1)
-            log_posterior = -0.5 * (noise.square() + log_variance + math.log(2 * math.pi)).sum(dim=1)
-            weights.append(self.log_likelihood_given(images, z) + log_prior - log_posterior)
-        return torch.stack(weights, dim=1)
+        likelihood, divergence = self.terms(images, draws, samples, *self.encode_parameters(images))
+        return likelihood - divergence.sum(dim=2)
 
     def log_likelihood(self, images: Tensor, draws: Draws, samples: int = 500) -> Tensor:
         """log p(x) in nats, (B,), the logarithm of the mean importance weight: a lower bound that tightens with ``samples``."""
@@ -201,8 +209,8 @@ class VAE(GenerativeModel):
 
     def finish(self, images: Tensor) -> None:
         """Measure the mean KL of every latent on validation pictures."""
-        mean, log_variance = self.encode_parameters(from_unit(self.seen(images[:2000])))
-        self.latent_kl.copy_(gaussian_kl(mean, log_variance).mean(dim=0))
+        images = images[:2000]
+        self.latent_kl.copy_(self.evidence(images, Draws(0, len(images), device=self.device), samples=1)[1].mean(dim=0))
 
 
 class PointVAE(Model):
