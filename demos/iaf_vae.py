@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from demos._families import latents
+from demos._kit.alone import alone
 from demos._kit.pictures import heat
 from demos._kit.plan import Plan, View
 from demos._kit.shipped import picture_for
@@ -19,7 +20,7 @@ from gen_models import Draws, catalog, load, runtime
 from gen_models.layers import from_unit
 from gen_models.losses import standard_normal_log_density
 
-MODEL, TWIN = "iaf_vae", "vae"
+MODEL, TWIN = "iaf_vae", "_diagonal"
 DRAWS, GRID, TILES = 4000, 48, 8
 """Draws of q(z|x); cells of a side of their map; draws that are decoded."""
 IMPORTANCE = 200
@@ -80,16 +81,16 @@ def worth(weights: str, picture: PIL.Image.Image, seed: int) -> Rows:
     seen = model.seen(picture_for(weights, picture))
     many = from_unit(seen).expand(IMPORTANCE, -1, -1, -1)
     rows, tiles = [], []
-    twin = f"{TWIN}-{weights.partition('-')[2]}"
+    twin = weights + TWIN
     with runtime.forward_pass():
         for name, (z, log_posterior) in zip(named(len(found)), found, strict=True):
             z = z.to(seen)
             divergence = (log_posterior.to(seen) - standard_normal_log_density(z)).sum(dim=1)
             rows.append((name, model.log_likelihood_given(many, z) - divergence))
             tiles += model.decode(z[:TILES]).cpu()
-        if twin in catalog.trained(TWIN):
+        if twin in catalog.trained(MODEL):
             draws = Draws(seed, 1, device=runtime.device())
-            rows.append(("the VAE without a flow", load(twin).log_importance_weights(seen, draws, IMPORTANCE)[0]))
+            rows.append(("its twin without a flow", load(twin).log_importance_weights(seen, draws, IMPORTANCE)[0]))
     lines = "".join(
         f"<tr><td>{html.escape(name)}</td><td>{float(log.mean()):,.1f} nats</td>"
         f"<td>{float(torch.logsumexp(log, 0)) - math.log(len(log)):,.1f} nats</td></tr>".replace("-", "−")
@@ -103,8 +104,8 @@ def worth(weights: str, picture: PIL.Image.Image, seed: int) -> Rows:
 
 first, look, *rest = latents.views()
 PLAN = Plan(
-    MODEL, "mnist", explanation=EXPLANATION, fields=latents.fields(), actions=latents.actions(),
-    api=latents.api(MODEL, "an IAF-VAE"),
+    MODEL, "mnist", explanation=EXPLANATION, fields=latents.fields(), tour=latents.tour(), actions=latents.actions(),
+    api=latents.api(MODEL, "an IAF-VAE"), titles={"mnist" + TWIN: "Digits, no flow"},
     views=[
         first, look,
         View(SHAPE, shape, live=True, intro="Choose a picture under *Your picture*. Bright: where its posterior lies."),
@@ -113,3 +114,6 @@ PLAN = Plan(
     ],
 )  # fmt: skip
 room = PLAN.lay_out
+
+if __name__ == "__main__":
+    alone(PLAN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from demos._families import latents
+from demos._kit.alone import alone
 from demos._kit.plan import Plan
 
 MODEL = "vae"
@@ -16,7 +17,10 @@ $$\log p(x) \;\ge\; \mathbb{E}_{q(z|x)}\left[\log p(x|z)\right] - \mathrm{KL}\le
 """
 
 PLAN = Plan(
-    MODEL, "mnist", explanation=EXPLANATION, fields=latents.fields(), views=latents.views(), actions=latents.actions(),
-    api=latents.api(MODEL, "a VAE"),
+    MODEL, "mnist", explanation=EXPLANATION, fields=latents.fields(), tour=latents.tour(), views=latents.views(),
+    actions=latents.actions(), api=latents.api(MODEL, "a VAE"),
 )  # fmt: skip
 room = PLAN.lay_out
+
+if __name__ == "__main__":
+    alone(PLAN)

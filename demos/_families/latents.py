@@ -20,7 +20,7 @@ from demos._kit import charts
 from demos._kit.checks import integer, number
 from demos._kit.fields import Field, Picture, Seed, Slider, Sliders, Text
 from demos._kit.pictures import png_uri, strip_image, to_pil
-from demos._kit.plan import Action, Api, View
+from demos._kit.plan import Action, Api, Try, View
 from demos._kit.shipped import example_pictures, picture_for, sheet_tiles, tensors
 from demos._kit.shown import Film, Html, Rows, Single, Tiles
 from demos._widgets import script
@@ -339,6 +339,15 @@ def views() -> list[View]:
         View("Its ends", ends, live=True, within=WALK),
         View("What each latent carries", bars, "Weigh the latents"),
     ]  # fmt: skip
+
+
+def tour() -> list[Try]:
+    """What to try first."""
+    return [
+        Try("Pull the first slider from end to end.", "z"),
+        Try("Draw the map, and drag over it from digit to digit.", MAP),
+        Try("Break it: draw something that is no digit.", "picture"),
+    ]
 
 
 def actions() -> list[Action]:
