@@ -300,11 +300,6 @@ def only_toast(page: Page, sentence: str) -> None:
     assert "Traceback" not in body.inner_text() and str(ROOT) not in body.inner_text()
 
 
-def resample(page: Page) -> None:
-    page.get_by_label("Seed", exact=True).locator("visible=true").first.fill("5")
-    press(page, "Sample")
-
-
 def example(page: Page, number: int) -> None:
     if page.get_by_role("tab", name="Examples", exact=True).locator("visible=true").count():
         show_tab(page, "Examples")
@@ -312,7 +307,8 @@ def example(page: Page, number: int) -> None:
 
 
 ACTIONS = {
-    "dcgan": resample, "vae": lambda page: press(page, "New seed"), "pixelcnn": lambda page: press(page, "Complete"),
+    "dcgan": lambda page: press(page, "Sample"), "vae": lambda page: press(page, "New seed"),
+    "pixelcnn": lambda page: press(page, "Complete"),
     "pix2pix": lambda page: press(page, "New seed"), "cyclegan": lambda page: example(page, 1),
     "gmm": lambda page: press(page, "New seed"),
     "bayes_classifier": lambda page: press(page, "New seed"), "vi_gmm": lambda page: press(page, "New seed"),

@@ -26,8 +26,8 @@ from gradio.components.base import Component
 from gradio.context import LocalContext
 
 from demos._kit.checks import integer, one_of
-from demos._kit.events import BESIDE, HEAVY, QUICK, error_boundary
-from demos._kit.fields import BROUGHT, CONTROLS, MORE, NOWHERE, RESULT, Change, Choice, Field, Picture
+from demos._kit.events import BESIDE, HEAVY, QUICK, ROLL_JS, error_boundary
+from demos._kit.fields import BROUGHT, CONTROLS, MORE, NOWHERE, RESULT, Change, Choice, Field, Picture, Seed
 from demos._kit.inputs import sent_picture
 from demos._kit.layout import explanation, header, weights_choice
 from demos._kit.markup import note_html
@@ -454,7 +454,7 @@ class _Laying:
             actions = [action for action in self.plan.actions if action.on == name]
             if one.in_page:
                 self.parts[name][0].change(None, self.parts[name][0], None, js=one.in_page, api_visibility="private")
-            for change in one.changes(self.parts[name]):
+            for change in [*one.changes(self.parts[name]), *self.throws(name)]:
                 self.react(change, actions, {name} if one.redo else set(), name)
         for action in self.plan.actions:
             if isinstance(action.on, tuple):
@@ -468,6 +468,12 @@ class _Laying:
                 event(None, None, None, js=js, api_visibility="private")
         self.switch()
         self.restore()
+
+    def throws(self, name: str) -> list[Change]:
+        """The main button draws a new seed where the main view follows the present one by itself, and would only be made again."""
+        main = self.plan.main
+        draws = main.live and not main.streams and name in self.plan.reads(main.make) and isinstance(self.plan.fields[name], Seed)
+        return [Change(self.slots[main.title].press.click, js=ROLL_JS)] if draws and main.button else []
 
     def tries(self, on: str) -> list[Callable]:
         """The events by which a visitor changes a field or asks for a view."""
@@ -490,6 +496,8 @@ class _Laying:
         slots, names = self.slots[view.title], self.plan.reads(view.make)
         waiting = HEAVY if view.group == "models" else HEAVY | dict(concurrency_id=view.group, concurrency_limit=view.limit)
         asked = slots.press.click if slots.press else slots.tab.select if slots.tab and not (slots.seen or view.after) else None
+        if view is self.plan.main and any(map(self.throws, self.plan.fields)):
+            asked = None
         if view.streams:
             run = error_boundary(self.streamed(view, names))
             outputs = [*slots.of_result(), *([slots.scrub] if slots.scrub else [])]
