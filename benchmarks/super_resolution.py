@@ -28,7 +28,7 @@ from torch import Tensor
 
 from benchmarks._report import Bar, report
 from gen_models import catalog, load, runtime
-from gen_models.degradation import enlarge
+from gen_models.degradation import upscale
 from gen_models.layers import from_unit
 from gen_models.restoration._restorer import TiledRestorer
 
@@ -58,7 +58,7 @@ def plain(model: TiledRestorer) -> Callable[[Tensor], Tensor]:
 
     def run(images: Tensor) -> Tensor:
         with torch.no_grad():
-            return (enlarge(images, model.scale) + network(from_unit(images)) / 2).clamp(0, 1)
+            return (upscale(images, model.scale) + network(from_unit(images)) / 2).clamp(0, 1)
 
     return run
 
@@ -68,7 +68,7 @@ def ours(model: TiledRestorer) -> Callable[[Tensor], Tensor]:
 
     def run(images: Tensor) -> Tensor:
         with runtime.fast_pass():
-            return model.enlarge(images)
+            return model.upscale(images)
 
     return run
 
@@ -76,7 +76,7 @@ def ours(model: TiledRestorer) -> Callable[[Tensor], Tensor]:
 def picture(width: int, height: int) -> Tensor:
     """A small picture (1, 3, height, width) in [0, 1] with detail of all sizes."""
     torch.manual_seed(1)
-    layers = [enlarge(torch.rand(1, 3, -(-height // size), -(-width // size)), size)[..., :height, :width] for size in (1, 4, 16)]
+    layers = [upscale(torch.rand(1, 3, -(-height // size), -(-width // size)), size)[..., :height, :width] for size in (1, 4, 16)]
     return sum(layers) / len(layers)
 
 

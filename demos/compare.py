@@ -306,8 +306,8 @@ class Task:
             return (model.reconstruct(images) for images in [self.images(channels, size)])
         draws = Draws(self.seed, self.count, device=runtime.device())
         if self.what == SAMPLE:
-            return model.stages(draws)
-        return model.stages(draws, self.images(channels, size), torch.from_numpy(self.unknown(size)))
+            return model.sample_steps(draws)
+        return model.sample_steps(draws, self.images(channels, size), torch.from_numpy(self.unknown(size)))
 
     def words(self) -> str:
         """The task in a line, for the saved picture."""
@@ -395,7 +395,7 @@ def run(task: Task, entries: Sequence[Entry]) -> Iterator[bool]:
     Those of one pass come first. Together the models under way take no more memory than the catalog keeps models in, but for a
     single one.
     """
-    many = {entry.weights: "stages" in catalog.methods(entry.weights.partition("-")[0]) for entry in entries}
+    many = {entry.weights: "sample_steps" in catalog.methods(entry.weights.partition("-")[0]) for entry in entries}
     waiting = deque(sorted(entries, key=lambda entry: many[entry.weights]))
     active: list[tuple[Entry, Iterator[bool]]] = []
     while waiting or active:
@@ -420,13 +420,13 @@ def work(task: Task, entry: Entry) -> Iterator[bool]:
         yield True
         return
     entry.state, entry.seconds = "busy", 0.0
-    stages, slices = task.turns(model), 0
+    sample_steps, slices = task.turns(model), 0
     while entry.state == "busy":
         made = None
         with runtime.forward_pass():
             began = time.perf_counter()
             while (passed := time.perf_counter() - began) < SLICE or made is None:
-                made, before = next(stages, None), made
+                made, before = next(sample_steps, None), made
                 if made is None:
                     made, entry.state = before, "done"
                     break

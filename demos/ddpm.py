@@ -103,7 +103,7 @@ class Denoising(Steps):
         """The last frame that is no later than a step."""
         return max((index for index, done in enumerate(self.done) if done <= step), default=0)
 
-    def stages(self):
+    def frame_steps(self):
         return self.done
 
     def at(self, step):

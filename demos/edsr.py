@@ -19,7 +19,7 @@ from demos._kit.plan import Action, Api, Plan, Start, Try, View
 from demos._kit.shipped import shape_of, sheet_tiles
 from demos._kit.shown import Figures, Html
 from gen_models import catalog, load, runtime
-from gen_models.degradation import BICUBIC, Damage, enlarge
+from gen_models.degradation import BICUBIC, Damage, upscale
 from gen_models.faces import FEW, FEWEST, MANY, SEAM, Face, find, scale_for
 from gen_models.sheets import PARTNERS, SAMPLES
 
@@ -126,7 +126,7 @@ def enlarged_face() -> tuple[PIL.Image.Image, PIL.Image.Image]:
     square = portrait.crop((face.left, face.top, face.left + face.side, face.top + face.side))
     small = square.resize((32, 32), PIL.Image.Resampling.BICUBIC)
     with runtime.forward_pass():
-        large = mixed(f"{MODEL}-faces", 0.5).enlarge(as_tensor(small))[0].cpu()
+        large = mixed(f"{MODEL}-faces", 0.5).upscale(as_tensor(small))[0].cpu()
     return small, to_pil(large)
 
 
@@ -180,7 +180,7 @@ of_task = restorers.made_of(task_of)
 
 def bicubic_of(task: Task) -> PIL.Image.Image:
     """What all have to be better than."""
-    return as_picture(enlarge(as_tensor(task.small), task.scale))
+    return as_picture(upscale(as_tensor(task.small), task.scale))
 
 
 def marked(task: Task) -> list[Mark]:

@@ -192,7 +192,7 @@ class GenerativeModel(Model):
     classes: int | Sequence[int] = 0
     """Classes that the model knows, one number or one per task; 0 or empty: none."""
 
-    def stages(self, draws: Draws, images: Tensor | None = None, unknown: Tensor | None = None) -> Iterator[Tensor]:
+    def sample_steps(self, draws: Draws, images: Tensor | None = None, unknown: Tensor | None = None) -> Iterator[Tensor]:
         """The way to ``sample``, or with ``images`` to ``complete``: pictures again and again, the last ones finished.
 
         A model of many steps yields after each, so that somebody else may compute in between; all others do it at once.
@@ -225,7 +225,7 @@ class Translator(Model):
 class Restorer(Model):
     """A model that makes pictures larger by the factor ``scale``; it learns from large pictures, which it shrinks itself.
 
-    It offers ``shrink`` and ``enlarge`` (see ``verbs.py``), for pictures of any height and width.
+    It offers ``downscale`` and ``upscale`` (see ``verbs.py``), for pictures of any height and width.
     """
 
     sheet: ClassVar[str] = "rows of shrunk pictures, enlarged bicubically, enlarged by the model, and the true ones, in turns"
@@ -239,7 +239,7 @@ class Restorer(Model):
     @property
     def damage(self) -> object:
         """What the model was trained to undo besides shrinking; as text, a sentence for the card."""
-        raise NotImplementedError(f"{type(self).__name__} does not shrink")
+        raise NotImplementedError(f"{type(self).__name__} does not downscale")
 
     def examples(self, images: Tensor) -> Tensor:
         """A sheet to look at, eight to a row: true pictures, sides multiples of the scale, under what is made of them shrunk."""

@@ -11,12 +11,12 @@ from gen_models.base import Model
 from gen_models.data import SPLITS
 from gen_models.sets import Record, record
 from gen_models.sheets import SAMPLES
-from gen_models.verbs import Encodes, Enlarges, FindsFaces, Predicts, Samples, Segments, Translates
+from gen_models.verbs import Encodes, FindsFaces, Predicts, Samples, Segments, Translates, Upscales
 
 EVALUATION = "evaluation.json"
 WORTH = {"test": "", "validation": "; choices are made on it too, which flatters the numbers"}
 """Split -> what to know of numbers measured on it."""
-TASKS = {Translates: "image-to-image", Enlarges: "image-to-image", Segments: "image-segmentation"}
+TASKS = {Translates: "image-to-image", Upscales: "image-to-image", Segments: "image-segmentation"}
 """Verb -> what the Hub calls it."""
 SINGLE = {Translates: "translate", Segments: "segment", Predicts: "predict", Encodes: "encode", FindsFaces: "shows_face"}
 """Verb -> method, of models that make one thing of a picture."""
@@ -62,15 +62,15 @@ def card(name: str) -> str:
     data = record(config["data"])
     parts = [
         _front_matter(config, kind, data),
-        f"# {kind.title} on {data.card_title}" + (f", {config['arguments']['scale']} times" if issubclass(kind, Enlarges) else ""),
+        f"# {kind.title} on {data.card_title}" + (f", {config['arguments']['scale']} times" if issubclass(kind, Upscales) else ""),
         kind.summary,
         f"{kind.authors}, {kind.year}: {kind.paper}",
         _usage(name, config, kind),
     ]
     if issubclass(kind, Samples):
         parts.append(f"![64 samples]({SAMPLES})\n\nNot picked: rows 0 to 63 of seed 0.")
-    elif issubclass(kind, Translates | Enlarges) and (catalog.WEIGHTS / name / SAMPLES).is_file():
-        title = "Restorations" if issubclass(kind, Enlarges) else "Translations"
+    elif issubclass(kind, Translates | Upscales) and (catalog.WEIGHTS / name / SAMPLES).is_file():
+        title = "Restorations" if issubclass(kind, Upscales) else "Translations"
         parts.append(f"![{title}]({SAMPLES})\n\nNot picked: the first pictures held back from training; {kind.sheet}.")
     parts += [
         "## Measured", numbers_table(name), "## Training", _training(name, config, kind),
@@ -158,12 +158,12 @@ def _usage(name: str, config: dict[str, Any], kind: type[Model]) -> str:
             "from gen_models import Draws, load", f'model = load("{name}")',
             f"pictures = model.sample(Draws(seed=7, count=16))  # (16, {shape}), values in [0, 1]",
         ]  # fmt: skip
-    elif issubclass(kind, Enlarges):
+    elif issubclass(kind, Upscales):
         channels, scale = arguments["channels"], arguments["scale"]
         larger = f"(B, {channels}, {scale}H, {scale}W)"
         lines = [
             "from gen_models import load", f'model = load("{name}")',
-            f"result = model.enlarge(pictures)  # (B, {channels}, H, W) of any size in [0, 1] -> {larger}",
+            f"result = model.upscale(pictures)  # (B, {channels}, H, W) of any size in [0, 1] -> {larger}",
         ]  # fmt: skip
     else:
         method = next((method for verb, method in SINGLE.items() if issubclass(kind, verb)), "forward")

@@ -63,7 +63,7 @@ def bicubic(images: Tensor, height: int, width: int) -> Tensor:
     return resized.clamp_(0.0, 1.0)
 
 
-def enlarge(images: Tensor, scale: int) -> Tensor:
+def upscale(images: Tensor, scale: int) -> Tensor:
     """Pictures (B, C, H, W) in [0, 1] -> (B, C, sH, sW): what a restoration has to be better than."""
     height, width = images.shape[-2:]
     return bicubic(images, height * scale, width * scale)

@@ -120,7 +120,7 @@ def restore(model: Restorer, picture: Tensor, face: Face, scale: int) -> Tensor:
     ``scale`` times as large. A model with a larger scale is asked for more pixels, which are then reduced.
     """
     left, top, right, below = face.inside(picture.shape[-1], picture.shape[-2])
-    made = model.enlarge(picture[..., top:below, left:right])
+    made = model.upscale(picture[..., top:below, left:right])
     if model.scale != scale:
         made = bicubic(made, scale * (below - top), scale * (right - left))
     return made[0]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gen_models import runtime
 from gen_models.base import Draws, Model, Restorer, Translator
 from gen_models.data import DataError, DataSet, load_data
-from gen_models.verbs import Enlarges, Samples, Translates, TranslatesBack
+from gen_models.verbs import Samples, Translates, TranslatesBack, Upscales
 
 SAMPLES = "samples.png"
 """64 samples of seed 0; of other models, the first 16 pictures held back from training and what is made of them."""
@@ -36,7 +36,7 @@ def write(model: Model, data: str, folder: Path) -> None:
         with runtime.forward_pass():
             pictures = model.sample(Draws(0, 64, device=runtime.device()))
         save_grid(pictures, folder / SAMPLES)
-    elif isinstance(model, Enlarges):
+    elif isinstance(model, Upscales):
         save_restorations(model, data, folder)
     elif isinstance(model, Translates):
         save_examples(model, data, folder)
@@ -84,8 +84,8 @@ def save_restorations(model: Restorer, data: str, folder: Path) -> None:
     true = middle(held.unit(0, EXAMPLES), side)
     with runtime.forward_pass():
         save_grid(sheet(model, tested), folder / SAMPLES)
-        small = model.shrink(true, Draws(0, len(true)))
-        made = model.enlarge(small[:1]).cpu()
+        small = model.downscale(true, Draws(0, len(true)))
+        made = model.upscale(small[:1]).cpu()
     for file, pictures, exact in ((INPUTS, small, True), (PARTNERS, true, False), (RESULT, made, False)):
         _save_side_by_side((pictures * 255).round().to(torch.uint8), folder / file, exact)
 

@@ -29,10 +29,10 @@ class Samples(Protocol):
 
 
 @runtime_checkable
-class SamplesInStages(Protocol):
+class SamplesInSteps(Protocol):
     """Can be watched while it samples or completes."""
 
-    def stages(self, draws: Draws, images: Tensor | None = None, unknown: Tensor | None = None) -> Iterator[Tensor]:
+    def sample_steps(self, draws: Draws, images: Tensor | None = None, unknown: Tensor | None = None) -> Iterator[Tensor]:
         """The way to ``sample``, or with ``images`` to ``complete``: pictures again and again, the last ones finished."""
 
 
@@ -202,13 +202,13 @@ class TranslatesBack(Translates, Protocol):
 
 
 @runtime_checkable
-class Enlarges(Protocol):
+class Upscales(Protocol):
     """Makes pictures of any size larger by the whole number ``scale``."""
 
-    def shrink(self, images: Tensor, draws: Draws | None = None) -> Tensor:
+    def downscale(self, images: Tensor, draws: Draws | None = None) -> Tensor:
         """Pictures (B, C, sH, sW) -> (B, C, H, W), damaged as in training; one row of ``draws`` a picture."""
 
-    def enlarge(self, images: Tensor, ensemble: bool = False) -> Tensor:
+    def upscale(self, images: Tensor, ensemble: bool = False) -> Tensor:
         """Pictures (B, C, H, W) -> (B, C, sH, sW).
 
         ``ensemble``: the mean over the eight ways to turn and mirror a picture (Lim 2017, 1707.02921, section 3.4).

@@ -82,6 +82,6 @@ def test_verbs_that_a_model_lacks_say_so():
     class Bare(GenerativeModel):
         pass
 
-    for verb in (lambda m: next(m.stages(Draws(0, 1))), lambda m: m.optimizers(), lambda m: m.training_step(None)):
+    for verb in (lambda m: next(m.sample_steps(Draws(0, 1))), lambda m: m.optimizers(), lambda m: m.training_step(None)):
         with pytest.raises(NotImplementedError, match="Bare"):
             verb(Bare())

@@ -270,15 +270,15 @@ def test_holes():
 def recorded(monkeypatch, name: str, log: list) -> None:
     """Each stage of a model leaves its name in ``log``."""
     kind = type(load(name))
-    stages = kind.stages
+    sample_steps = kind.sample_steps
 
     def run(self, *values):
-        for made in stages(self, *values):
+        for made in sample_steps(self, *values):
             assert torch.is_inference_mode_enabled(), "a pass without the door"
             log.append(kind.__name__)
             yield made
 
-    monkeypatch.setattr(kind, "stages", run)
+    monkeypatch.setattr(kind, "sample_steps", run)
 
 
 def test_slow_models_take_turns_and_the_fast_ones_come_first(stocked, monkeypatch):

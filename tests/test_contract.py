@@ -164,7 +164,7 @@ def are_pictures(images: torch.Tensor, model: GenerativeModel, count: int) -> bo
 
 def test_which_verbs_a_model_has_is_known_without_importing_it(model_name):
     kind, found = catalog.model_class(model_name), catalog.methods(model_name)
-    for verb in ("sample", "reconstruct", "complete", "stages", "translate", "enlarge", "log_likelihood", "fit", "nonsense"):
+    for verb in ("sample", "reconstruct", "complete", "sample_steps", "translate", "upscale", "log_likelihood", "fit", "nonsense"):
         bases = [base for base in kind.__mro__ if base.__module__ != "gen_models.base"]
         assert (verb in found) == any(verb in vars(base) for base in bases), verb
 
@@ -198,13 +198,13 @@ def test_a_completion_keeps_what_is_known_and_the_seed_decides_the_rest(name):
 def test_the_stages_end_in_the_sample_and_in_the_completion(sampler):
     images, unknown = given_pictures(sampler, 1)
     with torch.no_grad():
-        *_, made = sampler.stages(Draws(7, 2))
+        *_, made = sampler.sample_steps(Draws(7, 2))
         assert torch.equal(made, sampler.sample(Draws(7, 2)))
         if "complete" not in catalog.methods(type(sampler).__module__.rpartition(".")[2]):
             with pytest.raises(NotImplementedError, match="does not complete"):
-                list(sampler.stages(Draws(7, 2), images, unknown))
+                list(sampler.sample_steps(Draws(7, 2), images, unknown))
             return
-        *_, made = sampler.stages(Draws(7, 2), images, unknown)
+        *_, made = sampler.sample_steps(Draws(7, 2), images, unknown)
         assert torch.equal(made, sampler.complete(Draws(7, 2), images, unknown))
 
 
@@ -256,16 +256,16 @@ def test_restorations_are_larger_pictures_and_each_is_of_its_own_input(restorer,
     channels = restorer.image_shape[0]
     inputs = torch.rand(3, channels, *sides, generator=generator)
     with torch.no_grad():
-        images = restorer.enlarge(inputs)
+        images = restorer.upscale(inputs)
         assert images.shape == (3, channels, *(side * restorer.scale for side in sides))
         assert images.dtype == torch.float32
         assert torch.isfinite(images).all()
         assert images.min() >= 0
         assert images.max() <= 1
         for row in (0, 2):
-            assert torch.allclose(restorer.enlarge(inputs[row : row + 1])[0], images[row], atol=1e-5)
+            assert torch.allclose(restorer.upscale(inputs[row : row + 1])[0], images[row], atol=1e-5)
         torch.manual_seed(99)  # the global generator has no say
-        assert torch.equal(restorer.enlarge(inputs), images)
+        assert torch.equal(restorer.upscale(inputs), images)
         *_, (last, done, total) = restorer.trajectory(inputs)
         assert done == total and torch.equal(last, images)
 
@@ -273,8 +273,8 @@ def test_restorations_are_larger_pictures_and_each_is_of_its_own_input(restorer,
 def test_what_is_shrunk_has_the_size_that_is_enlarged_back(restorer):
     true = torch.rand(11, *restorer.training_shape)
     with torch.no_grad():
-        small = restorer.shrink(true, Draws(0, 11))
-        assert restorer.enlarge(small).shape == true.shape
+        small = restorer.downscale(true, Draws(0, 11))
+        assert restorer.upscale(small).shape == true.shape
         sheet = restorer.examples(true)
     assert len(sheet) == 2 * 4 * 8
     assert torch.equal(sheet[24:32], true[:8])

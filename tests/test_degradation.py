@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gen_models.base import Draws
-from gen_models.degradation import BICUBIC, REALISTIC, Damage, _blurred, bicubic, degrade, enlarge
+from gen_models.degradation import BICUBIC, REALISTIC, Damage, _blurred, bicubic, degrade, upscale
 
 
 def cubic(x: torch.Tensor) -> torch.Tensor:
@@ -40,7 +40,7 @@ def test_shrinking_alone_is_rounded_to_bytes_and_needs_no_draws():
     assert torch.equal((small * 255).round() / 255, small)
     assert (small - bicubic(images, 8, 12)).abs().max() <= 0.5 / 255 + 1e-6
     assert torch.equal(degrade(images, 4, BICUBIC, Draws(3, 2)), small)
-    assert enlarge(small, 4).shape == images.shape
+    assert upscale(small, 4).shape == images.shape
 
 
 def test_a_row_of_draws_decides_a_picture_whatever_stands_beside_it():

@@ -46,7 +46,7 @@ def exact(weights: str, picture: PIL.Image.Image, share: float = 0.0, **more) ->
     """What the model itself makes of a picture, mixed with a share of SRGAN's."""
     model = load(weights).towards(load(weights.replace("edsr", "srgan")), share) if share else load(weights)
     with torch.no_grad():
-        return to_pil(model.enlarge(as_tensor(picture), **more)[0])
+        return to_pil(model.upscale(as_tensor(picture), **more)[0])
 
 
 @pytest.mark.parametrize("size, ensemble", [((60, 3), False), ((2, 2), True), ((33, 47), True)], ids=str)

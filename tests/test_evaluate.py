@@ -90,7 +90,7 @@ def test_restorers_are_measured_and_checked(restorers, shelf, capsys):
         assert publish.main([name]) == 0
         text = (shelf / name / "README.md").read_text(encoding="utf-8")
         assert cards.shown(stored["measures"][0]["value"], stored["measures"][0]["error"]) in text
-        assert "model.enlarge(pictures)" in text and "| Trained to undo | shrunk |" in text
+        assert "model.upscale(pictures)" in text and "| Trained to undo | shrunk |" in text
     endings = {"psnr-y": 3, "ssim-y": 3, "psnr-rgb": 2, "ssim-rgb": 2, "gain": 1}
 
     def fidelity(title: str) -> set[str]:

@@ -13,7 +13,7 @@ from conftest import smooth
 from torch.nn.functional import avg_pool2d
 
 from gen_models import faces, load
-from gen_models.degradation import enlarge
+from gen_models.degradation import upscale
 from gen_models.evaluation.finder import Finder
 from gen_models.faces import Face, find, joined, paste, restore, scale_for, seam
 from gen_models.restoration.edsr import EDSR
@@ -168,8 +168,8 @@ def test_which_model_restores_a_face(side, scale):
 )
 def test_a_model_that_finds_nothing_changes_nothing(own, face, inside):
     picture = torch.rand(1, 3, 30, 40)
-    picture = (enlarge(picture[..., ::5, ::5], 5) * 255).round() / 255  # smooth, in 8 bits
-    whole = (enlarge(picture, 4)[0] * 255).round().byte().permute(1, 2, 0).numpy()
+    picture = (upscale(picture[..., ::5, ::5], 5) * 255).round() / 255  # smooth, in 8 bits
+    whole = (upscale(picture, 4)[0] * 255).round().byte().permute(1, 2, 0).numpy()
     before = whole.copy()
     left, top, right, below = inside
     assert face.inside(40, 30) == inside

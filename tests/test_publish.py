@@ -102,11 +102,11 @@ def test_a_restorer_has_examples_where_its_data_is_at_hand(shelf, tmp_path, data
     held = load_data("photos", "validation", 32)
     count = min(sheets.EXAMPLES, len(held))
     loaded = catalog.load("edsr-photos")
-    small = (loaded.shrink(held.unit(0, count)) * 255).round().to(torch.uint8)
+    small = (loaded.downscale(held.unit(0, count)) * 255).round().to(torch.uint8)
     assert np.array_equal(pixels(folder / sheets.INPUTS), torch.cat(list(small), dim=2).permute(1, 2, 0).numpy())
     true = torch.cat(list(held.images[:count]), dim=2).permute(1, 2, 0).numpy()
     assert np.abs(pixels(folder / sheets.PARTNERS).astype(int) - true).mean() < 12
-    made = loaded.enlarge(small[:1].float() / 255)[0].permute(1, 2, 0).numpy() * 255
+    made = loaded.upscale(small[:1].float() / 255)[0].permute(1, 2, 0).numpy() * 255
     assert np.abs(pixels(folder / sheets.RESULT) - made).mean() < 12
     tested = load_data("photos", "test", 32)
     shown = pixels(folder / sheets.SAMPLES)

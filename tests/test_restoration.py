@@ -11,7 +11,7 @@ from torch import nn
 
 from gen_models import catalog, train
 from gen_models.base import Draws, Recipe
-from gen_models.degradation import BICUBIC, REALISTIC, enlarge
+from gen_models.degradation import BICUBIC, REALISTIC, upscale
 from gen_models.layers import from_unit
 from gen_models.restoration import _restorer, _tiles
 from gen_models.restoration._network import Network
@@ -71,7 +71,7 @@ def test_other_scales_are_refused(scale):
 def test_a_network_that_finds_nothing_gives_the_bicubic_enlargement(model):
     model.network.tail[-1].weight.zero_(), model.network.tail[-1].bias.zero_()
     images = torch.rand(2, 3, 9, 7)
-    assert torch.equal(model.enlarge(images), enlarge(images, 4))
+    assert torch.equal(model.upscale(images), upscale(images, 4))
 
 
 # ---- any size, tile by tile -------------------------------------------------------------------------------------------
@@ -83,14 +83,14 @@ def test_tiles_are_the_whole_picture(shape, scale):
     torch.manual_seed(0)
     model = EDSR(size=32, crop=32, width=8, blocks=1, scale=scale).eval().requires_grad_(False)
     images = torch.rand(2, 3, *shape)
-    whole = (enlarge(images, scale) + model.network(from_unit(images)) / 2).clamp(0, 1)
+    whole = (upscale(images, scale) + model.network(from_unit(images)) / 2).clamp(0, 1)
     *_, (tiled, done, total) = model.trajectory(images, side=16 * scale)
     assert done == total
     assert total >= -(-shape[0] // 16) * -(-shape[1] // 16)
     assert tiled.shape == (2, 3, scale * shape[0], scale * shape[1])
     assert (tiled - whole).abs().max() < 1e-5
-    assert (model.enlarge(images) - whole).abs().max() < 1e-5
-    assert (whole - enlarge(images, scale)).abs().max() > 1e-3
+    assert (model.upscale(images) - whole).abs().max() < 1e-5
+    assert (whole - upscale(images, scale)).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 5, 7), (3, 3, 64, 64), (2, 3, 65, 200), (40, 3, 16, 16)])
@@ -108,7 +108,7 @@ def test_every_pixel_is_made_once(shape):
 
 def test_tiles_come_one_by_one_over_the_bicubic_picture(model):
     images = torch.rand(1, 3, 40, 24)
-    start, final = enlarge(images, 4), model.enlarge(images)
+    start, final = upscale(images, 4), model.upscale(images)
     for made, done, total in model.trajectory(images, side=32):
         assert total == 5 * 3
         ready = torch.isclose(made, final, atol=1e-5).all(dim=1)
@@ -123,13 +123,13 @@ def test_tiles_come_one_by_one_over_the_bicubic_picture(model):
 def test_the_callers_picture_stays_as_it_was(model):
     images = torch.rand(2, 3, 8, 8)
     before = images.clone()
-    model.enlarge(images)
+    model.upscale(images)
     assert torch.equal(images, before)
 
 
 def test_what_cannot_be_enlarged_is_one_sentence(model, monkeypatch):
     with pytest.raises(ValueError, match="pictures need 3 channels, not 1"):
-        model.enlarge(torch.rand(1, 1, 8, 8))
+        model.upscale(torch.rand(1, 1, 8, 8))
     monkeypatch.setattr(_restorer, "MAX_PIXELS", 2 * 10**6)
     with pytest.raises(ValueError, match="1 pictures of 500 x 400 pixels become more than 2 million"):
         next(model.trajectory(torch.rand(1, 3, 400, 500)))
@@ -145,13 +145,13 @@ def test_the_ensemble_is_the_mean_over_the_eight_ways_to_turn_a_square(model):
         for dims in ((), (-1,), (-2,), (-1, -2)):
             made = model.network(from_unit(turned.flip(dims))).flip(dims)
             results.append(made if turned is images else made.transpose(-1, -2))
-    wanted = (enlarge(images, 4) + torch.stack(results).mean(0) / 2).clamp(0, 1)
-    found = model.enlarge(images, ensemble=True)
+    wanted = (upscale(images, 4) + torch.stack(results).mean(0) / 2).clamp(0, 1)
+    found = model.upscale(images, ensemble=True)
     assert torch.allclose(found, wanted, atol=1e-5)
-    assert (found - model.enlarge(images)).abs().max() > 1e-4
+    assert (found - model.upscale(images)).abs().max() > 1e-4
     steps = [(done, total) for _, done, total in model.trajectory(images, ensemble=True)]
     assert steps == [(number, 8) for number in range(1, 9)]
-    turned = model.enlarge(images.rot90(1, (-2, -1)), ensemble=True)  # turned in, turned out
+    turned = model.upscale(images.rot90(1, (-2, -1)), ensemble=True)  # turned in, turned out
     assert torch.allclose(turned, found.rot90(1, (-2, -1)), atol=1e-5)
 
 
@@ -160,7 +160,7 @@ def test_mixed_weights_lie_between(model):
     other = EDSR(size=32, crop=16, width=8, blocks=2).requires_grad_(False)
     images = torch.rand(1, 3, 8, 8)
     for fraction, whose in ((0.0, model), (1.0, other)):
-        assert torch.allclose(model.towards(other, fraction).enlarge(images), whose.enlarge(images), atol=1e-6)
+        assert torch.allclose(model.towards(other, fraction).upscale(images), whose.upscale(images), atol=1e-6)
     half = model.towards(other, 0.25)
     for key, value in half.network.state_dict().items():
         wanted = 0.75 * model.network.state_dict()[key] + 0.25 * other.network.state_dict()[key]
@@ -182,9 +182,9 @@ def test_the_model_says_what_it_undoes():
     real = EDSR(size=32, crop=16, width=8, blocks=1, realistic=True)
     assert real.damage == REALISTIC
     images = torch.rand(2, 3, 16, 16)
-    assert real.shrink(images, Draws(0, 2)).shape == (2, 3, 4, 4)
+    assert real.downscale(images, Draws(0, 2)).shape == (2, 3, 4, 4)
     with pytest.raises(ValueError, match="draws"):
-        real.shrink(images)
+        real.downscale(images)
 
 
 @pytest.mark.parametrize("realistic", [False, True])
@@ -201,7 +201,7 @@ def test_a_training_batch_is_shrunk_within_the_step(realistic):
         ((_, other),) = model.training_step((real, None))
         assert not torch.equal(terms["l1"], other["l1"])
     else:
-        made = model.enlarge(model.shrink(real * 0.5 + 0.5)) * 2 - 1
+        made = model.upscale(model.downscale(real * 0.5 + 0.5)) * 2 - 1
         assert float(terms["l1"].detach()) == pytest.approx(float((made - real).abs().mean()), rel=1e-3)
 
 
@@ -354,4 +354,4 @@ def test_photos_and_a_users_own_folder_train(small, data_folder, own_folder, tmp
         config = json.loads((tmp_path / out / "weights" / "config.json").read_text(encoding="utf-8"))
         assert config["data"] == data
         with torch.no_grad():
-            assert catalog.read(tmp_path / out / "weights").enlarge(torch.rand(1, 3, 9, 11)).shape == (1, 3, 36, 44)
+            assert catalog.read(tmp_path / out / "weights").upscale(torch.rand(1, 3, 9, 11)).shape == (1, 3, 36, 44)

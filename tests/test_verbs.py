@@ -62,7 +62,7 @@ def test_every_verb_is_documented_and_some_model_offers_it():
 
 
 def test_a_model_offers_what_its_file_says(model_name):
-    kind, written = catalog.model_class(model_name), catalog.methods(model_name) | {"stages"}
+    kind, written = catalog.model_class(model_name), catalog.methods(model_name) | {"sample_steps"}
     for verb in VERBS:
         needed = {name for base in verb.__mro__ if base in VERBS for name, value in vars(base).items()
                   if inspect.isfunction(value) and not name.startswith("_")}  # fmt: skip
@@ -90,7 +90,7 @@ Call = Callable[[Model, Draws, Tensor], Tensor]
 
 CALLS: dict[type, Call] = {
     verbs.Samples: lambda model, draws, _: model.sample(draws),
-    verbs.SamplesInStages: lambda model, draws, _: last_of(model.stages(draws)),
+    verbs.SamplesInSteps: lambda model, draws, _: last_of(model.sample_steps(draws)),
     verbs.Denoises: lambda model, draws, images: model.sample(draws, steps=3, eta=1.0) + model.noisy(images, draws, 0.5),
     verbs.Encodes: lambda model, _, images: model.encode(images),
     verbs.Decodes: lambda model, draws, _: model.decode(draws.normal(model.latent_dim)),
@@ -107,7 +107,7 @@ CALLS: dict[type, Call] = {
     verbs.HasProbabilities: lambda model, _, images: model.probabilities(images),
     verbs.Translates: lambda model, _, images: model.translate(images),
     verbs.TranslatesBack: lambda model, _, images: torch.cat(model.cycle(images, backwards=True), dim=1),
-    verbs.Enlarges: lambda model, draws, images: model.enlarge(model.shrink(images, draws)),
+    verbs.Upscales: lambda model, draws, images: model.upscale(model.downscale(images, draws)),
     verbs.HasFeatures: lambda model, _, images: torch.cat(model.logits(model.features(images)), dim=1),
     verbs.Segments: lambda model, _, images: torch.stack([model.labels(images), model.segment(images)], dim=1),
     verbs.FindsFaces: lambda model, _, images: model.shows_face(images),

@@ -81,7 +81,7 @@ def test_restorers_make_what_their_cards_room_shows():
             first = np.asarray(small.convert("RGB"))[:, : small.height]
             wanted = np.asarray(stored.convert("RGB"), np.int16)
         with torch.inference_mode():
-            made = levels(model.enlarge(torch.tensor(first).permute(2, 0, 1)[None].float() / 255))[0]
+            made = levels(model.upscale(torch.tensor(first).permute(2, 0, 1)[None].float() / 255))[0]
         assert made.shape == wanted.shape
         assert np.abs(made - wanted).mean() < 3, name  # WebP loses a little
         assert made.std() > 10

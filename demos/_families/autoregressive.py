@@ -99,7 +99,7 @@ class Growth(Steps):
     def nbytes(self) -> int:
         return self.pictures.nbytes + self.unknown.nbytes
 
-    def stages(self):
+    def frame_steps(self):
         return [int(step) for step in np.linspace(0, self.step, min(self.step, 48) + 1).round()]
 
     def after(self, step: int) -> list[PIL.Image.Image]:

@@ -73,7 +73,7 @@ class Steps(Shown):
         """Its HTML after a step."""
         raise NotImplementedError
 
-    def stages(self) -> Sequence[int]:
+    def frame_steps(self) -> Sequence[int]:
         """The steps that are frames of the animation."""
         return range(self.step + 1)
 
@@ -85,7 +85,7 @@ class Steps(Shown):
 
     def film(self) -> list[PIL.Image.Image]:
         """The frames of an animation to save; the last one stays for a while."""
-        frames = [self.sheet(step, 4) for step in self.stages()]
+        frames = [self.sheet(step, 4) for step in self.frame_steps()]
         return frames + frames[-1:] * 12
 
 

@@ -172,7 +172,7 @@ def main_verb(model: Model) -> tuple[Callable[[], Any], str]:
     channels, height, width = model.image_shape
     if isinstance(model, Restorer):
         small = torch.full((1, channels, 64, 64), 0.5)
-        return lambda: model.enlarge(small), f"64 × 64 pixels made {model.scale} times as large"
+        return lambda: model.upscale(small), f"64 × 64 pixels made {model.scale} times as large"
     if isinstance(model, Translator):
         picture = torch.full((1, channels, height, width), 0.5)
         return lambda: model.translate(picture), f"a picture of {width} × {height}"

@@ -168,7 +168,7 @@ class Autoregressive(GenerativeModel):
         """Write the unknown pixels, guided by the known ones before them in reading order; see :meth:`trajectory`."""
         return deque(self.trajectory(draws, images, unknown), maxlen=1).pop()
 
-    def stages(self, draws: Draws, images: Tensor | None = None, unknown: Tensor | None = None) -> Iterator[Tensor]:
+    def sample_steps(self, draws: Draws, images: Tensor | None = None, unknown: Tensor | None = None) -> Iterator[Tensor]:
         return self.trajectory(draws, images, unknown)
 
     def trajectory(

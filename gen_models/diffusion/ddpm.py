@@ -356,9 +356,9 @@ class DDPM(GenerativeModel):
 
     def complete(self, draws: Draws, images: Tensor, unknown: Tensor) -> Tensor:
         """Paint what is unknown; no class is told, since the picture says what it is. See :meth:`trajectory`."""
-        return deque(self.stages(draws, images, unknown), maxlen=1).pop()
+        return deque(self.sample_steps(draws, images, unknown), maxlen=1).pop()
 
-    def stages(self, draws: Draws, images: Tensor | None = None, unknown: Tensor | None = None) -> Iterator[Tensor]:
+    def sample_steps(self, draws: Draws, images: Tensor | None = None, unknown: Tensor | None = None) -> Iterator[Tensor]:
         guidance = 1.0 if images is None else 0.0
         return (state.noisy for state in self.trajectory(draws, guidance=guidance, images=images, unknown=unknown))
 

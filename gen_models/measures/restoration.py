@@ -16,7 +16,7 @@ from torch import Tensor
 from gen_models import catalog, runtime
 from gen_models.base import Draws, Restorer
 from gen_models.data import benchmarks
-from gen_models.degradation import enlarge
+from gen_models.degradation import upscale
 from gen_models.measures import distances
 from gen_models.measures._judge import Judge, details_of, features_of
 from gen_models.measures._measure import FOREIGN_FEATURES, UNREPORTED, Effort, Measure, binomial, mean
@@ -70,8 +70,8 @@ class Restorations:
             true = [_cut(picture, model.scale) for picture in pictures]
             for row, picture in enumerate(progress(true, f"{subject.name} {title or subject.split}")):
                 small = _shrunk(model, picture, row)
-                ways = {"": model.enlarge, "-ensemble": partial(model.enlarge, ensemble=True)}
-                ways |= {"-bicubic": partial(enlarge, scale=model.scale)} | ({"-start": earlier.enlarge} if earlier else {})
+                ways = {"": model.upscale, "-ensemble": partial(model.upscale, ensemble=True)}
+                ways |= {"-bicubic": partial(upscale, scale=model.scale)} | ({"-start": earlier.upscale} if earlier else {})
                 for ending, way in ways.items():
                     results[ending].append(_as(picture, made_from(way, small[None])[0]))
             fidelity[title] = {
@@ -221,7 +221,7 @@ def _cut(picture: Tensor, scale: int) -> Tensor:
 def _shrunk(model: Restorer, picture: Tensor, row: int) -> Tensor:
     """A byte picture (C, H, W) as the model was trained on; row ``row`` of seed 0 decides what is by chance."""
     picture = picture.expand(model.image_shape[0], -1, -1)
-    small = model.shrink(picture[None].float() / 255, Draws(0, 1, first=row))
+    small = model.downscale(picture[None].float() / 255, Draws(0, 1, first=row))
     return (small[0] * 255).round().to(torch.uint8)
 
 

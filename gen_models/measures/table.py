@@ -25,7 +25,7 @@ def for_each(function: Callable[[Subject, Effort], list[Measure]]) -> Callable[[
 
 MEASURES: tuple[tuple[type, Callable[[Subject, Sequence[Effort]], list[list[Measure]]]], ...] = (
     (verbs.Translates, translation.measures),
-    (verbs.Enlarges, restoration.measures),
+    (verbs.Upscales, restoration.measures),
     (verbs.Samples, samples.measures),
     (verbs.Samples, parzen.measures),
     (verbs.HasLikelihood, for_each(likelihood.measures)),
@@ -61,7 +61,7 @@ def measure(subject: Subject, efforts: Sequence[Effort]) -> list[list[Measure]]:
             for numbers, found in zip(lists, numbers_of(subject, efforts), strict=True):
                 numbers += found
     # two restorers may have learnt from the same pictures, shrunk in different ways
-    label = subject.name.partition("-")[2] if isinstance(subject.model, verbs.Enlarges) else held.name
+    label = subject.name.partition("-")[2] if isinstance(subject.model, verbs.Upscales) else held.name
     return [[with_paper(number, subject.model.reported, label) for number in numbers] for numbers in lists]
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gen_models.base import Draws, Restorer, rows_of_eight
-from gen_models.degradation import BICUBIC, REALISTIC, Damage, degrade, enlarge
+from gen_models.degradation import BICUBIC, REALISTIC, Damage, degrade, upscale
 from gen_models.layers import between, from_unit
 from gen_models.restoration._network import Network
 from gen_models.restoration._tiles import SIDE, WAYS, residual, tiles
@@ -36,7 +36,7 @@ class TiledRestorer(Restorer):
         """What the model was trained to undo besides shrinking."""
         return REALISTIC if self.config["realistic"] else BICUBIC
 
-    def shrink(self, images: Tensor, draws: Draws | None = None) -> Tensor:
+    def downscale(self, images: Tensor, draws: Draws | None = None) -> Tensor:
         """Pictures (B, C, sH, sW) in [0, 1] -> (B, C, H, W), 8 bits deep, as :func:`gen_models.degradation.degrade`."""
         return degrade(images, self.scale, self.damage, draws)
 
@@ -45,11 +45,11 @@ class TiledRestorer(Restorer):
         with torch.no_grad():
             # the trainer's random numbers are a function of (seed, step), so these are
             draws = None if self.damage == BICUBIC else Draws(int(torch.randint(2**62, ())), len(real), device=real.device)
-            small = self.shrink(real * 0.5 + 0.5, draws)
-            start = from_unit(enlarge(small, self.scale))
+            small = self.downscale(real * 0.5 + 0.5, draws)
+            start = from_unit(upscale(small, self.scale))
         return start + self.network(from_unit(small)).float()
 
-    def enlarge(self, images: Tensor, ensemble: bool = False) -> Tensor:
+    def upscale(self, images: Tensor, ensemble: bool = False) -> Tensor:
         """Pictures (B, C, H, W) in [0, 1] -> (B, C, sH, sW), clipped to [0, 1]; large ones in tiles, with the same result.
 
         ``ensemble``: the mean over the eight ways to turn and mirror a picture (Lim 2017, section 3.4), eight times the work.
@@ -75,7 +75,7 @@ class TiledRestorer(Restorer):
                 f"{count} pictures of {width} x {height} pixels become more than {MAX_PIXELS // 10**6} million; reduce them first"
             )
         images = images.to(self.device, torch.float32)
-        made = enlarge(images, self.scale)
+        made = upscale(images, self.scale)
         parts = tiles(images.shape, max(1, side // self.scale), self.network.reach)
         ways = len(WAYS) if ensemble else 1
         done = 0
@@ -103,6 +103,6 @@ class TiledRestorer(Restorer):
 
     def examples(self, images: Tensor) -> Tensor:
         """A sheet, eight to a row: pictures shrunk (crisp pixels), enlarged bicubically and by the model, and the true ones."""
-        small = self.shrink(images, Draws(0, len(images)))
+        small = self.downscale(images, Draws(0, len(images)))
         crisp = small.repeat_interleave(self.scale, dim=-1).repeat_interleave(self.scale, dim=-2)
-        return rows_of_eight(crisp, enlarge(small, self.scale), self.enlarge(small), images)
+        return rows_of_eight(crisp, upscale(small, self.scale), self.upscale(small), images)
