@@ -106,6 +106,7 @@ def losses(named: Mapping[str, Sequence[tuple[int, float]]], steps: int, bins: i
         filled = np.flatnonzero(counts)
         curves.append((filled, np.bincount(slots, values[:, 1], minlength=bins)[filled] / counts[filled]))
     low, high = np.quantile(np.concatenate([means for _, means in curves]), (0.01, 0.99)).tolist()
+    digits = 2 if max(-low, high) < 20 else 0
     drawn, latest = [], []
     for place, (name, (filled, means)) in enumerate(zip(named, curves, strict=True)):
         across = left + (right - left) * (filled + 0.5) / bins
@@ -113,9 +114,9 @@ def losses(named: Mapping[str, Sequence[tuple[int, float]]], steps: int, bins: i
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, heights, strict=True))
         drawn.append(f'<polyline class="set{place}" points="{line}"/>')
         words = f"{escape(name)} " if len(named) > 1 else ""
-        latest.append(f'<tspan class="set{place}">{words}{signed(means[-1], 2)}</tspan>')
+        latest.append(f'<tspan class="set{place}">{words}{signed(means[-1], digits)}</tspan>')
     return _over_time(
-        f"Loss: {' · '.join(latest)}", f"losses over {steps} steps", "".join(drawn), (signed(high, 2), signed(low, 2)),
+        f"Loss: {' · '.join(latest)}", f"losses over {steps} steps", "".join(drawn), (signed(high, digits), signed(low, digits)),
         f"step {steps:,}", "curve losses",
     )  # fmt: skip
 

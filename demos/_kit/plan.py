@@ -282,7 +282,6 @@ class _Laying:
         self.plan, self.parts, self.slots = plan, {}, {}
         self.shown_when: dict[str, list[tuple[gr.Column | gr.Button, Sequence[str]]]] = {}
         """Field -> what is shown only while it has one of some values."""
-        self.pressed: list[tuple[gr.Button, Action]] = []
         kinds = plan.kinds
         header(*kinds)
         with gr.Row(elem_classes=["room"]):
@@ -293,9 +292,7 @@ class _Laying:
                 if plan.heading:
                     weights.unrender()
                 self.place(CONTROLS)
-                if any(action.place == CONTROLS for action in plan.actions):
-                    with gr.Row(elem_classes=["steps"]):
-                        self.press_for(CONTROLS)
+                done_beside = gr.Row(elem_classes=["keep"]) if any(one.place == CONTROLS for one in plan.actions) else nullcontext()
                 beside = [view for view in plan.views if view.within == CONTROLS]
                 for view in beside:
                     self.show(view)
@@ -341,6 +338,8 @@ class _Laying:
         for view in plan.views:
             with rows[view.title]:
                 self.buttons(view)
+        with done_beside:
+            self.press_for(CONTROLS)
         explanation(kinds, plan.explanation)
         self.wire()
         for verb in plan.api:
@@ -398,7 +397,7 @@ class _Laying:
                 continue
             look = "primary" if action.primary else "secondary"
             button = gr.Button(action.button, size="sm", variant=look, elem_classes=["quiet"])
-            self.pressed.append((button, action))
+            self.react(Change(button.click), [action], set())
             if action.when:
                 ruler, values = action.when
                 button.visible = self.plan.fields[ruler].start(self.at_first) in values
@@ -444,7 +443,7 @@ class _Laying:
         return found
 
     def wire(self) -> None:
-        """All events but those of buttons that begin, stop and save."""
+        """All events but those of buttons that set fields."""
         for view in self.plan.views:
             self.begin(view)
             if view.after:
@@ -455,8 +454,6 @@ class _Laying:
                 self.parts[name][0].change(None, self.parts[name][0], None, js=one.in_page, api_visibility="private")
             for change in one.changes(self.parts[name]):
                 self.react(change, actions, {name} if one.redo else set(), name)
-        for button, action in self.pressed:
-            self.react(Change(button.click), [action], set())
         for action in self.plan.actions:
             if isinstance(action.on, tuple):
                 title, event = action.on
