@@ -214,6 +214,19 @@ def test_an_action_sets_its_field_and_the_views_follow():
     assert number == 5 and "10 of 0" in shown
 
 
+def test_an_action_on_one_field_gives_its_value_and_not_a_list():
+    def turn(number: int) -> dict[str, str]:
+        """Another way."""
+        return {"way": f"way {number}"}
+
+    fields = dict(number=Slider("Number", 2, low=0, high=9, step=1), way=Choice("Way", "way 2", options=("way 2", "way 3")))
+    look = View("", lambda number: Tiles([]), "Look")
+    laid, page = events(toy(fields=fields, views=[look], actions=[Action(turn, ["way"], button="Turn")], api=[]))
+    (event,) = handlers(page, "click", "turn")
+    assert event.outputs == [laid.controls["way"]]
+    assert event.fn(NO_EVENT, *({laid.controls["number"]: 3}.get(part, "dcgan-fashion") for part in event.inputs)) == "way 3"
+
+
 def test_a_stream_carries_its_run_and_ends_when_it_is_cancelled():
     _, page = events(toy())
     (event,) = handlers(page, "submit", "count")
@@ -387,7 +400,7 @@ def test_an_action_begins_the_main_view_and_stands_where_it_says_while_it_applie
     (choose,) = handlers(page, "change", "count")
     (button,) = choose.outputs
     assert button.value == "Next odd" and button.visible
-    assert [choose.fn(value)[0].visible for value in ("up", "down")] == [True, False]
+    assert [choose.fn(value).visible for value in ("up", "down")] == [True, False]
 
 
 def test_a_number_is_taken_at_enter_and_when_its_field_is_left():
@@ -422,7 +435,7 @@ def test_a_field_is_shown_while_another_one_says_so():
     fields = dict(way=Choice("Way", "short", options=("short", "long")), extra=Slider("Extra", when=("way", ("long",))))
     _, page = events(toy(fields=fields, views=[View("", lambda extra: None, "Go")], actions=[], api=[]))
     (event,) = handlers(page, "change", "<lambda>")
-    assert [event.fn(value)[0].visible for value in ("short", "long", "?")] == [False, True, False]
+    assert [event.fn(value).visible for value in ("short", "long", "?")] == [False, True, False]
     (column,) = event.outputs
     assert not column.visible
 

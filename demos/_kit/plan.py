@@ -466,8 +466,8 @@ class _Laying:
     def choose(self, ruler: str, parts: Sequence[tuple[gr.Column | gr.Button, Sequence[str]]]) -> None:
         """Show those fields and buttons that go with the value of another field."""
 
-        def shown(value: Any) -> list[Any]:
-            return [type(part)(visible=value in values) for part, values in parts]
+        def shown(value: Any) -> Any:
+            return answered([type(part)(visible=value in values) for part, values in parts])
 
         choice = self.parts[ruler][0]
         choice.change(error_boundary(named(shown, self.plan.main.make)), choice, [part for part, _ in parts], **QUICK)
@@ -489,8 +489,8 @@ class _Laying:
             if view.sets:
                 # with what the browser shows, and not with what it is sent: a late frame sets nothing
                 parts = [self.parts[name][0] for name in view.sets]
-                js = f"() => window.galleryFields.get({json.dumps(slots.shown.elem_id)})"
-                slots.shown.fields(None, None, parts, js=js, api_visibility="private")
+                js = f"(...now) => window.galleryFields?.get({json.dumps(slots.shown.elem_id)}) ?? now"
+                slots.shown.fields(None, parts, parts, js=js, api_visibility="private")
             if slots.scrub:
                 slots.scrub.input(error_boundary(self.step_back), [slots.begin, slots.scrub], slots.shown, **QUICK)
         elif asked:
@@ -647,7 +647,7 @@ class _Laying:
         ]  # fmt: skip
         takes_event = change.value is not None and "event" in inspect.signature(change.value).parameters
 
-        def answer(event: gr.EventData, *values: Any) -> list[Any]:
+        def answer(event: gr.EventData, *values: Any) -> Any:
             given, rest = values[: len(change.inputs)], values[len(change.inputs) :]
             running, rest = rest[: len(ended)], rest[len(ended) :]
             raw, made = self.unpacked(read, rest), []
@@ -668,10 +668,11 @@ class _Laying:
             made += self.settings(sets, weights, raw, fresh, [one for one in found if one is not None])
             for one in found:
                 made += [gr.skip()] * 2 if one is None else result_of(one)
-            for run in running:
+            for run, view in zip(running, (view for view in shown if view.streams), strict=True):
                 cancel(run)
+                supersede(view, "")  # Start may have been pressed meanwhile
             again = ["" if one else token() for view, one in zip(shown, found, strict=True) if view.streams]
-            return [*made, *(token() for _ in begun), *again]
+            return answered([*made, *(token() for _ in begun), *again])
 
         first = next((verb for verb in (*verbs, change.value, *(plan.fields[key].follow for key in followers)) if verb), plan.call)
         how = QUICK if change.quick and not any(slow(view) for view in shown) else HEAVY | dict(show_progress="hidden")
@@ -784,7 +785,10 @@ class _Laying:
             button.click(error_boundary(self.stopped), slots.begin, outputs, js=stop, **BESIDE)
             return
         button.click(cancel, slots.begin, None, **BESIDE)
-        told = "note" if view.asks else json.dumps(note_html(STOPPED))
+        if view.asks:  # its last frame says how far it came
+            button.click(None, None, None, js=f"() => {{ window.galleryStop?.({json.dumps(run)}); }}", api_visibility="private")
+            return
+        told = json.dumps(note_html(STOPPED))
         button.click(None, slots.note, slots.note, js=f"(note) => window.galleryStop?.({json.dumps(run)}) ? {told} : note",
                      api_visibility="private")  # fmt: skip
 
@@ -858,6 +862,11 @@ class _Laying:
 def result_of(made: Shown) -> list[Any]:
     """What a view's component and the line under it become."""
     return [made.html(), note_html(made.note) if made.note else ""]
+
+
+def answered(values: list[Any]) -> Any:
+    """What a handler returns for its components: of a single one, Gradio takes the value itself."""
+    return values[0] if len(values) == 1 else values
 
 
 def slug(title: str) -> str:

@@ -13,6 +13,8 @@ let good = props.value;
 const guard = () => {
   const sent = props.value || '';
   const stamp = /^<!--run (\S+) (busy|done|stopped)(?: (\[.*?\]))?-->/.exec(sent) ?? /^\{"run": "([^"]*)"/.exec(sent);
+  // the server may hear of Stop before the page does
+  if (stamp?.[2] === 'stopped' && latest.get(RUN) === stamp[1]) window.galleryStop(RUN);
   if (stamp && (stamp[2] === 'stopped' ? halted : latest).get(RUN) !== stamp[1]) {
     if (props.value !== good) props.value = good;
     return;

@@ -4,6 +4,7 @@ const start = () => {
   if (RUN) {
     runs.set(RUN, props.value || '');
     window.galleryHalted?.delete(RUN);
+    window.galleryFields?.delete(RUN);
     document.getElementById(RUN)?.setAttribute('aria-busy', String(on));
   }
   if (!on) return;
