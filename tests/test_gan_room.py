@@ -82,6 +82,7 @@ def test_three_train_in_turns_each_as_if_alone_and_a_fourth_is_refused():
     runtime._door.release()
     last = [next(work) for work in works]
     assert "visitors train on this machine already" in refusal(lambda: list(begun()))
+    assert trained([Part("generator", 1, Settings())]).live.steps == 1, "a single step is always possible"
     for work in works:
         work.close()
     for before, frame in zip(first, last, strict=True):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, repeat
@@ -299,7 +299,7 @@ def trained(
 ) -> Iterator[None]:
     """Train in slices as long as it ``goes_on`` and nobody else takes the networks over; yields after each slice.
 
-    ``plan``: the parts to go through, after which it ends; None: on and on, for ``LONGEST`` seconds.
+    ``plan``: the parts to go through, after which it ends; None: on and on, for ``LONGEST`` seconds. A single step needs no place.
 
     Raises:
         gr.Error: if too many train already, or the training diverges.
@@ -310,7 +310,7 @@ def trained(
     def on() -> bool:
         return training.owner is me and goes_on()
 
-    with _place():
+    with _place() if plan is None or sum(part.count for part in plan) > 1 else nullcontext():
         training.owner, finished = me, False
         while not finished and on() and time.monotonic() < until and training.live.steps < MOST_STEPS:
             with training.lock, runtime.training_pass():
