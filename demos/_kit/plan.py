@@ -292,7 +292,7 @@ class _Laying:
                 if plan.heading:
                     weights.unrender()
                 self.place(CONTROLS)
-                done_beside = gr.Row(elem_classes=["keep"]) if any(one.place == CONTROLS for one in plan.actions) else nullcontext()
+                action_row = gr.Row(elem_classes=["keep"]) if any(one.place == CONTROLS for one in plan.actions) else nullcontext()
                 beside = [view for view in plan.views if view.within == CONTROLS]
                 for view in beside:
                     self.show(view)
@@ -338,7 +338,7 @@ class _Laying:
         for view in plan.views:
             with rows[view.title]:
                 self.buttons(view)
-        with done_beside:
+        with action_row:
             self.press_for(CONTROLS)
         explanation(kinds, plan.explanation)
         self.wire()
