@@ -1,7 +1,7 @@
 """What training in the page gives: ``python -m benchmarks.live [--quick]``.
 
 First a minute of each choice of data and model: steps, how many points were found, how many of the generated ones lie near a point;
-for digits, what the shipped classifier reads among 500 samples, beside the same for real digits. Digits need GALLERY_DATA.
+for digits, what the shipped classifier reads among 500 samples, beside the same for real digits.
 
 Then collapse and cure, as the buttons of the room do it, on eight clusters with several seeds: the share of the points that a
 generated one lies near, after so many steps in which the generator outruns the discriminator, and so many later, with the cure.
@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from benchmarks._report import Bar, report
-from demos._families import live
+from demos._families import live, live_board
 from demos._families.live import DIGITS, GAN, MINIBATCH, VAE, Settings, Training
 from demos.gan import COLLAPSE_STEPS
 from gen_models import Draws, catalog, runtime
@@ -47,19 +47,19 @@ def minute(text: str, kind: str, seconds: float, sheets: Path | None) -> dict[st
     training = Training(text, kind, 7)
     training.settings = Settings(rate=live.RATE[text != DIGITS])
     until = time.monotonic() + seconds
-    for _ in live.trained("benchmark", "", training, None):
-        view = live.look(training)  # as the page does after every slice
+    for _ in live.trained(training):
+        view = live_board.look(training)  # as the page does after every slice
         if time.monotonic() > until:
             break
     if view.pictures is None:
-        words, figures = view.words, {key: 100 * share for key, share in view.shares.items()}
+        words, figures = view.words, dict(found=100 * view.found, near=100 * view.near)
     else:
         model = training.live.model.eval()
         with runtime.forward_pass():
             made = model.sample(Draws(0, 500))
         words, figures = readings(made)
         if sheets:
-            live.sheet(view.pictures).save(sheets / f"{text}-{kind}.png")
+            live_board.Frame(text, kind, seen=view).frames()[0].save(sheets / f"{text}-{kind}.png")
     print(f"{text}, {kind}: {training.live.steps} steps in {seconds:g} s; {words}", flush=True)
     return figures
 
@@ -73,7 +73,7 @@ def fall_and_cure(seed: int) -> tuple[float, float]:
         with runtime.training_pass():
             for _ in range(steps):
                 training.step()
-        found.append(100 * live.look(training).shares["found"])
+        found.append(100 * live_board.look(training).found)
     fallen, cured = found
     print(f"seed {seed}: {fallen:.0f} % found after {STEPS[0]:,} steps of collapse, {cured:.0f} % {STEPS[1]:,} later", flush=True)
     return fallen, cured
@@ -88,9 +88,8 @@ def main() -> int:
     given = options.parse_args()
     seconds = 10.0 if given.quick else given.seconds
     torch.set_num_threads(runtime.cores())
-    texts = [PRESET, *([] if given.quick else ["Rings"]), *([DIGITS] if live.digits_at_hand() else [])]
-    if DIGITS in texts:
-        print("real digits:", readings(live.digits().unit(0, 500))[0])
+    texts = [PRESET, *([] if given.quick else ["Rings"]), DIGITS]
+    print("real digits:", readings(live.digits().unit(0, 500))[0])
     figures = {(text, kind): minute(text, kind, seconds, given.sheets)
                for text in texts for kind in (GAN, VAE) if not (given.quick and kind == VAE)}  # fmt: skip
     falls, cures = zip(*map(fall_and_cure, (7,) if given.quick else (7, 8, 9, 10, 11)), strict=True)
@@ -99,7 +98,7 @@ def main() -> int:
         Bar("points still found after the collapse, median of the seeds", statistics.median(falls), 25, " %"),
         Bar("points found again after the cure, median of the seeds", statistics.median(cures), 80, " %", at_least=True),
     ]
-    if DIGITS in texts and not given.quick:  # in a few seconds the first one or two digits appear
+    if not given.quick:  # in a few seconds the first one or two digits appear
         bars += [
             Bar("the GAN's digits of which the classifier is sure", figures[DIGITS, GAN]["sure"], 40, " %", at_least=True),
             Bar("different digits among them", figures[DIGITS, GAN]["digits"], 10, at_least=True),

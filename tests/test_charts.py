@@ -32,3 +32,16 @@ def test_a_curve_rises_with_its_values():
     assert re.search(r'<circle cx="([\d.]+)"', svg)[1] == f"{places[2][0]:.1f}"
     assert "−0.500" in svg and "-0" not in re.sub(r"<[^>]+>", "", svg)
     assert charts.curve([1.0], 0, "Bound", "nats") == "" and "nan" not in charts.curve([1.0, 1.0], 0, "Bound", "nats")
+
+
+def test_losses_are_named_where_there_are_several():
+    falling = [(step, 1.0 - step / 400) for step in range(400)]
+    svg = charts.losses({"discriminator": falling, "generator": [(step, -2.0) for step in range(400)]}, 400)
+    lines = re.findall(r'<polyline class="set\d" points="([^"]+)"', svg)
+    assert [len(line.split()) for line in lines] == [200, 200]
+    heights = [float(pair.partition(",")[2]) for pair in lines[0].split()]
+    assert heights == sorted(heights) and heights[0] < heights[-1]
+    assert re.sub(r"<[^>]+>", "|", svg).count("|discriminator 0.00|") == 1 and "|generator −2.00|" in re.sub(r"<[^>]+>", "|", svg)
+    alone = re.sub(r"<[^>]+>", "", charts.losses({"both": falling}, 400))
+    assert alone.startswith("Loss: 0.00") and "both" not in alone
+    assert charts.losses({"both": falling[:1]}, 1) == "" and "nan" not in charts.losses({"both": [(0, 1.0), (1, 1.0)]}, 2)

@@ -8,6 +8,7 @@ import itertools
 import json
 import math
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -15,9 +16,10 @@ import PIL.Image
 import pytest
 import torch
 from conftest import ROOT
+from gradio.context import LocalContext
 
 from demos._kit import plan as kit
-from demos._kit.fields import Check, Choice, Field, Picks, Picture, Seed, Slider, Sliders, Text
+from demos._kit.fields import CONTROLS, Check, Choice, Field, Number, Picks, Picture, Seed, Slider, Sliders, Text
 from demos._kit.plan import Action, Api, Plan, View
 from demos._kit.shown import BeforeAfter, Columns, Film, Html, Rows, Shown, Single, Steps, Tiles
 
@@ -144,7 +146,7 @@ def test_a_room_whose_weights_are_gone_is_laid_out_all_the_same(room, shelf):
 @pytest.mark.parametrize("room", PLANS)
 def test_every_name_that_a_verb_reads_is_there(room):
     plan = PLANS[room]
-    known = {"weights", "run", *plan.fields}
+    known = {"weights", "run", "goes_on", *plan.fields}
     for view in plan.views:
         assert set(inspect.signature(view.make).parameters) <= known, view.title
     for verb in plan.api:
@@ -217,6 +219,19 @@ def test_an_action_sets_its_field_and_the_views_follow():
     given = [{laid.controls["number"]: 4, laid.controls["seed"]: 0}.get(part, "dcgan-fashion") for part in event.inputs]
     number, shown, _ = event.fn(NO_EVENT, *given)
     assert number == 5 and "10 of 0" in shown
+
+
+def test_an_action_on_one_field_gives_its_value_and_not_a_list():
+    def turn(number: int) -> dict[str, str]:
+        """Another way."""
+        return {"way": f"way {number}"}
+
+    fields = dict(number=Slider("Number", 2, low=0, high=9, step=1), way=Choice("Way", "way 2", options=("way 2", "way 3")))
+    look = View("", lambda number: Tiles([]), "Look")
+    laid, page = events(toy(fields=fields, views=[look], actions=[Action(turn, ["way"], button="Turn")], api=[]))
+    (event,) = handlers(page, "click", "turn")
+    assert event.outputs == [laid.controls["way"]]
+    assert event.fn(NO_EVENT, *({laid.controls["number"]: 3}.get(part, "dcgan-fashion") for part in event.inputs)) == "way 3"
 
 
 def test_a_stream_carries_its_run_and_ends_when_it_is_cancelled():
@@ -326,6 +341,83 @@ def test_stop_shows_how_far_a_run_came_once():
     assert stop("done") == stop("") == [gr.skip()] * 3
 
 
+def going(**changes: Any) -> tuple[Any, gr.Blocks]:
+    """A room whose main view goes on from where it was until it is stopped, and what it shows at once."""
+    def count(number: int, run: Counted | None = None, goes_on=lambda: True):
+        """Streams and ends by itself."""
+        step = run.step if run is not None else 0
+        while goes_on():
+            yield Counted(step, number)
+            step += 1
+        yield Counted(step, number)
+
+    def still(number: int) -> Tiles | None:
+        """None for odd numbers."""
+        return Tiles([torch.zeros(1, 4, 4)], [f"even {number}"]) if number % 2 == 0 else None
+
+    return events(toy(views=[View("", count, "Count", live=True, still=still, keep="Save")], api=[], **changes))
+
+
+def test_a_run_that_asks_shows_how_far_it_came_and_the_next_one_goes_on_from_there():
+    _, page = going()
+    (run,) = handlers(page, "submit", "count")
+    names = [getattr(part, "elem_id", None) or part.label for part in run.inputs]
+    with_number = {"Number": 3, "Trained on": "dcgan-fashion"}
+    values = [with_number.get(name, "asks1") for name in names]
+    request = LocalContext.request.set(SimpleNamespace(session_hash="a page"))
+    try:
+        first = run.fn(*values)
+        next(first), next(first)
+        kit.cancel("asks1")
+        assert [frame[0] for frame in first] == ["<!--run asks1 stopped-->at 2"]
+        second = run.fn(*(value.replace("asks1", "asks2") if isinstance(value, str) else value for value in values))
+        assert next(second)[0] == "<!--run asks2 busy-->at 2"
+        second.close()
+    finally:
+        LocalContext.request.reset(request)
+
+
+def test_what_cannot_be_shown_at_once_begins_a_run():
+    laid, page = going(actions=[])
+    (event,) = handlers(page, "input", "still")
+    for number in (4, 5):
+        values = {laid.controls["number"]: number, laid.controls["weights"]: "dcgan-fashion"}
+        shown, _, begun = event.fn(NO_EVENT, *(values.get(part, "") for part in event.inputs))
+        restored = dict(zip(laid.shown, laid.show("dcgan-fashion", 0, number), strict=True))[event.outputs[-1]]
+        if number == 4:
+            assert "even 4" in shown and begun == restored == ""
+        else:
+            assert shown == gr.skip() and all(re.fullmatch("[0-9a-f]{8}", one) for one in (begun, restored))
+    save = next(event.fn for event in page.fns.values() if event.fn and event.fn.__name__ == "save")
+    assert refused(save, "dcgan-fashion", 0, 5) == "What is shown is no longer here; begin again."
+
+
+def test_an_action_begins_the_main_view_and_stands_where_it_says_while_it_applies():
+    def odd(number: int) -> dict[str, int]:
+        """The next odd number."""
+        return {"number": number + 1 + number % 2}
+
+    fields = dict(number=Slider("Number", 2, low=0, high=9, step=1), way=Choice("Way", "up", options=("up", "down")))
+    action = Action(odd, ["number"], button="Next odd", place=CONTROLS, begins=True, when=("way", ("up",)))
+    laid, page = going(fields=fields, actions=[action])
+    (event,) = handlers(page, "click", "odd")
+    values = {laid.controls["number"]: 2, laid.controls["weights"]: "dcgan-fashion"}
+    number, begun = event.fn(NO_EVENT, *(values.get(part, "") for part in event.inputs))
+    assert number == 3 and re.fullmatch("[0-9a-f]{8}", begun)
+    (choose,) = handlers(page, "change", "count")
+    (button,) = choose.outputs
+    assert button.value == "Next odd" and button.visible
+    assert [choose.fn(value).visible for value in ("up", "down")] == [True, False]
+
+
+def test_a_number_is_taken_at_enter_and_when_its_field_is_left():
+    field = Number("Rate", 0.1, low=0.001, high=10)
+    with gr.Blocks():
+        parts = field.build("dcgan-fashion")
+    assert field.check("dcgan-fashion", 0.0375) == 0.0375 and field.check("dcgan-fashion", 2) == 2.0
+    assert [change.event for change in field.changes(parts)] == [parts[0].submit, parts[0].blur]
+
+
 def test_a_run_that_fails_leaves_the_page_at_rest():
     _, _, page = counting()
     going = handlers(page, "submit", "count")[0].fn("failed", "dcgan-fashion", "many")
@@ -350,7 +442,7 @@ def test_a_field_is_shown_while_another_one_says_so():
     fields = dict(way=Choice("Way", "short", options=("short", "long")), extra=Slider("Extra", when=("way", ("long",))))
     _, page = events(toy(fields=fields, views=[View("", lambda extra: None, "Go")], actions=[], api=[]))
     (event,) = handlers(page, "change", "<lambda>")
-    assert [event.fn(value)[0].visible for value in ("short", "long", "?")] == [False, True, False]
+    assert [event.fn(value).visible for value in ("short", "long", "?")] == [False, True, False]
     (column,) = event.outputs
     assert not column.visible
 

@@ -210,9 +210,9 @@ def test_points_are_chosen_clicked_and_pasted():
         choose = field.changes(field.build(""))[0].value
     assert [choose("", choice) for choice in ("Rings", planes.OWN)] == ["Rings", ""]
     assert "Points must be one of" in refusal(choose, "", "Stars")
-    added = planes.add_points([[0.2, 0.2]], "")
+    added = planes.add_points({"step": 0}, [[0.2, 0.2]], "")
     assert len(planes.unpack(added["points"])) == 1 and added["step"] == 0
-    pasted = planes.use_pasted("1 1\n9 9\n5 1")
+    pasted = planes.use_pasted({"step": 0}, "1 1\n9 9\n5 1")
     assert len(planes.unpack(pasted["points"])) == 3 and pasted["step"] == 0
     (step,) = (action.do for action in planes.actions(7) if action.button == "One step")
     assert [step("Rings", 3, before)["step"] for before in (0, 6, 7)] == [1, 7, 7]

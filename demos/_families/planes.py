@@ -10,9 +10,9 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import gradio as gr
@@ -411,25 +411,33 @@ def board(value: str = "", **settings: Any) -> gr.HTML:
 
 @dataclass
 class Points(Field):
-    """The points of the board as one text for :func:`unpack`, with the presets to choose from."""
+    """The points of the board as one text for :func:`unpack`, with the presets to choose from, the default first."""
 
     label: str = "Points"
     default: str = "Blobs"
+    others: Sequence[str] = ()
+    """Further choices, which are no points: their names are the text."""
+
+    @property
+    def choices(self) -> list[str]:
+        """All that there is to choose from."""
+        return [self.default, *(name for name in CHOICES if name != self.default), *self.others]
 
     def build(self, weights):
-        choice = gr.Radio(list(CHOICES), value=self.default, label=self.label, elem_classes=["chips"])
+        choice = gr.Radio(self.choices, value=self.default, label=self.label, elem_classes=["chips"])
         return [gr.Textbox(self.default, visible="hidden", show_label=False), choice]
 
     def check(self, weights, value):
-        given(value)
+        if value not in self.others:
+            given(value)
         return value
 
     def updates(self, weights, value, **needs):
-        return [value, value if value in PRESETS else OWN]
+        return [value, value if value in (*PRESETS, *self.others) else OWN]
 
     def changes(self, components):
         def choose(weights: str, choice: str) -> str:
-            return {OWN: ""}.get(one_of(choice, CHOICES, self.label), choice)
+            return {OWN: ""}.get(one_of(choice, self.choices, self.label), choice)
 
         return [Change(components[1].input, [components[1]], choose)]
 
@@ -490,17 +498,25 @@ def begin() -> dict[str, int]:
     return {"step": 0}
 
 
-def add_points(dabs: Any, points: str) -> dict[str, Any]:
+def add_points(begin: Mapping[str, Any], dabs: Any, points: str) -> dict[str, Any]:
     """The board with the points that were clicked."""
-    return {"points": with_clicked(points, dabs)} | begin()
+    return {"points": with_clicked(points, dabs), **begin}
 
 
-def use_pasted(pasted: str) -> dict[str, Any]:
+def use_pasted(begin: Mapping[str, Any], pasted: str) -> dict[str, Any]:
     """The board with the points of a text."""
     found, moved = read_text(pasted)
     if moved:
         gr.Info(f"{len(found)} points, moved and scaled to fit the board.")
-    return {"points": pack(found)} | begin()
+    return {"points": pack(found), **begin}
+
+
+def edits(begin: Mapping[str, Any]) -> list[Action]:
+    """What changes the points of the board, which stands in the main view; ``begin``: what the other fields are then."""
+    sets = ["points", *begin]
+    return [
+        Action(partial(add_points, begin), sets, on=("", "dab")), Action(partial(use_pasted, begin), sets, on="pasted"),
+    ]  # fmt: skip
 
 
 def actions(most: int) -> list[Action]:
@@ -511,7 +527,6 @@ def actions(most: int) -> list[Action]:
         return {"step": min(step + 1, most)}
 
     return [
-        Action(one_step, ["step"], button="One step"), Action(add_points, ["points", "step"], on=("", "dab")),
-        Action(use_pasted, ["points", "step"], on="pasted"),
+        Action(one_step, ["step"], button="One step"), *edits(begin()),
         *(Action(begin, ["step"], on=name) for name in ("points", "components", "seed")),
     ]  # fmt: skip

@@ -56,28 +56,69 @@ def signed(value: float, digits: int) -> str:
     return f"{value:,.{digits}f}".replace("-", "−")
 
 
+ACROSS, DOWN = (110, 985), (44, 160)
+"""Where a chart over time has its left and right end, its top and its base."""
+
+
+def _over_time(title: str, words: str, drawn: str, bounds: tuple[str, str], last: str, kind: str = "curve") -> str:
+    """What is drawn over time, between its highest and lowest value, from 0 to ``last``."""
+    (left, right), bottom = ACROSS, DOWN[1]
+    ticks = "".join(
+        f'<text x="{left - 8}" y="{place + 6}" text-anchor="end">{value}</text>' for value, place in zip(bounds, DOWN, strict=True)
+    )
+    return (
+        f'<svg class="{kind}" viewBox="0 0 1000 200" role="img" aria-label="{words}">'
+        f'<text x="{left}" y="24">{title}</text>{ticks}<line x1="{left}" y1="{bottom}" x2="{right}" y2="{bottom}"/>{drawn}'
+        f'<text x="{left}" y="194">0</text><text x="{right}" y="194" text-anchor="end">{last}</text></svg>'
+    )
+
+
 def curve(values: Sequence[float], at: int, what: str, unit: str) -> str:
     """Values over the iterations as a curve, with a mark at iteration ``at``; nothing for fewer than two values."""
     if len(values) < 2:
         return ""
-    left, right, top, bottom = 110, 985, 44, 160
+    (left, right), (top, bottom) = ACROSS, DOWN
     low, high, last = min(values), max(values), len(values) - 1
     across = [left + (right - left) * index / last for index in range(last + 1)]
     down = [bottom - (bottom - top) * (value - low) / ((high - low) or 1.0) for value in values]
     digits, at = 2 if high - low < 20 else 0, min(max(at, 0), last)
-    ticks = "".join(
-        f'<text x="{left - 8}" y="{place + 6}" text-anchor="end">{signed(value, digits)}</text>'
-        for value, place in ((high, top), (low, bottom))
-    )
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, down, strict=True))
-    return (
-        f'<svg class="curve" viewBox="0 0 1000 200" role="img" '
-        f'aria-label="{what} after each iteration, from {low:.3f} to {high:.3f}">'
-        f'<text x="{left}" y="24">{what}: <tspan class="now">{signed(values[at], max(digits, 1) + 1)}</tspan> {unit}</text>{ticks}'
-        f'<line x1="{left}" y1="{bottom}" x2="{right}" y2="{bottom}"/><polyline points="{line}"/>'
-        f'<circle cx="{across[at]:.1f}" cy="{down[at]:.1f}" r="8"/>'
-        f'<text x="{left}" y="194">0</text><text x="{right}" y="194" text-anchor="end">iteration {last}</text></svg>'
-    )
+    return _over_time(
+        f'{what}: <tspan class="now">{signed(values[at], max(digits, 1) + 1)}</tspan> {unit}',
+        f"{what} after each iteration, from {low:.3f} to {high:.3f}",
+        f'<polyline points="{line}"/><circle cx="{across[at]:.1f}" cy="{down[at]:.1f}" r="8"/>',
+        (signed(high, digits), signed(low, digits)), f"iteration {last}",
+    )  # fmt: skip
+
+
+def losses(named: Mapping[str, Sequence[tuple[int, float]]], steps: int, bins: int = 200) -> str:
+    """Losses of a training, name -> (step, loss), as curves of their means over so many bins; nothing before the second step.
+
+    One loss alone needs no name. Of outliers, a hundredth at either end, the heights are cut.
+    """
+    if steps < 2:
+        return ""
+    (left, right), (top, bottom), curves = ACROSS, DOWN, []
+    for entries in named.values():
+        values = np.array(entries)
+        slots = np.minimum((values[:, 0] * bins / steps).astype(int), bins - 1)
+        counts = np.bincount(slots, minlength=bins)
+        filled = np.flatnonzero(counts)
+        curves.append((filled, np.bincount(slots, values[:, 1], minlength=bins)[filled] / counts[filled]))
+    low, high = np.quantile(np.concatenate([means for _, means in curves]), (0.01, 0.99)).tolist()
+    digits = 2 if max(-low, high) < 20 else 0
+    drawn, latest = [], []
+    for place, (name, (filled, means)) in enumerate(zip(named, curves, strict=True)):
+        across = left + (right - left) * (filled + 0.5) / bins
+        heights = bottom - (bottom - top) * ((means - low) / ((high - low) or 1.0)).clip(-0.08, 1.08)
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, heights, strict=True))
+        drawn.append(f'<polyline class="set{place}" points="{line}"/>')
+        words = f"{escape(name)} " if len(named) > 1 else ""
+        latest.append(f'<tspan class="set{place}">{words}{signed(means[-1], digits)}</tspan>')
+    return _over_time(
+        f"Loss: {' · '.join(latest)}", f"losses over {steps} steps", "".join(drawn), (signed(high, digits), signed(low, digits)),
+        f"step {steps:,}", "curve losses",
+    )  # fmt: skip
 
 
 def ranked(values: np.ndarray, used: np.ndarray, what: str, words: str) -> str:

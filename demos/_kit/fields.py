@@ -16,7 +16,7 @@ from gradio.components.base import Component
 
 from demos._kit.checks import integer, number, one_of
 from demos._kit.events import ROLL_JS
-from demos._kit.inputs import CheckedImage, drawing
+from demos._kit.inputs import CheckedImage, CheckedNumber, drawing
 from demos._kit.layout import seed_row
 from demos._kit.markup import tiles_html
 from demos._kit.pictures import photo_uri
@@ -138,6 +138,17 @@ class Slider(Field):
     def changes(self, components):
         slider = components[0]
         return [Change(slider.input, settled=slider.release) if self.live else Change(slider.release, quick=False)]
+
+
+@dataclass
+class Number(Slider):
+    """A number to type, taken at Enter or when the field is left; for one that spans magnitudes."""
+
+    def build(self, weights):
+        return [CheckedNumber(self.default, label=self.label, info=self.info, minimum=self.low, maximum=self.high, min_width=140)]
+
+    def changes(self, components):
+        return [Change(components[0].submit), Change(components[0].blur)]
 
 
 @dataclass

@@ -2,9 +2,13 @@
 
 A *verb* is a plain function. The names of its parameters say what it reads: ``weights`` is the name of the chosen weights, a
 field's name gives that field's checked value, ``run`` gives what the main view, if that streams, shows at the moment in this page
-(None: nothing that was computed), and any other name is a part of the event that called it (``index`` of a tile that was clicked,
-``x`` and ``y`` of a place). It returns a :class:`~demos._kit.shown.Shown` value, or yields several while it works, and None where
-there is nothing new to show but it could be stopped.
+(None: nothing that was computed; the main view's own verb gets what the run before showed), and any other name is a part of the
+event that called it (``index`` of a tile that was clicked, ``x`` and ``y`` of a place). It returns a
+:class:`~demos._kit.shown.Shown` value, or yields several while it works, and None where there is nothing new to show but it could
+be stopped.
+
+A verb that yields and reads ``goes_on``, a function, asks it at every step whether it is still wanted: neither stopped nor its page
+closed. Such a verb ends by itself; what it yields after Stop is shown, too, so that the page shows exactly how far it came.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 import gradio as gr
@@ -32,13 +37,13 @@ from demos._kit.inputs import sent_picture
 from demos._kit.layout import explanation, header, weights_choice
 from demos._kit.markup import note_html
 from demos._kit.recipes import Room, link_button, save_button
-from demos._kit.running import Cache, cancel, cancellable, is_cancelled, token, token_of
+from demos._kit.running import Cache, cancel, cancellable, is_cancelled, token, token_of, visitor_stays
 from demos._kit.shown import Bars, Shown, Single, Steps, Tiles
 from demos._kit.widgets import BEGIN_JS, guarded_html, note_line, starter, tiles
 from demos._server import request_log
 from gen_models import catalog
 
-WEIGHTS, RUN = "weights", "run"
+WEIGHTS, RUN, GOES_ON = "weights", "run", "goes_on"
 STOPPED = "Stopped: what was not reached yet is as it was."
 _begun: Cache[str] = Cache(1000)
 """Page and view -> the token of its latest run."""
@@ -77,9 +82,9 @@ class View:
     """Handlers of one group share its places in the queue."""
     limit: int = 8
     """Places of the group."""
-    still: Callable[..., Shown] | None = None
+    still: Callable[..., Shown | None] | None = None
     """For a live view that streams: a verb that shows at once what the fields say. A change of these ends the run, no frame of
-    which is shown any more; links and saved pictures hold this."""
+    which is shown any more; links and saved pictures hold this. None: only a run can show it, and one begins."""
     sets: Sequence[str] = ()
     """Fields that what is shown sets, by its ``sets``."""
     scrub: str = ""
@@ -99,7 +104,12 @@ class View:
         return inspect.isgeneratorfunction(inspect.unwrap(self.make))
 
     @property
-    def at_once(self) -> Callable[..., Shown] | None:
+    def asks(self) -> bool:
+        """Whether its verb ends by itself when it is stopped."""
+        return self.streams and GOES_ON in inspect.signature(self.make).parameters
+
+    @property
+    def at_once(self) -> Callable[..., Shown | None] | None:
         """The verb that shows it at once; None if it only streams."""
         return self.still or (None if self.streams else self.make)
 
@@ -109,8 +119,8 @@ class Action:
     """Something a visitor does that sets fields; views that read them follow.
 
     ``do`` is a verb that returns the new values of the fields ``sets`` by name, those left out staying as they are. It is done at a
-    press of ``button``, which stands at ``place``; or ``on`` a change of a field of that name; or ``on`` an event of a view's
-    component, (title, event).
+    press of ``button``, which stands at ``place``: under the main view, under the ``CONTROLS``, or in the tab of a view; or ``on``
+    a change of a field of that name; or ``on`` an event of a view's component, (title, event).
     """
 
     do: Callable[..., Mapping[str, Any]]
@@ -119,6 +129,10 @@ class Action:
     place: str = RESULT
     on: str | tuple[str, str] = ""
     primary: bool = False
+    begins: bool = False
+    """The main view, which streams, begins with it."""
+    when: tuple[str, Sequence[str]] | None = None
+    """The button is shown only while a field, a :class:`Choice`, has one of these values: (its name, values)."""
 
 
 @dataclass(frozen=True)
@@ -290,7 +304,7 @@ class _Laying:
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.parts, self.slots = plan, {}, {}
-        self.shown_when: dict[str, list[tuple[gr.Column, Sequence[str]]]] = {}
+        self.shown_when: dict[str, list[tuple[gr.Column | gr.Button, Sequence[str]]]] = {}
         """Field -> what is shown only while it has one of some values."""
         kinds = plan.kinds
         header(*kinds)
@@ -302,6 +316,7 @@ class _Laying:
                 if plan.heading:
                     weights.unrender()
                 self.place(CONTROLS)
+                action_row = gr.Row(elem_classes=["keep"]) if any(one.place == CONTROLS for one in plan.actions) else nullcontext()
                 beside = [view for view in plan.views if view.within == CONTROLS]
                 for view in beside:
                     self.show(view)
@@ -350,6 +365,8 @@ class _Laying:
         for view in plan.views:
             with rows[view.title]:
                 self.buttons(view)
+        with action_row:
+            self.press_for(CONTROLS)
         explanation(kinds, plan.explanation)
         self.wire()
         for verb in plan.api:
@@ -400,6 +417,19 @@ class _Laying:
             return self.plan.call(view.still, raw)
         return self.plan.call(view.sight, raw) if view.sight and raw[WEIGHTS][0] else None
 
+    def press_for(self, *places: str) -> None:
+        """The buttons of the actions that stand there."""
+        for action in self.plan.actions:
+            if not action.button or action.place not in places:
+                continue
+            look = "primary" if action.primary else "secondary"
+            button = gr.Button(action.button, size="sm", variant=look, elem_classes=["quiet"])
+            self.react(Change(button.click), [action], set())
+            if action.when:
+                ruler, values = action.when
+                button.visible = self.plan.fields[ruler].start(self.at_first) in values
+                self.shown_when.setdefault(ruler, []).append((button, values))
+
     def buttons(self, view: View) -> None:
         """The row of buttons of a view: what begins it, Stop, actions, saving; the main view's has the link, too."""
         slots, main = self.slots[view.title], view is self.plan.main
@@ -409,12 +439,7 @@ class _Laying:
         if view.streams:
             stop = gr.Button("Stop", variant="stop", size="md" if main else "sm", elem_classes=["quiet"])
             self.stop(stop, view)
-        for action in self.plan.actions:
-            if action.button and action.place in ((RESULT, view.title) if main else (view.title,)):
-                button = gr.Button(
-                    action.button, size="sm", variant="primary" if action.primary else "secondary", elem_classes=["quiet"]
-                )
-                self.react(Change(button.click), [action], set())
+        self.press_for(*((RESULT, view.title) if main else (view.title,)))
         if view.keep:
             self.save(view, view.keep, "" if main else slug(view.title))
         if view.film:
@@ -460,8 +485,8 @@ class _Laying:
             if isinstance(action.on, tuple):
                 title, event = action.on
                 self.react(Change(getattr(self.slots[title].shown, event)), [action], set())
-        for ruler, columns in self.shown_when.items():
-            self.choose(ruler, columns)
+        for ruler, parts in self.shown_when.items():
+            self.choose(ruler, parts)
         for number, one in enumerate(self.plan.tour):
             for event in self.tries(one.on):
                 js = f"() => galleryTick({json.dumps(self.plan.kinds[0])}, {number})"
@@ -482,14 +507,14 @@ class _Laying:
         slots = self.slots[on]
         return [slots.press.click if slots.press else slots.tab.select]
 
-    def choose(self, ruler: str, columns: Sequence[tuple[gr.Column, Sequence[str]]]) -> None:
-        """Show those fields that go with the value of another one."""
+    def choose(self, ruler: str, parts: Sequence[tuple[gr.Column | gr.Button, Sequence[str]]]) -> None:
+        """Show those fields and buttons that go with the value of another field."""
 
-        def shown(value: Any) -> list[Any]:
-            return [gr.Column(visible=value in values) for _, values in columns]
+        def shown(value: Any) -> Any:
+            return answered([type(part)(visible=value in values) for part, values in parts])
 
-        part = self.parts[ruler][0]
-        part.change(error_boundary(named(shown, self.plan.main.make)), part, [column for column, _ in columns], **QUICK)
+        choice = self.parts[ruler][0]
+        choice.change(error_boundary(named(shown, self.plan.main.make)), choice, [part for part, _ in parts], **QUICK)
 
     def begin(self, view: View) -> None:
         """What computes a view when it is asked for by itself, and what a click on it shows."""
@@ -510,8 +535,8 @@ class _Laying:
             if view.sets:
                 # with what the browser shows, and not with what it is sent: a late frame sets nothing
                 parts = [self.parts[name][0] for name in view.sets]
-                js = f"() => window.galleryFields.get({json.dumps(slots.shown.elem_id)})"
-                slots.shown.fields(None, None, parts, js=js, api_visibility="private")
+                js = f"(...now) => window.galleryFields?.get({json.dumps(slots.shown.elem_id)}) ?? now"
+                slots.shown.fields(None, parts, parts, js=js, api_visibility="private")
             if slots.scrub:
                 slots.scrub.input(error_boundary(self.step_back), [slots.begin, slots.scrub], slots.shown, **QUICK)
         elif asked:
@@ -556,24 +581,29 @@ class _Laying:
     def streamed(self, view: View, names: Sequence[str]) -> Callable[..., Iterator[list[Any]]]:
         """The handler of a view that streams; its first value is the token of the run."""
 
-        def shown(*values: Any) -> Iterator[Shown]:
-            yield from self.plan.call(view.make, self.unpacked(names, values))
+        def shown(begun: str, before: str | None, *values: Any) -> Iterator[Shown]:
+            raw, stays = self.unpacked(names, values), visitor_stays()
+            if RUN in raw and view is self.plan.main:
+                raw[RUN] = [before]
+            wanted = SimpleNamespace(**{GOES_ON: lambda: stays() and not is_cancelled(begun)})
+            yield from self.plan.call(view.make, raw, wanted)
 
-        work = cancellable(named(shown, view.make))
+        work = cancellable(named(shown, view.make), view.asks)
 
         nothing = [gr.skip()] * (2 + bool(view.scrub))
 
         def frames(begun: str, *values: Any) -> Iterator[list[Any]]:
-            supersede(view, begun)
+            before = supersede(view, begun)
             raw, made, due = self.unpacked(names, values), None, time.perf_counter()
-            for frame in work(begun, *values):
+            for frame in work(begun, begun, before, *values):
                 if not isinstance(frame, Shown):  # nothing new, or stopped before its first frame: the page stays as it is
                     yield nothing
                     continue
                 first, made = made is None, frame
                 _finished.put(begun, (raw, made, False))
                 sets = [gr.update(**made.sets[name]) if name in made.sets else gr.skip() for name in view.sets]
-                parts = [stamped(made.html(), begun, sets=sets), stamped(note_html(made.note), begun)]
+                state = "stopped" if is_cancelled(begun) else "busy"
+                parts = [stamped(made.html(), begun, state, sets), stamped(note_html(made.note), begun, state)]
                 yield [*parts, *self.scrubber(view, made, first)]
                 if view.pace:
                     due = max(due + view.pace, time.perf_counter() - view.pace)
@@ -634,7 +664,9 @@ class _Laying:
             view for view in plan.views
             if (view.live or view.streams and view.title == place) and touched & set(plan.reads(view.at_once or view.make))
         ]  # fmt: skip
-        shown, begun = [view for view in follows if view.at_once], [view for view in follows if not view.at_once]
+        begins = [plan.main] if any(action.begins for action in actions) else []
+        shown = [view for view in follows if view.at_once and view not in begins]
+        begun = [*begins, *(view for view in follows if not view.at_once)]
         ended = [self.slots[view.title].begin for view in shown if view.streams]
         sets = list(dict.fromkeys([*sets, *(key for view in shown for key in view.sets)]))
         event = change.event
@@ -644,7 +676,7 @@ class _Laying:
             for view in begun:
                 change.settled(None, None, self.slots[view.title].begin, js=BEGIN_JS, api_visibility="private")
             begun = []
-            if not sets and not shown:
+            if not sets and not actions and not shown:
                 return
         if not sets and not actions and not change.value and not shown:
             for view in begun:
@@ -661,7 +693,7 @@ class _Laying:
         ]  # fmt: skip
         takes_event = change.value is not None and "event" in inspect.signature(change.value).parameters
 
-        def answer(event: gr.EventData, *values: Any) -> list[Any]:
+        def answer(event: gr.EventData, *values: Any) -> Any:
             given, rest = values[: len(change.inputs)], values[len(change.inputs) :]
             running, rest = rest[: len(ended)], rest[len(ended) :]
             raw, made = self.unpacked(read, rest), []
@@ -679,12 +711,14 @@ class _Laying:
                 fresh[key] = plan.fields[key].follow(weights, *raw[key], **plan.needs(key, raw))
                 raw[key] = [fresh[key], *raw[key][1:]]
             found = [plan.call(view.at_once, raw) for view in shown]
-            made += self.settings(sets, weights, raw, fresh, found)
+            made += self.settings(sets, weights, raw, fresh, [one for one in found if one is not None])
             for one in found:
-                made += result_of(one)
-            for run in running:
+                made += [gr.skip()] * 2 if one is None else result_of(one)
+            for run, view in zip(running, (view for view in shown if view.streams), strict=True):
                 cancel(run)
-            return [*made, *(token() for _ in begun), *("" for _ in ended)]
+                supersede(view, "")  # Start may have been pressed meanwhile
+            again = ["" if one else token() for view, one in zip(shown, found, strict=True) if view.streams]
+            return answered([*made, *(token() for _ in begun), *again])
 
         first = next((verb for verb in (*verbs, change.value, *(plan.fields[key].follow for key in followers)) if verb), plan.call)
         how = QUICK if change.quick and not any(slow(view) for view in shown) else HEAVY | dict(show_progress="hidden")
@@ -769,18 +803,21 @@ class _Laying:
             raw |= {name: [value, *[None] * (len(self.components(name)) - 1)] for name, value in fresh.items()}
             made: list[Any] = []
             found: list[Shown] = []
+            begins = not plan.main.at_once
             if plan.main.streams:
                 plan.call(plan.main.make, raw)  # of a verb that yields, this checks the values and no more
             for view in live:
                 try:
-                    found.append(plan.call(view.at_once, raw))
-                    made += result_of(found[-1])
+                    one = plan.call(view.at_once, raw)
+                    begins = begins or view is plan.main and one is None
+                    found += [] if one is None else [one]
+                    made += [gr.skip()] * 2 if one is None else result_of(one)
                 except gr.Error:
                     if view is plan.main:
                         raise
                     made += ["", ""]  # what it needs, such as an upload, is in no link
             made = [*self.settings(list(fresh), weights, raw, fresh, found), *made]
-            return [*made, "" if plan.main.at_once else token()] if main.begin is not None else made
+            return [*made, token() if begins else ""] if main.begin is not None else made
 
         self.room.show, self.room.shown = named(show, plan.main.make), shown
 
@@ -794,6 +831,9 @@ class _Laying:
             button.click(error_boundary(self.stopped), slots.begin, outputs, js=stop, **BESIDE)
             return
         button.click(cancel, slots.begin, None, **BESIDE)
+        if view.asks:  # its last frame says how far it came
+            button.click(None, None, None, js=f"() => {{ window.galleryStop?.({json.dumps(run)}); }}", api_visibility="private")
+            return
         told = json.dumps(note_html(STOPPED))
         button.click(None, slots.note, slots.note, js=f"(note) => window.galleryStop?.({json.dumps(run)}) ? {told} : note",
                      api_visibility="private")  # fmt: skip
@@ -817,6 +857,8 @@ class _Laying:
                 raw[name][0] = rest.pop(0)
             kept = _finished.get(token_of(rest[0])) if run else None
             made = kept[1] if kept and same(kept[0], raw) else self.plan.last(verb, raw)
+            if made is None:
+                raise gr.Error("What is shown is no longer here; begin again.")
             return frames(made) if frames else made.frames()
 
         save_button(self.room, make, [*extra, *run], label=label, view=name)
@@ -868,13 +910,19 @@ def result_of(made: Shown) -> list[Any]:
     return [made.html(), note_html(made.note) if made.note else ""]
 
 
+def answered(values: list[Any]) -> Any:
+    """What a handler returns for its components: of a single one, Gradio takes the value itself."""
+    return values[0] if len(values) == 1 else values
+
+
 def slug(title: str) -> str:
     """A title as a part of a name: small letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def supersede(view: View, begun: str) -> None:
-    """A run of a view begins: the one that the same page began before ends."""
+def supersede(view: View, begun: str) -> str | None:
+    """A run of a view begins: the one that the same page began before ends; returns its token."""
+    before = None
     request = LocalContext.request.get(None)
     session = getattr(request, "session_hash", None)
     if session:
@@ -882,6 +930,7 @@ def supersede(view: View, begun: str) -> None:
         if before != begun:
             cancel(before)
         _begun.put((session, id(view)), begun)
+    return before
 
 
 def stamped(value: str, run: str, state: str = "busy", sets: Sequence[Any] = ()) -> str:

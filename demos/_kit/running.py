@@ -68,17 +68,18 @@ _cancelled: Cache[None] = Cache(1000)
 """The texts of the latest starters that were stopped."""
 
 
-def cancellable(work: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+def cancellable(work: Callable[..., Iterator[Any]], asks: bool = False) -> Callable[..., Iterator[Any]]:
     """Work that ends at its next frame once :func:`cancel` ended it; its first argument is the text of the starter.
 
+    ``asks``: it asks :func:`is_cancelled` and ends by itself; it is never lent a GPU, because only the page's process knows.
     Gradio's own way to cancel misses work that began while another run of the same event was ending.
     """
-    work = gpu.gpu_task(work)
+    work = gpu.cpu_only(work) if asks else gpu.gpu_task(work)
 
     def run(token: Any, *values: Any) -> Iterator[Any]:
         begun = False
         for frame in work(*values):
-            if is_cancelled(token):
+            if is_cancelled(token) and not asks:
                 if not begun:  # of work without a single frame, Gradio empties all that it fills
                     yield gr.skip()
                 return

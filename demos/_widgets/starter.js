@@ -3,6 +3,8 @@ const start = () => {
   const on = Boolean(props.value) && !window.galleryStopped?.();
   if (RUN) {
     runs.set(RUN, props.value || '');
+    window.galleryHalted?.delete(RUN);
+    window.galleryFields?.delete(RUN);
     document.getElementById(RUN)?.setAttribute('aria-busy', String(on));
   }
   if (!on) return;
