@@ -75,6 +75,9 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     make.add_argument("--samples", type=int, help=f"pictures to sample (default: {FULL.samples}; with --check as stored)")
     make.add_argument("--likelihoods", type=int, help="pictures for the likelihood (default: all; with --check as stored)")
+    make.add_argument(
+        "--importance", type=int, help=f"importance samples a picture (default: {FULL.importance}; with --check as stored)"
+    )
     make.add_argument("--data", help="data set to compare with (default: the one trained on); folder:PATH for your own pictures")
     make.add_argument(
         "--split", choices=SPLITS[1:],
@@ -114,7 +117,10 @@ def evaluate(name: str, given: argparse.Namespace) -> bool:
     likelihoods = stored.get("likelihoods", FULL.likelihoods) if given.likelihoods is None else given.likelihoods
     if likelihoods < table.FEWEST:
         raise DataError(f"the likelihood of {likelihoods} pictures says too little; give --likelihoods {table.FEWEST} or more")
-    full = replace(FULL, samples=samples, likelihoods=likelihoods, steps=min(FULL.steps, samples))
+    importance = stored.get("importance", FULL.importance) if given.importance is None else given.importance
+    if importance < 1:
+        raise DataError(f"{importance} importance samples are none; give --importance 1 or more")
+    full = replace(FULL, samples=samples, likelihoods=likelihoods, importance=importance, steps=min(FULL.steps, samples))
     quick = replace(QUICK, samples=min(QUICK.samples, samples), steps=min(QUICK.steps, samples))
     efforts = [quick] if given.quick else [full] if given.check else [full, quick]
     last = last_weights(model, given.checkpoint) if given.checkpoint else None
@@ -129,7 +135,7 @@ def evaluate(name: str, given: argparse.Namespace) -> bool:
     good = _compare(found[0], stored, subject.asked, given.quick) if given.check else True
     out = given.out or (None if given.quick or given.check or split != SPLITS[-1] else file)
     if out:
-        settings = {"split": split, "samples": samples, "likelihoods": likelihoods, "quick": given.quick}
+        settings = {"split": split, "samples": samples, "likelihoods": likelihoods, "importance": importance, "quick": given.quick}
         _write(out, name, config, found, subject.asked, settings)
         print(f"  written to {out}")
     return good

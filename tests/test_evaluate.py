@@ -221,6 +221,7 @@ def test_what_cannot_be_measured_is_one_sentence(published, capsys):
         (["dcgan-fashion", "--samples", "3"], "too few"),
         (["dcgan-fashion", "--samples", "0"], "too few"),
         (["dcgan-fashion", "--likelihoods", "0"], "says too little"),
+        (["dcgan-fashion", "--importance", "0"], "importance samples are none"),
         (["dcgan-fashion", "--weights", "/nowhere"], "no weights"),
     ]
     for arguments, word in cases:
