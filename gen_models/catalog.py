@@ -32,6 +32,7 @@ from torch.overrides import TorchFunctionMode
 
 from gen_models import hub, runtime
 from gen_models.base import Model
+from gen_models.files import replacing
 from gen_models.hub import WeightsError, sha256
 
 PACKAGE = Path(__file__).parent
@@ -272,18 +273,11 @@ def save(model: Model, folder: Path, config: dict[str, Any]) -> str:
         for key, value in model.state_dict().items()
         if key.partition(".")[0] not in model.scaffold
     }
-    written = folder / "model.safetensors"
-    parts = {file: file.with_name(f"{file.name}.part") for file in (written, folder / "config.json")}
-    try:
-        parts[written].write_bytes(packed(state, metadata={"format": "pt"}))  # save_file's can be read by their owner only
-        digest = sha256(parts[written])
-        complete = {**config, "arguments": model.config, "sha256": digest, "bytes": parts[written].stat().st_size}
-        parts[folder / "config.json"].write_text(json.dumps(complete, indent=2) + "\n", encoding="utf-8")
-        for file, part in parts.items():  # on a full disk, what was there before stays
-            os.replace(part, file)
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
+    with replacing(folder / "config.json") as described, replacing(folder / "model.safetensors") as weights:
+        weights.write_bytes(packed(state, metadata={"format": "pt"}))  # save_file's can be read by their owner only
+        digest = sha256(weights)
+        complete = {**config, "arguments": model.config, "sha256": digest, "bytes": weights.stat().st_size}
+        described.write_text(json.dumps(complete, indent=2) + "\n", encoding="utf-8")
     return digest
 
 
