@@ -70,7 +70,7 @@ def visitor_stays() -> Callable[[], bool]:
     """
     blocks, event = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
     queue = getattr(blocks, "_queue", None)
-    found = queue.event_ids_to_events.get(event) if queue and event else None
+    found = queue.event_ids_to_events.get(event) if queue is not None and event else None  # an empty queue is false
     return lambda: found is None or found.alive
 
 
