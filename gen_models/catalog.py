@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 import re
+import shlex
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
@@ -42,6 +43,9 @@ APART = {"measures", "sets"}
 """Folders of the package that are no families."""
 REFERENCE = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*@[0-9a-f]{40}", re.ASCII)
 """A commit on the Hub."""
+MOST_TENSORS, LARGEST = 10_000, 1_000_000
+"""What a configuration may ask for: tensors made while its model is built, and the largest number in it; ours ask for 200 and
+1,000. More would be built without an end, and everybody who loads a model would wait for it."""
 BUDGET = int(float(os.environ.get("GALLERY_MEMORY_MB", "512")) * 2**20)
 """Bytes of parameters that ``load`` keeps; the least recently used models beyond it are dropped."""
 
@@ -306,9 +310,23 @@ class _Content(Thread):
 
 
 def _outline(config: dict[str, Any]) -> Model:
-    """A model whose tensors have shapes and no memory."""
+    """A model whose tensors have shapes and no memory.
+
+    Raises:
+        ValueError: if the configuration asks for too much.
+        Exception: whatever the constructor makes of the configuration.
+    """
+    if largest(config["arguments"]) > LARGEST:
+        raise ValueError(f"a number in its configuration is beyond {LARGEST:,}")
     with _Outlines():
         return model_class(config["model"])(**config["arguments"]).without_scaffold()
+
+
+def largest(value: Any) -> int:
+    """The largest whole number in what JSON can hold, whatever its sign; 0 if there is none."""
+    if isinstance(value, dict | list):
+        return max(map(largest, value.values() if isinstance(value, dict) else value), default=0)
+    return abs(value) if isinstance(value, int) else 0
 
 
 def _fill_the_rest(model: Model, config: dict[str, Any]) -> None:
@@ -338,9 +356,16 @@ class _Outlines(TorchFunctionMode):
     COMPUTED = {torch.mv: -1, torch.vdot: -1, Tensor.div: None}
     """Where the shape of the outcome ends in that of the first tensor: Python, which works it out on ``meta``, takes far longer."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.made = 0
+
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
         if func in self.MAKING:
+            self.made += 1
+            if self.made > MOST_TENSORS:
+                raise ValueError(f"its configuration asks for more than {MOST_TENSORS:,} tensors")
             kwargs["device"] = kwargs.get("device") or "meta"  # layers ask for the device None
         elif func in self.FILLING:
             given = args[0] if args else kwargs["tensor"]
@@ -445,7 +470,7 @@ def folder_of(name: str) -> Path:
         return here
     if not table().get(name, {}).get("commit"):
         raise WeightsError(f"the weights {name} are missing{nearest(name, trained())}; restore the folder weights/{name} or train "
-                           f"them: python -m gen_models.train {name}")  # fmt: skip
+                           f"them: python -m gen_models.train {shlex.quote(name)}")  # fmt: skip
     return hub.folder_of(_pinned(name))
 
 
@@ -459,7 +484,8 @@ def on_hub(name: str) -> str:
     split_name(name)
     entry = table().get(name, {})
     if not entry.get("commit"):
-        raise WeightsError(f"the weights {name} are not on the Hub; upload them with: python -m gen_models.publish {name} --hub")
+        cure = f"upload them with: python -m gen_models.publish {shlex.quote(name)} --hub"
+        raise WeightsError(f"the weights {name} are not on the Hub; {cure}")
     return f"{entry['repository']}@{entry['commit']}"
 
 
