@@ -149,6 +149,29 @@ def test_two_train_in_turns_and_a_fourth_is_told():
     later.close()
 
 
+def test_one_address_leaves_the_last_place_for_others(monkeypatch):
+    """The address is asked for when a training begins; callers of whom nobody knows it share all places."""
+    at = [""]
+    monkeypatch.setattr(live, "address_of", lambda request: at[0])
+
+    def started(address: str, token: str):
+        at[0] = address
+        work = begun(token)
+        assert next(work)[3]
+        return work
+
+    works = [started("203.0.113.1", f"mine {place}") for place in range(live.BUSY - 1)]
+    sentence = f"{live.BUSY - 1} trainings from your network are under way; the last place is for others."
+    assert refusal(lambda: list(begun("mine again"))) == sentence
+    works.append(started("203.0.113.2", "another's"))
+    at[0] = "203.0.113.3"
+    assert "visitors train on this machine already" in refusal(lambda: list(begun("a third")))
+    works.pop(0).close()
+    works.append(started("203.0.113.1", "mine once more"))
+    for work in works:
+        work.close()
+
+
 def test_two_threads_train_the_same_runs_as_one_after_the_other():
     plan = live.written([Part(BOTH, 30, Settings())])
     alone = {}
