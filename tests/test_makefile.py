@@ -41,6 +41,12 @@ def test_run_says_what_it_fetches_installs_once_and_starts(checkout):
     assert "Fetching" not in again and "started in" in again
 
 
+def test_the_environment_may_be_elsewhere(checkout, tmp_path):
+    before = sorted(checkout.iterdir())
+    assert f"started in {tmp_path / 'venv'}\n" in make(checkout, "run", f"VENV={tmp_path / 'venv'}")
+    assert sorted(checkout.iterdir()) == before
+
+
 @pytest.mark.parametrize("target, file", [("run", "requirements.txt"), ("test", "requirements-dev.txt")])
 def test_without_cuda_uv_chooses_the_wheels(checkout, target, file):
     said = make(checkout, "--dry-run", target, "TORCH=cpu")
