@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import traceback
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import gradio as gr
 
@@ -12,6 +14,26 @@ from gen_models import catalog
 from gen_models.data import DataError
 
 log = logging.getLogger("gallery")
+
+
+@contextmanager
+def in_sentences(where: str) -> Iterator[None]:
+    """Have whatever is raised inside be a sentence for the page.
+
+    A sentence goes on as it is: raised from itself it would be a circle of references, and all that the functions below hold, large
+    pictures among it, would stay until the collector looks.
+
+    Raises:
+        gr.Error: see :func:`as_sentence`.
+    """
+    try:
+        yield
+    except gr.Error as error:
+        error.print_exception = False
+        raise
+    except Exception as error:
+        raise as_sentence(error, where) from error
+
 
 def as_sentence(error: Exception, where: str) -> gr.Error:
     """What the page says of an exception that ``where`` raised; what nobody expected goes to the log."""
