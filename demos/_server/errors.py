@@ -20,19 +20,29 @@ log = logging.getLogger("gallery")
 def in_sentences(where: str) -> Iterator[None]:
     """Have whatever is raised inside be a sentence for the page.
 
-    A sentence goes on as it is: raised from itself it would be a circle of references, and all that the functions below hold, large
-    pictures among it, would stay until the collector looks.
-
     Raises:
         gr.Error: see :func:`as_sentence`.
     """
     try:
         yield
-    except gr.Error as error:
+    except gr.Error as error:  # raised from itself it would be a circle of references
         error.print_exception = False
+        empty_frames(error)
         raise
     except Exception as error:
-        raise as_sentence(error, where) from error
+        sentence = as_sentence(error, where)
+        empty_frames(error)
+        raise sentence from error
+
+
+def empty_frames(error: BaseException | None) -> None:
+    """Let go of what the functions held that an exception ended, large pictures among it.
+
+    Gradio's queue keeps the exception in a circle of references, until the collector looks.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def as_sentence(error: Exception, where: str) -> gr.Error:
