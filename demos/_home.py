@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 
@@ -68,7 +69,7 @@ def card(model: str, family: str, family_title: str) -> str:
     shown = pictured(model)
     words = " ".join([model, family_title, *(str(facts[key]) for key in FOUND_BY), *facts["keywords"], *data_words(model)]).lower()
     sheet = catalog.WEIGHTS / shown / "samples.png"  # not here yet where the weights are still on the Hub
-    address = f"cover/{html.escape(shown)}.webp?{sheet.stat().st_mtime_ns:x}" if shown and sheet.is_file() else ""
+    address = f"cover/{quote(shown)}.webp?{sheet.stat().st_mtime_ns:x}" if shown and sheet.is_file() else ""
     picture = f'<img src="{address}" alt="" loading="lazy" width="{COVER[0]}" height="{COVER[1]}">' if address else "<i></i>"
     about_room = f'data-room="{model}" data-family="{family}" data-words=" {html.escape(words)}"'
     return (

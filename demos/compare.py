@@ -32,7 +32,7 @@ from demos._kit.layout import explanation, seed_row
 from demos._kit.markup import tiles_html
 from demos._kit.pictures import LARGE, enlarged, heat, png_uri, to_pil
 from demos._kit.recipes import MAX_SEED, Room, link_button, save_button
-from demos._kit.running import Cache, cancel, is_cancelled
+from demos._kit.running import Cache, cancel, is_cancelled, while_awaited
 from demos._kit.widgets import BEGIN_JS, starter, tiles
 from gen_models import Draws, catalog, load, runtime, sets
 from gen_models.base import GenerativeModel
@@ -682,9 +682,9 @@ def entries_seen(controls: tuple) -> tuple[Task, list[Entry]]:
 
 
 def all_of(task: Task) -> list[Entry]:
-    """The task done by every model."""
+    """The task done by every model, while somebody waits for it."""
     entries = entries_of(task.data, task.what)
-    deque(run(task, entries), maxlen=0)
+    deque(while_awaited(run(task, entries)), maxlen=0)
     return entries
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shlex
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from gen_models import catalog, hub
 from gen_models.base import Model
 from gen_models.data import SPLITS
-from gen_models.sets import Record, record
+from gen_models.sets import Record, names, record
 from gen_models.sheets import SAMPLES
 from gen_models.verbs import Encodes, FindsFaces, Predicts, Samples, Segments, Translates, Upscales
 
@@ -94,7 +95,7 @@ def numbers_table(name: str) -> str:
         KeyError: if the name is no <model>-<data>.
     """
     catalog.split_name(name)
-    cure = f"measure with `python -m gen_models.evaluate {name}`."
+    cure = f"measure with {command('evaluate', name)}."
     try:
         stored = hub.read_json(catalog.WEIGHTS / name / EVALUATION)
         current = catalog.config_of(name)["sha256"] == stored["sha256"]
@@ -114,6 +115,16 @@ def measures_of(name: str) -> list[dict[str, Any]]:
         return stored["measures"] if stored["sha256"] == catalog.config_of(name)["sha256"] else []
     except (OSError, ValueError, KeyError):
         return []
+
+
+def command(program: str, name: str, *options: str) -> str:
+    """What to type in a shell for weights of any name, in Markdown; of a user's own pictures it names their folder, too."""
+    try:
+        data = catalog.config_of(name)["data"]
+    except (KeyError, catalog.WeightsError):
+        data = ""
+    own = ["--data", f"{data}:PATH"] if data in names() and record(data).own else []
+    return f"`python -m gen_models.{program} {shlex.join([name, *own, *options])}`"
 
 
 def _table_lines(measures: list[dict[str, Any]]) -> list[str]:
@@ -152,23 +163,23 @@ def _front_matter(config: dict[str, Any], kind: type[Model], data: Record) -> st
 
 def _usage(name: str, config: dict[str, Any], kind: type[Model]) -> str:
     arguments = config["arguments"]
-    shape = f"{arguments['channels']}, {arguments['size']}, {arguments['size']}"
+    shape, quoted = f"{arguments['channels']}, {arguments['size']}, {arguments['size']}", json.dumps(name, ensure_ascii=False)
     if issubclass(kind, Samples):
         lines = [
-            "from gen_models import Draws, load", f'model = load("{name}")',
+            "from gen_models import Draws, load", f"model = load({quoted})",
             f"pictures = model.sample(Draws(seed=7, count=16))  # (16, {shape}), values in [0, 1]",
         ]  # fmt: skip
     elif issubclass(kind, Upscales):
         channels, scale = arguments["channels"], arguments["scale"]
         larger = f"(B, {channels}, {scale}H, {scale}W)"
         lines = [
-            "from gen_models import load", f'model = load("{name}")',
+            "from gen_models import load", f"model = load({quoted})",
             f"result = model.upscale(pictures)  # (B, {channels}, H, W) of any size in [0, 1] -> {larger}",
         ]  # fmt: skip
     else:
         method = next((method for verb, method in SINGLE.items() if issubclass(kind, verb)), "forward")
         lines = [
-            "from gen_models import load", f'model = load("{name}")',
+            "from gen_models import load", f"model = load({quoted})",
             f"result = model.{method}(pictures)  # pictures: (B, {shape}), values in [0, 1]",
         ]  # fmt: skip
     return "\n".join(["```python", *lines, "```"])
@@ -209,7 +220,7 @@ def _training(name: str, config: dict[str, Any], kind: type[Model]) -> str:
         widths = ", ".join(f"{key}={value!r}" for key, value in larger.arguments.items())
         lines += [
             "",
-            f"With a GPU: `python -m gen_models.train {name} --large`, {larger.steps:,} steps of {larger.batch_size} pictures, "
+            f"With a GPU: {command('train', name, '--large')}, {larger.steps:,} steps of {larger.batch_size} pictures, "
             f"`{widths}`; these weights were not trained that way.",
         ]
     return "\n".join(lines)

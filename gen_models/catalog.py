@@ -33,6 +33,7 @@ from torch.overrides import TorchFunctionMode
 
 from gen_models import hub, runtime
 from gen_models.base import Model
+from gen_models.files import replacing
 from gen_models.hub import WeightsError, sha256
 
 PACKAGE = Path(__file__).parent
@@ -42,6 +43,9 @@ APART = {"measures", "sets"}
 """Folders of the package that are no families."""
 REFERENCE = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*@[0-9a-f]{40}", re.ASCII)
 """A commit on the Hub."""
+MOST_TENSORS, LARGEST = 10_000, 1_000_000
+"""What a configuration may ask for: tensors made while its model is built, and the largest number in it; ours ask for 200 and
+1,000. More would be built without an end, and everybody who loads a model would wait for it."""
 BUDGET = int(float(os.environ.get("GALLERY_MEMORY_MB", "512")) * 2**20)
 """Bytes of parameters that ``load`` keeps; the least recently used models beyond it are dropped."""
 
@@ -311,18 +315,11 @@ def save(model: Model, folder: Path, config: dict[str, Any]) -> str:
         for key, value in model.state_dict().items()
         if key.partition(".")[0] not in model.scaffold
     }
-    written = folder / "model.safetensors"
-    parts = {file: file.with_name(f"{file.name}.part") for file in (written, folder / "config.json")}
-    try:
-        parts[written].write_bytes(packed(state, metadata={"format": "pt"}))  # save_file's can be read by their owner only
-        digest = sha256(parts[written])
-        complete = {**config, "arguments": model.config, "sha256": digest, "bytes": parts[written].stat().st_size}
-        parts[folder / "config.json"].write_text(json.dumps(complete, indent=2) + "\n", encoding="utf-8")
-        for file, part in parts.items():  # on a full disk, what was there before stays
-            os.replace(part, file)
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
+    with replacing(folder / "config.json") as described, replacing(folder / "model.safetensors") as weights:
+        weights.write_bytes(packed(state, metadata={"format": "pt"}))  # save_file's can be read by their owner only
+        digest = sha256(weights)
+        complete = {**config, "arguments": model.config, "sha256": digest, "bytes": weights.stat().st_size}
+        described.write_text(json.dumps(complete, indent=2) + "\n", encoding="utf-8")
     return digest
 
 
@@ -351,9 +348,23 @@ class _Content(Thread):
 
 
 def _outline(config: dict[str, Any]) -> Model:
-    """A model whose tensors have shapes and no memory."""
+    """A model whose tensors have shapes and no memory.
+
+    Raises:
+        ValueError: if the configuration asks for too much.
+        Exception: whatever the constructor makes of the configuration.
+    """
+    if largest(config["arguments"]) > LARGEST:
+        raise ValueError(f"a number in its configuration is beyond {LARGEST:,}")
     with _Outlines():
         return model_class(config["model"])(**config["arguments"]).without_scaffold()
+
+
+def largest(value: Any) -> int:
+    """The largest whole number in what JSON can hold, whatever its sign; 0 if there is none."""
+    if isinstance(value, dict | list):
+        return max(map(largest, value.values() if isinstance(value, dict) else value), default=0)
+    return abs(value) if isinstance(value, int) else 0
 
 
 def _fill_the_rest(model: Model, config: dict[str, Any]) -> None:
@@ -383,9 +394,16 @@ class _Outlines(TorchFunctionMode):
     COMPUTED = {torch.mv: -1, torch.vdot: -1, Tensor.div: None}
     """Where the shape of the outcome ends in that of the first tensor: Python, which works it out on ``meta``, takes far longer."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.made = 0
+
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
         if func in self.MAKING:
+            self.made += 1
+            if self.made > MOST_TENSORS:
+                raise ValueError(f"its configuration asks for more than {MOST_TENSORS:,} tensors")
             kwargs["device"] = kwargs.get("device") or "meta"  # layers ask for the device None
         elif func in self.FILLING:
             given = args[0] if args else kwargs["tensor"]
@@ -490,7 +508,7 @@ def folder_of(name: str) -> Path:
         return here
     if not table().get(name, {}).get("commit"):
         raise WeightsError(f"the weights {name} are missing{nearest(name, trained())}; restore the folder weights/{name} or train "
-                           f"them: python -m gen_models.train {name}")  # fmt: skip
+                           f"them: python -m gen_models.train {shlex.quote(name)}")  # fmt: skip
     return hub.folder_of(_pinned(name))
 
 
@@ -504,7 +522,8 @@ def on_hub(name: str) -> str:
     split_name(name)
     entry = table().get(name, {})
     if not entry.get("commit"):
-        raise WeightsError(f"the weights {name} are not on the Hub; upload them with: python -m gen_models.publish {name} --hub")
+        cure = f"upload them with: python -m gen_models.publish {shlex.quote(name)} --hub"
+        raise WeightsError(f"the weights {name} are not on the Hub; {cure}")
     return f"{entry['repository']}@{entry['commit']}"
 
 

@@ -20,9 +20,9 @@ import contextlib
 import copy
 import json
 import math
-import os
 import pickle
 import sys
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,10 +30,11 @@ from typing import Any
 
 import torch
 
-from gen_models import catalog, hub, runtime
+from gen_models import catalog, checkpoint, hub, runtime
 from gen_models.base import Model
 from gen_models.cards import EVALUATION, shown
 from gen_models.data import SPLITS, DataError, summary
+from gen_models.files import replacing
 from gen_models.measures import table
 from gen_models.measures._measure import FULL, QUICK, Measure
 from gen_models.measures._subject import Subject
@@ -152,7 +153,7 @@ def last_weights(model: Model, file: Path) -> Model:
         raise DataError(f"the last weights of {type(model).title} are not measured; leave out --checkpoint")
     last = copy.deepcopy(model)
     try:
-        state = torch.load(file, map_location=runtime.device(), weights_only=True)
+        state = checkpoint.read(file, runtime.device())
         published, averaged = model.state_dict(), state["average"]
         parts = model.averaged or tuple(name for name, _ in model.named_children())
         same = all(
@@ -160,7 +161,9 @@ def last_weights(model: Model, file: Path) -> Model:
             for key, value in published.items() if key.partition(".")[0] in parts
         )  # fmt: skip
         last.load_state_dict({key: state["model"][key] for key in published})
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, pickle.UnpicklingError) as error:
+    except (
+        OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, pickle.UnpicklingError, zipfile.BadZipFile
+    ) as error:  # fmt: skip
         raise catalog.WeightsError(f"{file} is no checkpoint of these weights; name that of the run they come from") from error
     if not same:
         raise catalog.WeightsError(f"{file} is a checkpoint of other weights; name that of the run they come from")
@@ -225,9 +228,8 @@ def _write(
         "torch": torch.__version__,
     }  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f"{out.name}.part")
-    part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, out)
+    with replacing(out) as part:
+        part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

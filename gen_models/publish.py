@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 from gen_models import catalog, hub, runtime, sheets
 from gen_models.cards import EVALUATION, card, hub_card
 from gen_models.data import DataError
+from gen_models.files import replacing
 from gen_models.sets import record
 from gen_models.sheets import INPUTS, PARTNERS, SAMPLES
 
@@ -86,8 +86,8 @@ def adopt(name: str, source: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for file in ("model.safetensors", "config.json", EVALUATION, SAMPLES, INPUTS, PARTNERS):
         if (source / file).is_file():
-            shutil.copyfile(source / file, target / f"{file}.part")
-            os.replace(target / f"{file}.part", target / file)
+            with replacing(target / file) as part:
+                shutil.copyfile(source / file, part)
 
 
 def publish(name: str) -> Path:
@@ -167,10 +167,8 @@ def _enter(name: str, folder: Path, commit: str | None = None) -> None:
 
 
 def _write(file: Path, text: str) -> None:
-    """Write beside the old file, then rename."""
-    part = file.with_name(f"{file.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, file)
+    with replacing(file) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from gen_models import runtime
 from gen_models.base import Draws, Model, Restorer, Translator
 from gen_models.data import DataError, DataSet, load_data
+from gen_models.files import replacing
 from gen_models.verbs import Samples, Translates, TranslatesBack, Upscales
 
 SAMPLES = "samples.png"
@@ -99,9 +99,8 @@ def _save_side_by_side(pictures: Tensor, file: Path, exact: bool = False) -> Non
     kinds = [io.BytesIO(), io.BytesIO()]
     Image.fromarray(row).save(kinds[0], "WEBP", lossless=True, quality=100, method=6)
     Image.fromarray(row).save(kinds[1], "WEBP", quality=80, method=6)
-    part = file.with_name(f"{file.name}.part")
-    part.write_bytes(min((kind.getvalue() for kind in kinds[: 1 if exact else 2]), key=len))
-    os.replace(part, file)
+    with replacing(file) as part:
+        part.write_bytes(min((kind.getvalue() for kind in kinds[: 1 if exact else 2]), key=len))
 
 
 def sheet(model: Translator | Restorer, held: DataSet) -> Tensor:
@@ -126,4 +125,5 @@ def save_grid(pictures: Tensor, file: Path, columns: int = 8) -> None:
     grid = padded.reshape(rows, columns, channels, height, width).permute(0, 3, 1, 4, 2)
     grid = grid.reshape(rows * height, columns * width, channels).expand(-1, -1, 3)
     file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray((grid.cpu() * 255).round().to(torch.uint8).numpy()).save(file)
+    with replacing(file) as part:
+        Image.fromarray((grid.cpu() * 255).round().to(torch.uint8).numpy()).save(part, "PNG")

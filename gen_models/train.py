@@ -13,7 +13,6 @@ with another number of them.
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import shlex
 import signal
@@ -32,20 +31,23 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from gen_models import catalog, runtime
+from gen_models import catalog, checkpoint, runtime
 from gen_models.base import Draws, GenerativeModel, Model, Recipe, Restorer, Translator, Update
+from gen_models.checkpoint import CHECKPOINT
 from gen_models.data import Batches, DataError, DataSet, load_data, summary
 from gen_models.processes import SharedDraws, average_gradients, from_main, lost, share_statistics
 from gen_models.sheets import save_grid, sheet
 
-CHECKPOINT = "checkpoint.pt"
 MOST_PICTURES = 1_000_000
 """In a step."""
+LOCK = ".lock"
+"""Held by the training that writes into a folder."""
 
 
 class TrainingStopped(RuntimeError):
@@ -124,7 +126,18 @@ def train(given: argparse.Namespace) -> Path:
     accelerator = Accelerator(mixed_precision=recipe.precision, cpu=given.cpu)
     if given.compile and (given.accumulate > 1 or accelerator.num_processes > 1):
         raise DataError("--compile goes with one process and without --accumulate; leave it out")
-    from_main(accelerator, lambda: prepare(out, given.resume))
+    lock = FileLock(out / LOCK)
+    try:
+        from_main(accelerator, lambda: prepare(out, given.resume, lock))
+        return train_in(out, given, kind, recipe, data_name, accelerator)
+    finally:
+        lock.release()
+
+
+def train_in(
+    out: Path, given: argparse.Namespace, kind: type[Model], recipe: Recipe, data_name: str, accelerator: Accelerator
+) -> Path:
+    """As :func:`train`, in a folder that no other training uses."""
     torch.manual_seed(given.seed)
     model: Model = kind(**recipe.arguments)
     origins = begin(model, given.start)
@@ -160,7 +173,7 @@ def train(given: argparse.Namespace) -> Path:
     with torch.no_grad():
         published.finish(validation.unit().to(accelerator.device))
     record = {
-        "model": model_name, "data": data_name.partition(":")[0],
+        "model": catalog.split_name(given.name)[0], "data": data_name.partition(":")[0],
         "classes": {task: list(labels) for task, labels in data.classes.items()},
         **({"domains": list(data.domains)} if data.domains else {}),
         **({"degradation": f"{model.damage}, to 1/{model.scale} of the side"} if isinstance(model, Restorer) else {}),
@@ -196,17 +209,21 @@ def account(data: DataSet, validation: DataSet) -> str:
     return f"{count} of {data.name}{f', {others:,} kept for validation and test' if others else ''}{summary(left_out)}"
 
 
-def prepare(out: Path, resume: bool) -> None:
-    """Make the folder of a run.
+def prepare(out: Path, resume: bool, lock: FileLock) -> None:
+    """Make the folder of a run and take its lock.
 
     Raises:
-        DataError: if it holds a run already that is not to be resumed, or nothing can be written there.
+        DataError: if it holds a run already that is not to be resumed, another training is at work in it, or nothing can be
+            written there.
     """
     if not resume and (out / CHECKPOINT).exists():
         raise DataError(f"{out} holds a run already; go on with --resume, or name another folder with --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=out).close()  # better now than when the first checkpoint is due
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise DataError(f"another training is at work in {out}; wait for its end, or name another folder with --out") from error
     except OSError as error:
         raise DataError(f"nothing can be written to {out} ({error.strerror}); name another folder with --out") from error
 
@@ -491,16 +508,10 @@ class Run:
             "model": self.model.state_dict(), "average": self.average.state_dict(),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
         }  # fmt: skip
-        part = self.out / f"{CHECKPOINT}.part"
         try:
             self.out.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as stream:
-                torch.save(state, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(part, self.out / CHECKPOINT)
+            checkpoint.write(state, self.out / CHECKPOINT)
         except (OSError, RuntimeError) as error:
-            part.unlink(missing_ok=True)  # on a full disk it is only in the way
             kept = "the last one is kept" if (self.out / CHECKPOINT).exists() else "there was none before"
             raise TrainingStopped(
                 f"the checkpoint could not be written to {self.out} ({_reason(error)}); {kept}; make room and go on with --resume"
@@ -542,8 +553,8 @@ class Run:
             if not file.is_file():
                 return None
             try:
-                return torch.load(file, map_location="cpu", weights_only=True)
-            except Exception as error:  # whatever torch makes of a damaged file
+                return checkpoint.read(file)
+            except Exception as error:  # whatever is made of a damaged file
                 raise catalog.WeightsError(f"{file} cannot be read ({_reason(error)}); {cure}") from error
 
         state = from_main(self.accelerator, read)

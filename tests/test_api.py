@@ -181,9 +181,9 @@ def uri(content: bytes, kind: str = "image/png") -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def png(size: tuple[int, int] = (32, 24)) -> bytes:
+def png(size: tuple[int, int] = (32, 24), what: str = "linear_gradient") -> bytes:
     stream = io.BytesIO()
-    PIL.Image.linear_gradient("L").resize(size).save(stream, "PNG")
+    getattr(PIL.Image, what)("L").resize(size).save(stream, "PNG")
     return stream.getvalue()
 
 
@@ -228,6 +228,26 @@ def test_every_room_has_verbs(server):
 
     rooms = {name for members in app.rooms().values() for name in members}
     assert {room for room in rooms for verb in server.verbs if verb.startswith(f"/{room}_")} == rooms
+
+
+def test_every_picture_verb_takes_a_file_and_base64(server):
+    """The same answer either way, the file as gradio_client.handle_file sends it, and another to another picture."""
+    content = png((64, 64))
+    (path,) = server.client.post("/gradio_api/upload", files={"files": ("face.png", content)}).json()
+    found = [verb for verb in server.verbs if "picture" in server.defaults(verb)]
+    assert len(found) >= 10
+    told_apart = set()
+    for verb in found:
+        values = server.defaults(verb)
+        ways = [uri(content), {"path": path, "orig_name": "face.png"} | META, uri(png((64, 64), "radial_gradient"))]
+        answers = [server.call(verb, list((values | {"picture": way}).values())) for way in ways]
+        for answer in answers:
+            assert answer.done or "face" in answer.sentence(), (verb, answer.text[:300])
+        encoded, uploaded, other = (re.sub(r'"milliseconds": [^,]+,', "", answer.text) for answer in answers)
+        assert encoded == uploaded, verb
+        if encoded != other:
+            told_apart.add(verb)
+    assert set(found) - told_apart <= {"/edsr_faces"}  # there is no face in either
 
 
 @fixed(200)

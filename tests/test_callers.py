@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -11,12 +12,15 @@ import httpx
 import PIL.Image
 import pytest
 from gradio_client import Client, handle_file
+from mcp import ClientSession
+from mcp.client.streamable_http import streamablehttp_client
 from test_room import RED, file_of, halves
 
 import app
 from demos._kit import inputs
 from demos._kit.events import error_boundary
 from demos._kit.pictures import png_uri
+from demos._kit.running import while_awaited
 from demos._server import limits
 
 SOON = 60
@@ -41,13 +45,24 @@ def served(tmp_path_factory):
             yield step
             time.sleep(0.1)
 
+    @error_boundary
+    def add_up(count: int = 3) -> int:
+        """Many steps, of which only the end is answered."""
+        for step in while_awaited(iter(range(count))):
+            steps.append(step)
+            time.sleep(0.1)
+        return count
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("cache")))
         with limits.Page() as page:
             gr.api(look, api_name="look", concurrency_id="models")
             gr.api(count_up, api_name="count_up", concurrency_id="models")
+            gr.api(add_up, api_name="add_up", concurrency_id="models")
         page.queue(max_size=limits.MAX_WAITING, default_concurrency_limit=1, api_open=False)
-        _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **app.launch_settings(page))
+        _, address, _ = page.launch(
+            prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", mcp_server=True, **app.launch_settings(page)
+        )
         yield address, steps
         page.close()
 
@@ -61,6 +76,24 @@ def test_a_verb_takes_a_file_and_base64(served, tmp_path, kind):
     for sent in (handle_file(file), png_uri(halves()), png_uri(halves()).partition(",")[2]):
         width, height, *colour = client.predict(sent, api_name="/look")
         assert (width, height) == (40, 20) and max(abs(a - b) for a, b in zip(colour, RED, strict=True)) <= 8
+
+
+def test_a_verb_takes_a_picture_by_mcp(served):
+    address, _ = served
+
+    async def call() -> list[tuple[bool, str]]:
+        async with (
+            streamablehttp_client(f"{address}gradio_api/mcp/") as (reader, writer, _),
+            ClientSession(reader, writer) as session,
+        ):
+            await session.initialize()
+            assert {"look", "count_up"} <= {tool.name for tool in (await session.list_tools()).tools}
+            found = [await session.call_tool("look", {"picture": sent}) for sent in (png_uri(halves()), "/etc/passwd")]
+            return [(answer.isError, answer.content[0].text) for answer in found]
+
+    (refused, looked), (unread, sentence) = asyncio.run(call())
+    assert not refused and looked == str([40, 20, *RED])
+    assert unread and sentence == "The picture must be a picture file in base64, or an uploaded one."
 
 
 @pytest.mark.parametrize(
@@ -101,14 +134,16 @@ def test_an_upload_is_found_and_nothing_above_it(tmp_path, monkeypatch):
             inputs.sent_picture({"path": str(path)})
 
 
-def test_a_caller_who_leaves_ends_the_work(served):
+@pytest.mark.parametrize("verb", ["count_up", "add_up"])
+def test_a_caller_who_leaves_ends_the_work(served, verb):
     address, steps = served
     steps.clear()
-    event = httpx.post(f"{address}gradio_api/call/count_up", json={"data": [500]}, timeout=SOON).json()["event_id"]
-    with httpx.stream("GET", f"{address}gradio_api/call/count_up/{event}", timeout=SOON) as stream:
-        for line in stream.iter_lines():
-            if line.startswith("data: [2"):
-                break
+    event = httpx.post(f"{address}gradio_api/call/{verb}", json={"data": [500]}, timeout=SOON).json()["event_id"]
+    with httpx.stream("GET", f"{address}gradio_api/call/{verb}/{event}", timeout=SOON):
+        end = time.monotonic() + SOON
+        while len(steps) < 3:
+            assert time.monotonic() < end
+            time.sleep(0.02)
     left = len(steps)
     answered = threading.Event()
     threading.Thread(target=lambda: (Client(address, verbose=False).predict(1, api_name="/count_up"), answered.set())).start()

@@ -1,10 +1,15 @@
-"""Cards: what they say of numbers."""
+"""Cards: what they say of numbers, and the commands that they name."""
 
 from __future__ import annotations
 
+import ast
+import re
+import shlex
+from dataclasses import replace
+
 import pytest
 
-from gen_models import cards
+from gen_models import cards, catalog, evaluate, publish, train
 
 
 @pytest.mark.parametrize(
@@ -13,3 +18,27 @@ from gen_models import cards
 )
 def test_numbers_have_two_digits_of_their_error(value, error, text):
     assert cards.shown(value, error) == text
+
+
+@pytest.mark.parametrize("name", ["dcgan-my cats", "dcgan-it's \"mine\" & yours", "dcgan-Katzen & Füchse"])
+def test_a_card_names_commands_that_work_for_a_model_of_any_name(
+    small_dcgan, shelf, own_folder, tmp_path, name, capsys, monkeypatch
+):
+    recipe = small_dcgan.recipes["folder"]
+    monkeypatch.setitem(small_dcgan.recipes, "folder", replace(recipe, large=recipe))
+    words = [name, "--data", f"folder:{own_folder}", "--steps", "1", "--out", str(tmp_path / "run"), "--cpu", "--sample-every", "0"]
+    assert train.main(words) == 0
+    assert publish.main([name, "--from", str(tmp_path / "run")]) == 0
+    text = (shelf / name / "README.md").read_text(encoding="utf-8")
+    typed = [shlex.split(found) for found in re.findall(r"`python -m (.+?)`", text)]
+    assert [words[0] for words in typed] == ["gen_models.evaluate", "gen_models.train", "gen_models.train"]
+    assert [words[-1] == "--large" for words in typed] == [False, False, True]
+    for words in typed:
+        assert words[1] == name and words[words.index("--data") + 1] == "folder:PATH"
+    parsed = ast.parse(re.search(r"```python\n(.+?)```", text, re.DOTALL)[1])
+    loaded = next(node.args[0].value for node in ast.walk(parsed) if isinstance(node, ast.Call) and node.args)
+    assert loaded == name and catalog.load(loaded).image_shape == (1, 16, 16)
+    capsys.readouterr()
+    # as typed, with the folder in place of PATH: only that the pictures are too few keeps it from measuring
+    assert evaluate.main([word.replace("PATH", str(own_folder)) for word in typed[0][1:]]) == 1
+    assert re.fullmatch(r"error: the test part of .+ holds \d+ pictures?; \d+ are needed .+\n", capsys.readouterr().err)

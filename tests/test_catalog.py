@@ -183,6 +183,41 @@ def test_a_config_that_does_not_fit_is_refused(saved, arguments):
         catalog.load("dcgan-mine")
 
 
+@pytest.mark.parametrize(
+    "model, arguments, sentence",
+    [
+        ("edsr", {"blocks": 10**7}, "a number in its configuration is beyond 1,000,000"),
+        ("edsr", {"blocks": 10**6}, "its configuration asks for more than 10,000 tensors"),
+        ("cyclegan", {"blocks": -(10**30)}, "a number in its configuration is beyond 1,000,000"),
+        ("features", {"classes": [4] * 20_000}, "its configuration asks for more than 10,000 tensors"),
+        ("ddpm", {"times": 10**9}, "a number in its configuration is beyond 1,000,000"),
+    ],
+    ids=str,
+)
+def test_a_config_that_asks_for_too_much_is_refused_before_it_is_built(saved, shelf, model, arguments, sentence):
+    (shelf / f"{model}-mine").mkdir()
+    for file in saved.iterdir():
+        shutil.copy(file, shelf / f"{model}-mine")
+    rewrite(shelf / f"{model}-mine", model=model, arguments=catalog.model_class(model).tiny | arguments)
+    with pytest.raises(WeightsError, match=f"^the weights {model}-mine do not fit this version of the model {model}: {sentence}$"):
+        catalog.load(f"{model}-mine")
+    assert catalog.load("dcgan-mine")
+
+
+def test_any_number_of_any_configuration_is_built_or_refused_at_once(model_name):
+    kind = catalog.model_class(model_name)
+    assert catalog.largest(kind().config) <= 1000
+    for key, value in kind().config.items():
+        most = {int: [10**6], list: [[4] * 20_000, [10**6, 10**6]]}.get(type(value), [])
+        for given in most:
+            try:
+                outline = catalog._outline({"model": model_name, "arguments": kind.tiny | {key: given}})
+            except Exception as error:
+                assert str(error), key
+            else:
+                assert len(outline.state_dict()) < catalog.MOST_TENSORS
+
+
 def test_a_config_of_an_unknown_model_is_refused(saved):
     rewrite(saved, model="cats")
     with pytest.raises(WeightsError, match="there is no model 'cats'"):

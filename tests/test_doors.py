@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -201,6 +202,20 @@ def test_the_program_says_so_before_its_work_begins(tmp_path):
     with taken() as port, program(tmp_path, "--port", str(port)) as process:
         assert process.wait(SOON) == 1
     assert said(tmp_path).strip() == f"error: port {port} is taken by another program; choose another with --port"
+
+
+def test_a_clone_without_lfs_opens_and_says_so_in_one_sentence(tmp_path):
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + 64 * b"0" + b"\nsize 12345\n"
+    for name in ("dcgan-mnist", "gmm-mnist"):
+        shutil.copytree(ROOT / "weights" / name, tmp_path / "weights" / name)
+        for file in ("model.safetensors", "samples.png"):
+            (tmp_path / "weights" / name / file).write_bytes(pointer)
+    port = free_port()
+    with program(tmp_path, "--port", str(port)) as process:
+        client = answers(process, tmp_path, f"http://127.0.0.1:{port}")
+        assert client.get("/gans").status_code == 200
+    lines = [line for line in said(tmp_path).splitlines() if "LFS" in line]
+    assert lines == ["note: 4 files under weights/ were not fetched from Git LFS; run: git lfs pull"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

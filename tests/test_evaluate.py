@@ -311,7 +311,11 @@ def test_another_checkpoint_is_refused_in_one_sentence(stepwise, tmp_path, capsy
     torch.save(state, tmp_path / "other.pt")
     (tmp_path / "text.pt").write_text("milk, bread", encoding="utf-8")
     torch.save({"average": 3}, tmp_path / "odd.pt")
-    for name, word in dict(other="of other weights", text="no checkpoint", odd="no checkpoint", none="no checkpoint").items():
+    flipped = bytearray(checkpoint.read_bytes())
+    flipped[len(flipped) // 2] ^= 1
+    (tmp_path / "flipped.pt").write_bytes(flipped)
+    words = {"other": "of other weights"} | dict.fromkeys(["text", "odd", "none", "flipped"], "no checkpoint")
+    for name, word in words.items():
         assert evaluate.main([*given, "--checkpoint", str(tmp_path / f"{name}.pt")]) == 1
         said = capsys.readouterr().err.strip().splitlines()[-1]
         assert said.startswith("error: ") and word in said

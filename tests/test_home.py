@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
+import shutil
 
 import gradio as gr
 import numpy as np
 import PIL.Image
 import pytest
+from conftest import ROOT
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
@@ -151,3 +154,15 @@ def test_what_is_no_address_makes_no_code(link):
 def test_a_state_too_large_for_a_code_is_refused():
     with pytest.raises(gr.Error, match="too much for a QR code"):
         qr_code("http://gallery.example/?state=" + "x" * 1500)
+
+
+@pytest.mark.parametrize("name", ["dcgan-my cats", "dcgan-50% Füchse #1?", "dcgan-it's \"mine\" & yours"])
+def test_a_cover_of_weights_of_any_name_is_found_at_its_address(name, shelf):
+    shutil.copytree(ROOT / "weights" / "dcgan-mnist", shelf / name)
+    covers.cover.cache_clear()
+    shown = _home.card("dcgan", "gans", "GANs")
+    address = html.unescape(re.search(r'src="([^"]+)"', shown)[1])
+    with TestClient(Starlette(routes=[Route("/cover/{name}.webp", covers.send_cover)])) as client:
+        answer = client.get(f"/{address}")
+    assert answer.status_code == 200 and answer.content[:4] == b"RIFF"
+    covers.cover.cache_clear()

@@ -19,6 +19,7 @@ from conftest import ROOT
 from gradio.context import LocalContext
 
 from demos._kit import plan as kit
+from demos._kit import running
 from demos._kit.fields import CONTROLS, Check, Choice, Field, Number, Picks, Picture, Seed, Slider, Sliders, Text
 from demos._kit.plan import Action, Api, Plan, View
 from demos._kit.shown import BeforeAfter, Columns, Film, Html, Rows, Shown, Single, Steps, Tiles
@@ -200,6 +201,22 @@ def handlers(page: gr.Blocks, kind: str, name: str) -> list[Any]:
 
 
 NO_EVENT = gr.EventData(None, {})
+
+
+def test_work_for_an_answer_ends_when_nobody_waits_for_it(monkeypatch):
+    plan, asked = toy(), []
+
+    def stays() -> bool:
+        asked.append(True)
+        return len(asked) < 3
+
+    monkeypatch.setattr(running, "visitor_stays", lambda: stays)
+    count = plan.views[1].make
+    with pytest.raises(gr.Error, match="Nobody waits for this any more."):
+        plan.last(count, {"weights": ["dcgan-fashion"], "number": [9]})
+    assert len(asked) == 3  # of nine steps
+    asked.clear()
+    assert plan.last(count, {"weights": ["dcgan-fashion"], "number": [2]}).note == "1."
 
 
 def test_a_slider_computes_the_views_that_read_it():

@@ -13,15 +13,18 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from dataclasses import replace
 
 import fleet
 import pytest
 import torch
 from conftest import ROOT, TINY
+from filelock import FileLock
 from PIL import Image
 
 from gen_models import catalog, train
+from gen_models import checkpoint as checkpoints
 from gen_models.base import Draws, Recipe
 from gen_models.data import DataSet, load_data, split_of
 
@@ -479,7 +482,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(command, tmp_path, monkeypatch, c
     assert "File too large" in error  # the system's word; on a full disk it says that no space is left
     assert "the last one is kept" in error
     assert (tmp_path / "run" / train.CHECKPOINT).read_bytes() == before
-    assert [file.name for file in (tmp_path / "run").iterdir()] == [train.CHECKPOINT]  # no half file that fills the disk
+    assert not list((tmp_path / "run").glob("*.part"))  # it would only be in the way
     assert command("dcgan-fashion", "--resume") == 0
     one, two = (checkpoint(tmp_path / name) for name in ("straight", "run"))
     assert one.pop("seconds") != two.pop("seconds")
@@ -583,6 +586,42 @@ def test_a_checkpoint_that_is_none_is_one_line(command, tmp_path, capsys, conten
     error = capsys.readouterr().err
     assert "cannot be read" in error
     assert error.count("\n") == 1
+
+
+def test_a_byte_that_changed_in_a_checkpoint_is_noticed(command, tmp_path, capsys):
+    """In every part of it, the tensors above all, which PyTorch reads without a look at their checksums."""
+    assert command("dcgan-fashion", "--steps", "1") == 0
+    file = tmp_path / "run" / train.CHECKPOINT
+    content = file.read_bytes()
+    with zipfile.ZipFile(file) as archive:
+        parts = [part for part in archive.infolist() if part.file_size]
+    assert len(parts) > 20
+    for part in parts:
+        begin = part.header_offset
+        names = sum(int.from_bytes(content[begin + place : begin + place + 2], "little") for place in (26, 28))
+        changed = bytearray(content)
+        changed[begin + 30 + names + part.file_size // 2] ^= 16
+        file.write_bytes(changed)
+        with pytest.raises(ValueError, match=f"its part {part.filename} is damaged"):
+            checkpoints.read(file)
+    capsys.readouterr()
+    assert command("dcgan-fashion", "--resume", "--steps", "2") == 1
+    said = f"error: {file} cannot be read (its part {parts[-1].filename} is damaged); delete it and start again\n"
+    assert capsys.readouterr().err == said
+    file.write_bytes(content)
+    assert command("dcgan-fashion", "--resume", "--steps", "2") == 0
+
+
+@pytest.mark.parametrize("words", [[], ["--resume"]])
+def test_two_trainings_do_not_share_a_folder(command, tmp_path, capsys, words):
+    out = tmp_path / "run"
+    out.mkdir()
+    with FileLock(out / train.LOCK):
+        assert command("dcgan-fashion", *words) == 1
+        said = f"error: another training is at work in {out}; wait for its end, or name another folder with --out\n"
+        assert capsys.readouterr().err == said and [file.name for file in out.iterdir()] == [train.LOCK]
+        assert command("dcgan-fashion", *words, out="other") == 0
+    assert command("dcgan-fashion", "--resume") == 0
 
 
 # ---- kill -9 ----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.context import LocalContext
 
 from demos._server import gpu, request_log
-from demos._server.errors import as_sentence
+from demos._server.errors import in_sentences
 from gen_models import catalog, hub
 
 QUICK = dict(queue=False, trigger_mode="always_last", show_progress="hidden", api_visibility="private")
@@ -46,19 +46,15 @@ def error_boundary(handler: Callable) -> Callable:
 
         @functools.wraps(handler)
         def run_all(*values: Any, **named: Any) -> Iterator[Any]:
-            try:
+            with in_sentences(handler.__qualname__):
                 yield from handler(*values, **named)
-            except Exception as error:
-                raise as_sentence(error, handler.__qualname__) from error
 
         return run_all
 
     @functools.wraps(handler)
     def run(*values: Any, **named: Any) -> Any:
-        try:
+        with in_sentences(handler.__qualname__):
             return handler(*values, **named)
-        except Exception as error:
-            raise as_sentence(error, handler.__qualname__) from error
 
     return run
 
@@ -70,7 +66,7 @@ def visitor_stays() -> Callable[[], bool]:
     """
     blocks, event = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
     queue = getattr(blocks, "_queue", None)
-    found = queue.event_ids_to_events.get(event) if queue and event else None
+    found = queue.event_ids_to_events.get(event) if queue is not None and event else None  # an empty queue is false
     return lambda: found is None or found.alive
 
 

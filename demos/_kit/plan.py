@@ -37,7 +37,7 @@ from demos._kit.inputs import sent_picture
 from demos._kit.layout import explanation, header, weights_choice
 from demos._kit.markup import note_html
 from demos._kit.recipes import Room, link_button, save_button
-from demos._kit.running import Cache, cancel, cancellable, is_cancelled, token, token_of, visitor_stays
+from demos._kit.running import Cache, cancel, cancellable, is_cancelled, token, token_of, visitor_stays, while_awaited
 from demos._kit.shown import Bars, Shown, Single, Steps, Tiles
 from demos._kit.widgets import BEGIN_JS, guarded_html, note_line, starter, tiles
 from demos._server import request_log
@@ -283,11 +283,15 @@ class Plan:
         return verb(**found)
 
     def last(self, view_verb: Callable, raw: Mapping[str, Sequence[Any]]) -> Shown:
-        """What a verb shows in the end."""
+        """What a verb shows in the end.
+
+        Raises:
+            gr.Error: as for :func:`while_awaited`.
+        """
         made = self.call(view_verb, raw)
         if inspect.isgenerator(made):
             final = None
-            for frame in made:
+            for frame in while_awaited(made):
                 final = final if frame is None else frame
             made = final
         return made

@@ -15,6 +15,7 @@ from demos._server import gpu
 
 V = TypeVar("V")
 
+
 def token() -> str:
     """A text that was not there before: in a :func:`starter` it begins work."""
     return uuid.uuid4().hex[:8]
@@ -90,6 +91,19 @@ def cancellable(work: Callable[..., Iterator[Any]], asks: bool = False) -> Calla
     if hasattr(work, "lend"):
         run.lend = work.lend  # the work is lent a GPU, but whether it was stopped is known here
     return run
+
+
+def while_awaited(steps: Iterator[V]) -> Iterator[V]:
+    """The steps of work of which only the end is answered, for as long as whoever asked for it stays.
+
+    Raises:
+        gr.Error: once nobody waits for it; no further step is taken then.
+    """
+    stays = visitor_stays()
+    for step in steps:
+        yield step
+        if not stays():
+            raise gr.Error("Nobody waits for this any more.")
 
 
 def token_of(sent: Any) -> str:

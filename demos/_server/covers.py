@@ -54,7 +54,10 @@ def _is_number(number: Any) -> bool:
 
 
 def sheet_of(path: Path) -> PIL.Image.Image | None:
-    """The pictures on a sheet beside weights, decoded; None if there is no sheet or it cannot be read, which the log says."""
+    """The pictures on a sheet beside weights, decoded; None if there is no sheet or it cannot be read, which the log says.
+
+    Of those that Git LFS did not fetch, the program says at its start how many there are.
+    """
     if not path.is_file():
         return None
     try:
@@ -62,8 +65,8 @@ def sheet_of(path: Path) -> PIL.Image.Image | None:
             sheet.load()
             return sheet
     except Exception as error:  # whatever a decoder raises
-        reason = "it was not fetched from Git LFS" if catalog.is_pointer(path) else type(error).__name__
-        log.warning("%s/%s cannot be read: %s", path.parent.name, path.name, reason)
+        if not catalog.is_pointer(path):
+            log.warning("%s/%s cannot be read: %s", path.parent.name, path.name, type(error).__name__)
         return None
 
 

@@ -37,7 +37,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demos._server import _gradio, pages
-from demos._server.errors import as_sentence
+from demos._server.errors import as_sentence, in_sentences
 
 log = logging.getLogger("gallery")
 
@@ -274,7 +274,9 @@ class Page(gr.Blocks):
         except FileNotFoundError as error:
             raise gr.Error(GONE) from error
         except Exception as error:
-            raise error if is_plain(error) else gr.Error(MISFIT) from error
+            if is_plain(error):
+                raise
+            raise gr.Error(MISFIT) from error
 
     async def process_api(self, block_fn: Any, inputs: list[Any], *values: Any, **named: Any) -> dict[str, Any]:  # type: ignore[override]
         """One request, or one step of a stream.
@@ -284,15 +286,16 @@ class Page(gr.Blocks):
         """
         session, event, request = (named.get(key) for key in ("session_hash", "event_id", "request"))
         try:
-            said_well(named.get("event_data"))
-            if event is None and request is not None:
-                async with self._in_hand(f"session {session}" if session else "", address_of(request)):
+            with in_sentences(getattr(block_fn, "name", None) or "an action"):
+                said_well(named.get("event_data"))
+                if event is None and request is not None:
+                    async with self._in_hand(f"session {session}" if session else "", address_of(request)):
+                        found = await super().process_api(block_fn, inputs, *values, **named)
+                else:
                     found = await super().process_api(block_fn, inputs, *values, **named)
-            else:
-                found = await super().process_api(block_fn, inputs, *values, **named)
-        except Exception as error:
+        except gr.Error:
             self._leave(session, event)
-            raise as_sentence(error, getattr(block_fn, "name", None) or "an action") from error
+            raise
         if not found["is_generating"]:
             self._leave(session, event)
         return found
