@@ -91,6 +91,29 @@ def test_three_train_in_turns_each_as_if_alone_and_a_fourth_is_refused():
         assert torch.equal(weights_of(trained([part], seed=frame.training.seed)), weights_of(frame.training))
 
 
+def test_one_address_leaves_the_last_place_for_others(monkeypatch):
+    """The address is asked for when a training begins; callers of whom nobody knows it share all places."""
+    at = [""]
+    monkeypatch.setattr(live, "address_of", lambda request: at[0])
+
+    def started(address: str):
+        at[0] = address
+        work = begun()
+        after(work)
+        return work
+
+    works = [started("203.0.113.1") for _ in range(live.BUSY - 1)]
+    sentence = f"{live.BUSY - 1} trainings from your network are under way; the last place is for others."
+    assert refusal(lambda: list(begun())) == sentence
+    works.append(started("203.0.113.2"))
+    at[0] = "203.0.113.3"
+    assert "visitors train on this machine already" in refusal(lambda: list(begun()))
+    works.pop(0).close()
+    works.append(started("203.0.113.1"))
+    for work in works:
+        work.close()
+
+
 def test_another_start_takes_over_and_other_data_or_begin_again_does_not():
     shown = after(work := begun())
     next(work)  # on its way when Start is pressed again
