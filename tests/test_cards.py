@@ -31,10 +31,11 @@ def test_a_card_names_commands_that_work_for_a_model_of_any_name(
     assert publish.main([name, "--from", str(tmp_path / "run")]) == 0
     text = (shelf / name / "README.md").read_text(encoding="utf-8")
     typed = [shlex.split(found) for found in re.findall(r"`python -m (.+?)`", text)]
-    assert [words[0] for words in typed] == ["gen_models.evaluate", "gen_models.train", "gen_models.train"]
-    assert [words[-1] == "--large" for words in typed] == [False, False, True]
+    assert [words[0] for words in typed] == [f"gen_models.{verb}" for verb in ("evaluate", "train", "publish", "train")]
+    assert [words[-1] == "--large" for words in typed] == [False, False, False, True]
     for words in typed:
-        assert words[1] == name and words[words.index("--data") + 1] == "folder:PATH"
+        assert words[1] == name
+        assert words[2] == "--from" if words[0] == "gen_models.publish" else words[words.index("--data") + 1] == "folder:PATH"
     parsed = ast.parse(re.search(r"```python\n(.+?)```", text, re.DOTALL)[1])
     loaded = next(node.args[0].value for node in ast.walk(parsed) if isinstance(node, ast.Call) and node.args)
     assert loaded == name and catalog.load(loaded).image_shape == (1, 16, 16)
