@@ -50,13 +50,12 @@ CUT_OFF = re.compile(r"^console: (AbortError: (?:signal is|BodyStreamBuffer was)
 TOLD = ".toast-body:visible, .refusal:visible"
 """Messages: those of events that wait in the queue, and of those that bypass it."""
 SHOWN = {
-    "dcgan": 'button[aria-label="sample 0"] img', "vae": "img.picture", "pixelcnn": 'button[aria-label="completion 0"] img',
-    "pix2pix": "img.picture", "cyclegan": ".compare img.after", "edsr": ".compare img.after",
-    "gmm": 'button[aria-label="mixture 0"] img', "bayes_classifier": "img.picture",
+    "dcgan": 'button[aria-label="sample 0"] img', "pixelcnn": 'button[aria-label="completion 0"] img',
+    "cyclegan": ".compare img.after", "edsr": ".compare img.after", "gmm": 'button[aria-label="mixture 0"] img',
     "vi_gmm": 'button[aria-label="sample 0"] img', "autoencoder": 'button[aria-label="autoencoder 0"] img',
     "ddpm": 'button[aria-label="picture 0"] img', "gan": 'button[aria-label="sample 0"] img',
 }  # fmt: skip
-"""Room -> its main picture."""
+"""Room -> its main picture, where that is not one large picture."""
 
 
 @contextlib.contextmanager
@@ -173,7 +172,7 @@ def arrive(page: Page, address: str) -> None:
 
 
 def main_picture(page: Page, room: str) -> Locator:
-    return page.locator(f"{SHOWN[room]} >> visible=true").first
+    return page.locator(f"{SHOWN.get(room, 'img.picture')} >> visible=true").first
 
 
 def source(picture: Locator) -> str:
@@ -307,23 +306,22 @@ def example(page: Page, number: int) -> None:
 
 
 ACTIONS = {
-    "dcgan": lambda page: press(page, "Sample"), "vae": lambda page: press(page, "New seed"),
-    "pixelcnn": lambda page: press(page, "Complete"),
-    "pix2pix": lambda page: press(page, "New seed"), "cyclegan": lambda page: example(page, 1),
-    "gmm": lambda page: press(page, "New seed"),
-    "bayes_classifier": lambda page: press(page, "New seed"), "vi_gmm": lambda page: press(page, "New seed"),
-    "autoencoder": lambda page: press(page, "New seed"),
-    "edsr": lambda page: example(page, 1),
-    "ddpm": lambda page: press(page, "New seed"), "gan": lambda page: press(page, "New seed"),
+    "dcgan": lambda page: press(page, "Sample"), "pixelcnn": lambda page: press(page, "Complete"),
+    "cyclegan": lambda page: example(page, 1), "edsr": lambda page: example(page, 1),
 }  # fmt: skip
-"""Room -> what its main control does."""
+"""Room -> what its main control does, where that is not another seed."""
+
+
+def act(page: Page, room: str) -> None:
+    """Use the main control of a room."""
+    ACTIONS.get(room, lambda page: press(page, "New seed"))(page)
 
 
 # ---- every room -------------------------------------------------------------------------------------------------------
 
 
 def test_every_room_has_a_main_control_here():
-    assert ROOMS and set(ACTIONS) == set(SHOWN) == set(ROOMS)
+    assert set(ACTIONS) | set(SHOWN) < set(ROOMS)
 
 
 @pytest.mark.parametrize("size, dark", [(WIDE, False), (NARROW, True)])
@@ -345,7 +343,7 @@ def test_a_room_opens_shows_a_picture_and_answers(visit, tmp_path, room, size, d
     assert screen.picture <= (300 if size == NARROW else 180), "the picture does not stand on the first screen"
     assert screen.button <= (844 if size == NARROW else 800), "the main button does not stand on the first screen"
     before = source(picture)
-    ACTIONS[room](page)
+    act(page, room)
     changed(picture, before)
     expect(page.locator("[aria-busy=true]:visible")).to_have_count(0)
     for width, height in (size, NARROW if size == WIDE else WIDE):
@@ -620,10 +618,7 @@ def test_vae_keeps_two_pictures_and_walks(visit, tmp_path):
     changed(picture, before)
     press(page, "Keep as B")
     expect(page.locator(".tile:visible", has_text=re.compile("^B$"))).to_be_visible()
-    walk = page.locator(".tour:visible input").nth(1)
-    expect(walk).not_to_be_checked()
     press(page, "Walk")
-    expect(walk).to_be_checked()
     moving = page.locator('img[alt^="the walk from A to B"]:visible')
     expect(moving).to_be_visible()
     assert moves(source(moving))

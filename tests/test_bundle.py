@@ -13,7 +13,7 @@ import zipfile
 import pytest
 from conftest import ROOT, build
 from packaging.requirements import Requirement
-from test_app import ACTIONS, OPEN, changed, chromium, main_picture, serving, source, visit, width_of  # noqa: F401
+from test_app import OPEN, act, changed, chromium, main_picture, serving, source, visit, width_of  # noqa: F401
 
 from benchmarks._page import way_to
 from gen_models import _start, bundle, catalog
@@ -226,5 +226,5 @@ def test_every_room_plays_from_the_bundle_with_no_network(visit, room):  # noqa:
     picture = main_picture(page, room)
     before = source(picture)
     assert width_of(picture) > 1
-    ACTIONS[room](page)
+    act(page, room)
     changed(picture, before)
