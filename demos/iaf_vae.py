@@ -98,7 +98,7 @@ def worth(weights: str, picture: PIL.Image.Image, seed: int) -> Rows:
     )
     head = "<tr><th>Draws from</th><th>Evidence lower bound</th><th>log p(x), importance sampling</th></tr>"
     captions = [name if place == 0 else "" for name in named(len(found)) for place in range(TILES)]
-    note = f"{IMPORTANCE} draws each. Stopped before the end of its flow, a draw belongs to another picture."
+    note = f"{IMPORTANCE} draws each. Stopped before the end of the flow, a draw fits the picture less."
     return Rows([Html(f'<table class="facts">{head}{lines}</table>'), Tiles(tiles, captions, "draw", TILES)], note=note)
 
 

@@ -21,10 +21,18 @@ class Standing(NamedTuple):
     own: bool = False
 
 
-def title_of(weights: str) -> str:
-    """A model's title and year."""
-    facts = catalog.about(catalog.split_name(weights)[0])
-    return f"{facts['title']}, {facts['year']}"
+def title_of(weights: str, beside: str = "") -> str:
+    """A model's title and year; ``beside`` weights of the same model the name of these."""
+    model, _ = catalog.split_name(weights)
+    facts = catalog.about(model)
+    return weights if model == beside.partition("-")[0] else f"{facts['title']}, {facts['year']}"
+
+
+def main_entry(weights: str) -> dict[str, Any] | None:
+    """The number that the model is known by, if it was measured of these weights, else the first; None if nothing was."""
+    entries = measures_of(weights)
+    key = catalog.about(catalog.split_name(weights)[0]).get("headline", "").rpartition("-")[0]
+    return next((entry for entry in entries if entry["key"] == key), next(iter(entries), None))
 
 
 def rivals(weights: str, entry: dict[str, Any]) -> list[tuple[float, str]]:
@@ -38,8 +46,8 @@ def rivals(weights: str, entry: dict[str, Any]) -> list[tuple[float, str]]:
 
 
 def standing(weights: str) -> tuple[dict[str, Any], list[Standing]]:
-    """The first number of the card, and its line among those next to it, the best first; ({}, []) if nothing was measured."""
-    entry = next(iter(measures_of(weights)), None)
+    """The number of :func:`main_entry`, and its line among those next to it, the best first; ({}, []) if nothing was measured."""
+    entry = main_entry(weights)
     if entry is None:
         return {}, []
     lines = [Standing(title_of(weights), entry["value"], shown(entry["value"], entry["error"]), True)]
@@ -49,7 +57,7 @@ def standing(weights: str) -> tuple[dict[str, Any], list[Standing]]:
     lower = entry["better"] == "lower"
     for pairs, better in ((below, lower), (above, not lower)):
         words = {True: "worse than", False: "better than"}[better]
-        lines += [Standing(f"{words} {title_of(name)}", value, f"{value:.4g}") for value, name in pairs]
+        lines += [Standing(f"{words} {title_of(name, weights)}", value, f"{value:.4g}") for value, name in pairs]
     if "real" in entry:
         lines.append(Standing("real pictures", entry["real"], shown(entry["real"], entry.get("real_error", 0.0))))
     return entry, sorted(lines, key=lambda line: line.value, reverse=not lower)
