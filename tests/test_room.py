@@ -430,12 +430,12 @@ def test_the_accordions_are_written_when_they_are_opened(numbers):
     with gr.Blocks() as page:
         explanation(["vae", "dcgan"], "How, by $x$.", numbers)
     assert not any(part.value for part in page.blocks.values() if isinstance(part, gr.Markdown))
-    how, measured = (event.fn() for event in page.fns.values() if event.targets[0][1] == "expand")
+    how, (standings, measured) = (event.fn() for event in page.fns.values() if event.targets[0][1] == "expand")
     assert how.startswith("How, by $x$.")
     for model in ("vae", "dcgan"):
         assert all(line in how for line in catalog.about(model)["differences"])
         for name in catalog.trained(model):
-            assert (layout.measured(name) in measured) is (numbers is None)
+            assert (layout.measured(name) in measured) is (f"<b>{name}</b>" in standings) is (numbers is None)
     assert numbers is None or measured == numbers()
 
 

@@ -502,7 +502,7 @@ class _Laying:
         """The main button draws a new seed where the main view follows the present one by itself, and would only be made again."""
         main = self.plan.main
         draws = main.live and not main.streams and name in self.plan.reads(main.make) and isinstance(self.plan.fields[name], Seed)
-        return [Change(self.slots[main.title].press.click, js=ROLL_JS)] if draws and main.button else []
+        return [Change(self.slots[main.title].press.click, js=ROLL_JS, quick=False)] if draws and main.button else []
 
     def tries(self, on: str) -> list[Callable]:
         """The events by which a visitor changes a field or asks for a view."""
