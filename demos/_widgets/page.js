@@ -154,7 +154,7 @@
     const waits = stage() && here() && /\/(queue\/join|run\/)/.test(asked) ? expect() : null;
     let answer;
     try { answer = await ask(...request); } finally { if (!answer?.ok) joined(null); }
-    const path = answer.url.split('?')[0];
+    const path = asked.split('?')[0];
     if (!answer.ok || path.includes('/run/')) arrived(waits);
     // what is cancelled never comes
     if (path.endsWith('/cancel')) for (const wait of [...awaited.values()]) arrived(wait);
