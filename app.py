@@ -301,7 +301,7 @@ def launch_settings(page: limits.Page | None = None, hosts: Sequence[str] = ()) 
             ],
             "exception_handlers": limits.HANDLERS,
             "routes": [
-                Route("/cover/{name}.webp", covers.send_cover), Route("/start/{name}.webp", covers.send_start(beginnings())),
+                Route("/cover/{name}.webp", covers.send_cover), Route("/start/{name}.webp", covers.send_start(beginnings)),
                 Route("/prepared/{room}.webp", talk.send_prepared),
                 Route("/preview/{name}.png", pages.send_preview(found)),
                 Route("/part/{name}", pages.send_kept(page.kept if page else {})),

@@ -21,7 +21,7 @@ import gradio as gr
 from demos._kit.events import HEAVY, QUICK, error_boundary
 from demos._kit.plan import Start
 from demos._server import gpu
-from demos._server.covers import COVER, headline, main_verb, pictured
+from demos._server.covers import COVER, SIDES, headline, main_verb, pictured
 from demos._widgets import script
 from gen_models import catalog, load, runtime, sets
 from gen_models.cards import shown as digits
@@ -31,7 +31,6 @@ TIMES = 3
 IMPATIENCE = 5.0
 """Seconds after which a model is not asked again for the same card."""
 
-SIDES = "before", "after"
 FOUND_BY = "title", "year", "authors", "summary"
 """What the search looks for of a model, besides its keywords and its data."""
 _costs: dict[str, str] = {}

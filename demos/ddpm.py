@@ -32,7 +32,7 @@ from demos._kit.fields import CONTROLS, MORE, Choice, Seed, Slider
 from demos._kit.markup import note_html, picture_html, tiles_html
 from demos._kit.pictures import png_uri, side_by_side, strip_image
 from demos._kit.plan import Action, Api, Plan, Try, View
-from demos._kit.shipped import measures_of, sheet_tiles
+from demos._kit.shipped import measures_by_key, sheet_tiles
 from demos._kit.shown import Html, Shown, Steps
 from gen_models import Draws, load, runtime
 
@@ -279,7 +279,7 @@ def levels(
 
 def quality(weights: str) -> Html:
     """The card's distances against the number of steps, without and with fresh noise, and those of average and last weights."""
-    found = {key: (float(entry["value"]), float(entry["error"])) for key, entry in measures_of(weights).items()
+    found = {key: (float(entry["value"]), float(entry["error"])) for key, entry in measures_by_key(weights).items()
              if key.startswith("kernel-")}  # fmt: skip
     steps = sorted({int(key.rpartition("-")[2]) for key in found if key.startswith("kernel-eta")})
     if not steps:

@@ -120,9 +120,12 @@ def first_sight(weights: str, run: Restoration | None) -> Restoration | None:
     return Restoration(one, other, ("Bicubic", "Restored"), marks=[], warning=WARNING, note=words)
 
 
-def enlarged_face() -> tuple[PIL.Image.Image, PIL.Image.Image]:
+def enlarged_face() -> tuple[PIL.Image.Image, PIL.Image.Image] | None:
     """The face of the first photograph that shows one, 32 pixels wide and enlarged."""
-    portrait, face = next((picture, found[0]) for picture in restorers.photographs() if (found := find(picture, load(FINDER))))
+    shown = ((picture, found[0]) for picture in restorers.photographs() if (found := find(picture, load(FINDER))))
+    portrait, face = next(shown, (None, None))
+    if portrait is None:
+        return None
     square = portrait.crop((face.left, face.top, face.left + face.side, face.top + face.side))
     small = square.resize((32, 32), PIL.Image.Resampling.BICUBIC)
     with runtime.forward_pass():

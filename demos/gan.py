@@ -151,9 +151,12 @@ def ways(weights: str, seed: int) -> Tiles:
 
 
 GAME = ("kind", (GAN,))
-def from_noise() -> tuple[PIL.Image.Image, PIL.Image.Image]:
+def from_noise() -> tuple[PIL.Image.Image, PIL.Image.Image] | None:
     """Noise, and samples made from such."""
-    made = strip_image([tile.convert("RGB") for tile in sheet_tiles(f"{MODEL}-mnist", 16)], columns=4)
+    tiles = sheet_tiles(f"{MODEL}-mnist", 16)
+    if not tiles:
+        return None
+    made = strip_image([tile.convert("RGB") for tile in tiles], columns=4)
     return PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (made.height, made.width), np.uint8)), made
 
 

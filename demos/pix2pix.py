@@ -107,10 +107,11 @@ def first_sight(weights: str) -> Results | None:
     return Results(made[:1], note="Paint on the board: the result follows at the end of every stroke.") if made else None
 
 
-def example_and_result() -> tuple[PIL.Image.Image, PIL.Image.Image]:
+def example_and_result() -> tuple[PIL.Image.Image, PIL.Image.Image] | None:
     """The drawing with which the room opens, and what it is turned into."""
     weights = f"{MODEL}-{PLAN.first}"
-    return PLAN.fields["drawing"].first(weights).picture, translators.shipped(weights)[0]
+    made = translators.shipped(weights)
+    return (PLAN.fields["drawing"].first(weights).picture, made[0]) if made else None
 
 
 def large(weights: str, drawing: Drawing, noise: str, count: int, seed: int, pick: int) -> tuple[PIL.Image.Image, PIL.Image.Image]:

@@ -24,7 +24,7 @@ from demos._kit.fields import MORE, Choice, Seed, Slider, Text
 from demos._kit.pictures import png_uri, strip_image
 from demos._kit.plan import Action, Api, Plan, Try, View
 from demos._kit.running import Cache
-from demos._kit.shipped import measures_of, sheet_tiles
+from demos._kit.shipped import measures_by_key, sheet_tiles
 from demos._kit.shown import Html
 from demos._widgets import script
 from gen_models import catalog, load, runtime
@@ -220,7 +220,7 @@ def compared(weights: str, found: dict[str, list[float]]) -> Html:
             words = f"The paradox: it was trained on {SETS[own]} and finds {SETS[other]} likelier."
         else:
             words = f"Here likelihood tells them apart: {SETS[other]} are less likely than the {SETS[own]} it was trained on."
-    entry = measures_of(weights).get("nll-other")  # real test pictures of the other kind
+    entry = measures_by_key(weights).get("nll-other")  # real test pictures of the other kind
     if entry:
         rows.append((entry["measure"], f"{entry['value']:.1f} ± {entry['error']:.1f} {entry['unit']}"))
     table = "".join(f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>" for name, value in rows)

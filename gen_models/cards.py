@@ -113,7 +113,7 @@ def measures_of(name: str) -> list[dict[str, Any]]:
     try:
         stored = hub.read_json(catalog.WEIGHTS / name / EVALUATION)
         return stored["measures"] if stored["sha256"] == catalog.config_of(name)["sha256"] else []
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, catalog.WeightsError):
         return []
 
 

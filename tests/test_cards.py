@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 from dataclasses import replace
@@ -43,3 +44,18 @@ def test_a_card_names_commands_that_work_for_a_model_of_any_name(
     # as typed, with the folder in place of PATH: only that the pictures are too few keeps it from measuring
     assert evaluate.main([word.replace("PATH", str(own_folder)) for word in typed[0][1:]]) == 1
     assert re.fullmatch(r"error: the test part of .+ holds \d+ pictures?; \d+ are needed .+\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("file", ["config.json", "evaluation.json"])
+@pytest.mark.parametrize("content", ["", "[", "7", "[]", "{}", None])
+def test_of_weights_with_a_damaged_file_nothing_was_measured(shelf, file, content):
+    folder = shelf / "dcgan-mnist"
+    folder.mkdir()
+    sound = {"sha256": "a", "model": "dcgan", "arguments": {}, "measures": [{"key": "frechet"}]}
+    for each in ("config.json", "evaluation.json"):
+        (folder / each).write_text(json.dumps(sound), encoding="utf-8")
+    assert cards.measures_of("dcgan-mnist") == [{"key": "frechet"}]
+    (folder / file).unlink()
+    if content is not None:
+        (folder / file).write_text(content, encoding="utf-8")
+    assert cards.measures_of("dcgan-mnist") == []

@@ -17,7 +17,7 @@ from test_completions import DIGITS, FACES, NAMES, OWN, SIDE, stock
 from demos import ddpm
 from demos._families.completions import ANY, Board, mask
 from demos.ddpm import FILL, NOISE, REDRAW
-from gen_models import Draws, load, runtime
+from gen_models import Draws, catalog, load, runtime
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +140,10 @@ def test_the_curve_is_the_one_that_was_measured(stocked):
     ways = [(eta, steps) for eta in (0, 1) for steps in (10, 50)]
     numbers = [dict(key=f"kernel-eta{eta}-{steps}", value=0.01 * (1 + eta) / steps, error=0.0001) for eta, steps in ways]
     numbers += [dict(key="kernel-average", value=0.0021, error=0.0002), dict(key="kernel-last", value=0.0042, error=0.0002)]
-    (stocked / DIGITS / "evaluation.json").write_text(json.dumps({"measures": numbers}), encoding="utf-8")
+    for digest in ("of earlier weights", catalog.config_of(DIGITS)["sha256"]):
+        assert "not measured yet" in ddpm.quality(DIGITS).content
+        stored = {"sha256": digest, "measures": numbers}
+        (stocked / DIGITS / "evaluation.json").write_text(json.dumps(stored), encoding="utf-8")
     shown = ddpm.quality(DIGITS).content
     assert shown.count("<circle") == 4 and "0.0021 ± 0.0002" in shown and "0.0042 ± 0.0002" in shown
     heights = [float(height) for height in re.findall(r'<circle class="set\d" cx="[\d.]+" cy="([\d.]+)"', shown)]

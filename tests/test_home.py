@@ -45,12 +45,27 @@ def test_what_to_begin_with_shows_a_picture_before_and_after(page, room):
     before, after = (picture.convert("RGB").resize((64, 64)) for picture in _home.starts(NAMES)[room].pictures())
     apart = np.abs(np.asarray(before, float) - np.asarray(after, float)).mean()
     assert apart > 3 and np.asarray(after).std() > 20, "nothing turns into anything"
-    client = TestClient(Starlette(routes=[Route("/start/{name}.webp", covers.send_start(app.beginnings()))]))
+    client = TestClient(Starlette(routes=[Route("/start/{name}.webp", covers.send_start(app.beginnings))]))
     for side in ("before", "after"):
         assert f'src="start/{room}-{side}.webp"' in page
         answer = client.get(f"/start/{room}-{side}.webp")
         assert PIL.Image.open(io.BytesIO(answer.content)).size == covers.START
     assert client.get(f"/start/{room}-between.webp").status_code == 404
+
+
+def test_what_cannot_be_shown_to_begin_with_is_not_there_until_it_can():
+    picture, here = PIL.Image.new("RGB", (8, 8)), []
+
+    def later() -> covers.Pair:
+        if not here:
+            raise catalog.WeightsError("the weights are not here yet")
+        return picture, picture
+
+    starts = {"never": lambda: None, "later": later}
+    client = TestClient(Starlette(routes=[Route("/start/{name}.webp", covers.send_start(lambda: starts))]))
+    assert [client.get(f"/start/{room}-after.webp").status_code for room in ("never", "later")] == [404, 404]
+    here.append(True)
+    assert [client.get(f"/start/{room}-after.webp").status_code for room in ("never", "later")] == [404, 200]
 
 
 def test_the_line_goes_forward_in_time(page):

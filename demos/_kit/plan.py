@@ -153,8 +153,8 @@ class Start:
     """What the front page offers to begin with: a room's ``START``."""
 
     words: str
-    pictures: Callable[[], tuple[PIL.Image.Image, PIL.Image.Image]]
-    """A picture before and after; both are shown in the same size."""
+    pictures: Callable[[], tuple[PIL.Image.Image, PIL.Image.Image] | None]
+    """A picture before and after, which are shown in the same size; None where they cannot be made."""
 
 
 @dataclass

@@ -11,7 +11,8 @@ from demos._kit.inputs import as_input
 from demos._kit.markup import tiles_html
 from demos._kit.pictures import is_empty
 from demos._server.covers import sheet_of
-from gen_models import catalog, hub, sets
+from gen_models import catalog, sets
+from gen_models.cards import measures_of
 
 
 def sheet_tiles(name: str, count: int = 8, file: str = "samples.png", side: int | None = None) -> list[PIL.Image.Image]:
@@ -44,13 +45,9 @@ def tensors(name: str, *keys: str) -> tuple[Tensor, ...]:
         raise catalog.WeightsError(f"the weights {name} are missing or damaged; {cure}") from error
 
 
-def measures_of(weights: str) -> dict[str, dict]:
-    """What was measured of these weights, as on their card: key -> ``measure``, ``value``, ``error``, ``unit``; {}: nothing yet."""
-    try:
-        stored = hub.read_json(catalog.WEIGHTS / weights / "evaluation.json")
-        return {entry["key"]: entry for entry in stored["measures"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+def measures_by_key(weights: str) -> dict[str, dict]:
+    """What was measured of these weights: key -> ``measure``, ``value``, ``error``, ``unit``; {}: nothing yet."""
+    return {entry["key"]: entry for entry in measures_of(weights)}
 
 
 def shape_of(weights: str | None) -> tuple[int, int]:
