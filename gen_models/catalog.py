@@ -319,7 +319,7 @@ def save(model: Model, folder: Path, config: dict[str, Any]) -> str:
         weights.write_bytes(packed(state, metadata={"format": "pt"}))  # save_file's can be read by their owner only
         digest = sha256(weights)
         complete = {**config, "arguments": model.config, "sha256": digest, "bytes": weights.stat().st_size}
-        described.write_text(json.dumps(complete, indent=2) + "\n", encoding="utf-8")
+        described.write_text(json.dumps(complete, indent=2, ensure_ascii=False) + "\n", "utf-8", "surrogateescape")
     return digest
 
 

@@ -34,7 +34,7 @@ from gen_models import catalog, checkpoint, hub, runtime
 from gen_models.base import Model
 from gen_models.cards import EVALUATION, shown
 from gen_models.data import SPLITS, DataError, summary
-from gen_models.files import replacing
+from gen_models.files import write_text
 from gen_models.measures import table
 from gen_models.measures._measure import FULL, QUICK, Measure
 from gen_models.measures._subject import Subject
@@ -228,8 +228,7 @@ def _write(
         "torch": torch.__version__,
     }  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(out) as part:
-        part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(out, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

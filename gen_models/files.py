@@ -20,3 +20,12 @@ def replacing(file: Path) -> Iterator[Path]:
         os.replace(part, file)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Replace ``file`` by a text in UTF-8.
+
+    A name with an umlaut reaches Python as its bare bytes where the locale is ASCII; in the file it stands as it was typed.
+    """
+    with replacing(file) as part:
+        part.write_text(text, encoding="utf-8", errors="surrogateescape")

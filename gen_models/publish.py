@@ -18,7 +18,7 @@ from pathlib import Path
 from gen_models import catalog, hub, runtime, sheets
 from gen_models.cards import EVALUATION, card, hub_card
 from gen_models.data import DataError
-from gen_models.files import replacing
+from gen_models.files import replacing, write_text
 from gen_models.sets import record
 from gen_models.sheets import INPUTS, PARTNERS, SAMPLES
 
@@ -110,7 +110,7 @@ def publish(name: str) -> Path:
     if name in catalog.table() or not record(data).own:  # what a user trained on their own pictures is no part of the project
         _enter(name, folder)
     sheets.write(model, data, folder)
-    _write(folder / "README.md", card(name))
+    write_text(folder / "README.md", card(name))
     return folder
 
 
@@ -162,13 +162,8 @@ def _enter(name: str, folder: Path, commit: str | None = None) -> None:
     if commit is None and all(old.get(key, value) == value for key, value in written.items()):
         commit = old.get("commit")
     table[name] = {"repository": _repository(name), "commit": commit, "file": file.name, **written}
-    _write(catalog.TABLE, json.dumps(dict(sorted(table.items())), indent=2) + "\n")
+    write_text(catalog.TABLE, json.dumps(dict(sorted(table.items())), indent=2) + "\n")
     catalog.table.cache_clear()
-
-
-def _write(file: Path, text: str) -> None:
-    with replacing(file) as part:
-        part.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

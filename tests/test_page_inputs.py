@@ -135,6 +135,37 @@ def test_what_is_asked_for_while_the_stream_of_answers_ends_is_answered(chromium
     context.close()
 
 
+SLOW_COPIES = """
+    const copy = Response.prototype.clone;
+    Response.prototype.clone = function () {
+        const made = copy.call(this), read = made.json.bind(made);
+        made.json = async () => { await new Promise(done => setTimeout(done, 500)); return read(); };
+        return made;
+    };
+"""
+"""The page's own script learns of an answer later than Gradio does."""
+
+
+@pytest.mark.parametrize("query", ["", "?room=dcgan"])
+def test_what_is_asked_for_before_the_word_of_the_end_comes_is_waited_for(chromium, address, query):
+    context = chromium.new_context()
+    context.add_init_script(HELD + SLOW_COPIES)
+    page = context.new_page()
+    page.goto(address + query)
+    page.wait_for_function("!!window.galleryStopped")
+    field = page.get_by_label("Number")
+    field.fill("1")
+    field.press("Enter")
+    expect(page.get_by_label("Shown")).to_have_value("it is 1", timeout=SOON)
+    field.fill("2")
+    with page.expect_response("**/queue/join*"):
+        field.press("Enter")
+    page.wait_for_timeout(100)  # Gradio has read the answer, and takes the stream for open
+    page.evaluate("window.release()")
+    expect(page.get_by_label("Shown")).to_have_value("it is 2", timeout=SOON)
+    context.close()
+
+
 @pytest.mark.parametrize("pasted, value", [("1,5", 1.5), ("1.234,5", 1234.5), ("1,234.5", 1234.5), ("7", 7)])
 def test_a_number_is_pasted_with_either_separator(chromium, address, pasted, value):
     page = chromium.new_page()

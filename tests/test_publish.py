@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -168,6 +171,16 @@ def test_a_second_training_takes_the_place_of_the_first(shelf, own_run):
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "| Put on the page with | `python -m gen_models.publish vae-mine --from runs/vae-mine` |" in card
     assert catalog.misplaced() == []
+
+
+def test_a_name_with_an_umlaut_is_published_where_the_locale_is_ascii(tmp_path, own_run):
+    surroundings = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "GALLERY_WEIGHTS": str(tmp_path / "shelf")}
+    command = [sys.executable, "-m", "gen_models.publish", "vae-blüten", "--from", str(own_run(1))]
+    done = subprocess.run(command, cwd=catalog.PACKAGE.parent, env=os.environ | surroundings, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    (folder,) = (tmp_path / "shelf").iterdir()
+    assert folder.name == "vae-blüten"
+    assert "publish vae-blüten --from runs/vae-blüten" in (folder / "README.md").read_text(encoding="utf-8").replace("'", "")
 
 
 def test_what_a_user_trained_is_not_entered_and_leaves_nothing_behind(shelf, own_run):

@@ -753,6 +753,16 @@ def test_no_event_has_two_handlers_that_the_page_calls_once_more(page):
     assert len(stops) > 5 and not stops & {target for target, _ in again}, "once more, it would stop what began after it"
 
 
+def test_the_page_itself_stops_before_it_tells_the_server(page):
+    """The second handler of a click begins when the first was answered: on a slow network it would stop what began meanwhile."""
+    dependencies = page.get_config_file()["dependencies"]
+    stops = [number for number, part in page.blocks.items() if isinstance(part, gr.Button) and part.value == "Stop"]
+    for stop in stops:
+        handlers = [found for found in dependencies if (stop, "click") in map(tuple, found["targets"])]
+        in_page = ["galleryStop" in str(found["js"]) for found in handlers]
+        assert True not in in_page or in_page[0], handlers
+
+
 # ---- stopping ---------------------------------------------------------------------------------------------------------
 
 

@@ -834,13 +834,14 @@ class _Laying:
             outputs = [*slots.of_result(), slots.scrub]
             button.click(error_boundary(self.stopped), slots.begin, outputs, js=stop, **BESIDE)
             return
-        button.click(cancel, slots.begin, None, **BESIDE)
+        # the page stops first: the second handler of an event begins when the first was answered, and might stop the next run
         if view.asks:  # its last frame says how far it came
             button.click(None, None, None, js=f"() => {{ window.galleryStop?.({json.dumps(run)}); }}", api_visibility="private")
-            return
-        told = json.dumps(note_html(STOPPED))
-        button.click(None, slots.note, slots.note, js=f"(note) => window.galleryStop?.({json.dumps(run)}) ? {told} : note",
-                     api_visibility="private")  # fmt: skip
+        else:
+            told = json.dumps(note_html(STOPPED))
+            button.click(None, slots.note, slots.note, js=f"(note) => window.galleryStop?.({json.dumps(run)}) ? {told} : note",
+                         api_visibility="private")  # fmt: skip
+        button.click(cancel, slots.begin, None, **BESIDE)
 
     def save(self, view: View, label: str, name: str, frames: Callable[[Any], list[PIL.Image.Image]] | None = None) -> None:
         """A button that saves a view, its ``frames`` or those that what it shows has, under a name."""

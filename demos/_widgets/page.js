@@ -109,7 +109,7 @@
         if (lines.length) out.enqueue(new TextEncoder().encode(lines.join('\n') + '\n'));
       }
       if (end) {
-        await Promise.all(joins);
+        while (joins.size) await Promise.all(joins);
         lost.forEach(event => begun.delete(event));  // those of which not even a new stream knew
         lost = [...begun.keys()];
         const next = lost.length ? await again() : null;
@@ -138,23 +138,22 @@
   const parsed = text => { try { return JSON.parse(text); } catch { return null; } };
   const ask = window.fetch;
   window.fetch = async (...request) => {
-    const start = performance.now(), asked = String(request[0]?.url ?? request[0]);
-    const told = /\/(queue\/join|cancel|reset)$/.test(asked) ? parsed(request[1]?.body) : null;
+    const start = performance.now(), path = String(request[0]?.url ?? request[0]).split('?')[0];
+    const told = /\/(queue\/join|cancel|reset)$/.test(path) ? parsed(request[1]?.body) : null;
     let joined = () => {};
-    if (told && asked.endsWith('/join')) {
+    if (told && path.endsWith('/join')) {
       const name = new Promise(done => { joined = done; });
       joining.set(told.fn_index, name);
       joins.add(name);
       name.then(() => joins.delete(name));
     } else if (told && told.event_id === null) {
-      const event = asked.endsWith('/cancel') ? await joining.get(told.fn_index) : null;
+      const event = path.endsWith('/cancel') ? await joining.get(told.fn_index) : null;
       if (!event) return new Response('{"success": true}', {headers: {'Content-Type': 'application/json'}});
       request[1] = {...request[1], body: JSON.stringify({...told, event_id: event})};
     }
-    const waits = stage() && here() && /\/(queue\/join|run\/)/.test(asked) ? expect() : null;
+    const waits = stage() && here() && /\/(queue\/join|run\/)/.test(path) ? expect() : null;
     let answer;
     try { answer = await ask(...request); } finally { if (!answer?.ok) joined(null); }
-    const path = asked.split('?')[0];
     if (!answer.ok || path.includes('/run/')) arrived(waits);
     // what is cancelled never comes
     if (path.endsWith('/cancel')) for (const wait of [...awaited.values()]) arrived(wait);
