@@ -1645,6 +1645,10 @@ def test_gan_trains_stops_and_goes_on(visit, tmp_path, size, dark):
     page.wait_for_timeout(1500)
     assert steps_taken(page) == taken, "it went on"
     assert page.locator("svg.losses:visible polyline").count() == 2
+    for layer, shown in (("Pull", "pull"), ("Grid", "grid"), ("Nothing", None)):
+        choose(page, layer)
+        for one in ("pull", "grid"):
+            expect(page.locator(f".learning .{one}").first).to_be_visible(visible=one == shown)
     press(page, "Step the generator")
     assert trains(page, taken) == taken + 1
     press(page, "Start")
