@@ -177,7 +177,7 @@ PLAN = Plan(
         points=planes.Points("Data", live.FIRST, others=[DIGITS]), kind=Choice("Model", GAN, options=KINDS),
         steps=Slider("Generator steps", 1, "For one step of the discriminator", when=GAME, low=1, high=live.MOST_OF_G, step=1),
         cure=Choice("Cure", NONE, when=GAME, options=CURES),
-        drawn=Choice("Also draw", NOTHING, "Pull: where each sample moves next. Grid: what G makes of straight lines through its noise.",
+        drawn=Choice("Also draw", NOTHING, "Pull: where each sample moves next. Grid: lines through the noise, as G maps them.",
                      when=GAME, options=(NOTHING, *LAYERS), in_page=DRAW),
         seed=Seed(default=7),
         rate=Number("Learning rate", live.RATE[True], place=MORE, low=live.RATES[0], high=live.RATES[1]),
