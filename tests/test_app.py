@@ -676,9 +676,11 @@ def test_dcgan_picks_walks_adds_judges(visit, tmp_path):
     expect(page.locator(".tile:visible", has_text=f"sample {number}")).to_be_visible()
     photograph(page, tmp_path, "dcgan-judge")
 
-    show_tab(page, "Nearest training pictures")
-    press(page, "Search")
-    only_toast(page, "start the app with GALLERY_DATA")
+    assert not page.get_by_role("tab", name="Nearest training pictures").count(), "there is no data folder"
+    slider = page.get_by_label("number input for Truncation").locator("visible=true")
+    expect(slider).to_have_count(1)
+    choose(page, "Faces")
+    expect(slider).to_have_count(0)
 
 
 def test_arrows_go_on_from_the_picture_that_is_picked(visit):
