@@ -729,7 +729,7 @@ def test_a_users_own_weights_open_their_rooms_without_an_edit(shelf):
 def test_the_launch_gives_nothing_away():
     settings = app.launch_settings()
     assert not any(settings[key] for key in ("show_error", "enable_monitoring", "run_history", "share", "ssr_mode"))
-    assert settings["strict_cors"] is True and settings["max_file_size"] == "8mb"
+    assert settings["strict_cors"] is True and settings["max_file_size"] == 25_000_000
 
 
 def test_a_seed_and_a_place_decide_the_picture_of_all_shipped_weights():
