@@ -186,7 +186,8 @@ def test_all_weights_are_checked_and_a_card_that_says_too_much_is_found(publishe
 @pytest.mark.parametrize(
     "unit, value, error, change, red",
     [
-        ("dB", 31.3, 1.8, 0.3, True), ("dB", 31.3, 1.8, 0.02, False), ("nats", 88.9, 0.5, 0.3, True), ("nats", 88.9, 0.5, 0.01, False),
+        ("dB", 31.3, 1.8, 0.3, True), ("dB", 31.3, 1.8, 0.02, False), ("nats", 88.9, 0.5, 0.3, True),
+        ("nats", 88.9, 0.5, 0.01, False),
         ("nats", 1975.1, 25.7, 0.3, True), ("", 25.3, 1.0, 0.05 * 25.3, True), ("", 25.3, 1.0, 0.001, False),
         ("", 0.0666, 0.0083, 0.05 * 0.0666, True), ("", -0.001, 0.0033, 1e-5, False), ("bits", 3.634, 0.047, 0.3, True),
     ],
