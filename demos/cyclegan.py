@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import PIL.Image
 
@@ -160,8 +161,16 @@ def both(weights: str, way: str, source: PIL.Image.Image, size: str, strength: f
 
 BACK, HIDDEN, INSIDE, PAIR = "The way back", "Hidden traces", "Strength inside the network", "Both side by side"
 GROUP = dict(group="translations")
+def migrate(controls: dict[str, Any]) -> dict[str, Any]:
+    """Older links may ask for faces as portraits, which lightened skin and put eyes where none are: the gallery has them no more."""
+    if controls.get("weights") != f"{MODEL}-faces2portraits":
+        return controls
+    gr.Warning("Faces are no longer turned into portraits here; these are paintings and photographs.")
+    return controls | {"weights": f"{MODEL}-monet2photo"}
+
+
 PLAN = Plan(
-    MODEL, "monet2photo", explanation=EXPLANATION,
+    MODEL, "monet2photo", explanation=EXPLANATION, migrate=migrate,
     fields=dict(
         way=translators.direction(), source=translators.Source(examples=translators.examples), size=translators.working_size(),
         strength=translators.strength(f"{MODEL}-main"),

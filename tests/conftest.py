@@ -178,12 +178,11 @@ def write_pair_sets(folder: Path, generator: np.random.Generator) -> None:
         for number in range(60):
             archive.writestr(f"train/A/{number}.jpg", encoded(smooth(generator, 48), "JPEG"))
             archive.writestr(f"train/B/{number}.png", encoded(blocks(generator, 48), "PNG"))
-    for name in ("monet2photo_256.zip", "face2genshin_128.zip"):
-        with zipfile.ZipFile(folder / name, "w") as archive:
-            for number in range(120):
-                archive.writestr(f"train/A/{number}.jpg", encoded(smooth(generator, 48), "JPEG"))
-            for number in range(100):
-                archive.writestr(f"train/B/{number}.jpg", encoded(smooth(generator, 48), "JPEG"))
+    with zipfile.ZipFile(folder / "monet2photo_256.zip", "w") as archive:
+        for number in range(120):
+            archive.writestr(f"train/A/{number}.jpg", encoded(smooth(generator, 48), "JPEG"))
+        for number in range(100):
+            archive.writestr(f"train/B/{number}.jpg", encoded(smooth(generator, 48), "JPEG"))
     with zipfile.ZipFile(folder / "fashion_products_128.zip", "w") as archive:
         archive.writestr("labels.csv", "file")
         for number in range(60):

@@ -33,8 +33,8 @@ from demos._kit.recipes import Room
 
 FROZEN = Path(__file__).parent / "frozen"
 API, CONTROLS, LINKS = (json.loads((FROZEN / f"{name}.json").read_text(encoding="utf-8")) for name in ("api", "controls", "links"))
-RENAMED: dict[str, str] = {"Eight heaps": "Eight clusters"}
-"""Values that have another name now: old -> new. The old one is still taken."""
+RENAMED: dict[str, str] = {"Eight heaps": "Eight clusters", "cyclegan-faces2portraits": "cyclegan-monet2photo"}
+"""Values that have another name now, or something else in their place: old -> new. The old one is still taken."""
 
 
 # ---- how the gallery is reached: where it is rebuilt, this changes and nothing below ------------------------------------------

@@ -225,7 +225,6 @@ def test_an_unzipped_idx_file_is_read_too(data_folder, tmp_path):
     ("name", "counts", "size"),
     [
         ("facades", (60, 60), 256), ("edges2shoes", (60, 60), 128), ("edges2bags", (60, 60), 128), ("monet2photo", (120, 100), 256),
-        ("faces2portraits", (120, 100), 128),
     ],
 )  # fmt: skip
 def test_sets_of_pairs(data_folder, name, counts, size):
@@ -234,7 +233,7 @@ def test_sets_of_pairs(data_folder, name, counts, size):
     for part in every:
         assert part.images.dtype == part.partners.dtype == torch.uint8
         assert part.images.shape[1:] == part.partners.shape[1:] == (3, 40, 40)
-        assert part.paired == (len(part) == len(part.partners) and name not in ("monet2photo", "faces2portraits"))
+        assert part.paired == (len(part) == len(part.partners) and name != "monet2photo")
         assert len(part.domains) == 2
         assert part.labels.shape == (len(part), 1)
     assert load_data(name, "validation", folder=data_folder).images.shape[2:] == (size, size)

@@ -125,7 +125,6 @@ class CycleGAN(Translator):
     limits = (
         "It changes colours and textures; shapes hardly move, so a face keeps its proportions.",
         "A translated picture may hide traces of the original for the way back to read; a good return proves little.",
-        "Between faces and game portraits, eyes and lines take the other's look, while mouths and chins often come out askew.",
         "It was trained on small pictures: in large ones, brush strokes come out small.",
         "Smooth skies may show a fine grid of dots, a mark of the transposed convolutions; very dark pictures come out muddy.",
     )
@@ -140,13 +139,6 @@ class CycleGAN(Translator):
             large=Recipe(
                 steps=200_000, batch_size=1, mirror=True, jitter=286 / 256,
                 arguments=dict(size=256, crop=256, width=64, blocks=9, discriminator_width=64),
-            ),
-        ),
-        "faces2portraits": Recipe(
-            steps=14_000, batch_size=1, mirror=True, jitter=286 / 256, arguments=dict(size=128, crop=128, identity=1.0),
-            large=Recipe(
-                steps=150_000, batch_size=1, mirror=True, jitter=286 / 256,
-                arguments=dict(size=128, crop=128, width=64, discriminator_width=64),
             ),
         ),
         "unpaired": Recipe(steps=10_000, batch_size=1, mirror=True, jitter=286 / 256, arguments=dict(size=128, crop=128)),
