@@ -19,17 +19,18 @@ from demos._kit.plan import Action, Api, Plan, Try, View
 from demos._kit.shipped import sheet_tiles
 from demos._kit.shown import Film, Tiles
 from gen_models import Draws, catalog, load, runtime
-from gen_models.data import data_dir, load_data
+from gen_models.data import DataError, data_dir, load_data
 from gen_models.layers import slerp
 
 MODEL = "dcgan"
 MAX_COUNT = 64
 FRAMES = 24
 EXPLANATION = r"""
-A **generator** $G$ turns 100 random numbers $z$ into a picture, doubling the side again and again with fractionally strided
-convolutions. A **discriminator** $D$ looks at pictures and gives a score: high for a photograph, low for a painting by $G$.
-The two are trained in turns, each on the other's mistakes; no picture is ever copied, the generator only learns what passes.
-In the end, near numbers give similar pictures, so one can walk between two pictures or add and subtract their numbers.
+A **generator** $G$ turns 100 random numbers $z$, the latent vector, into a picture, doubling the side again and again with
+fractionally strided convolutions. A **discriminator** $D$ looks at pictures and gives a score: high for a real one, low for one
+made by $G$. The two are trained in turns, each on the other's mistakes; no picture is ever copied, the generator only learns what
+gets past the discriminator. In the end, similar latent vectors give similar pictures, so you can walk from one picture to another
+(interpolate) or add and subtract their latent vectors.
 
 $$\min_G \max_D \; \mathbb{E}_{x}\left[\log D(x)\right] + \mathbb{E}_{z}\left[\log\left(1 - D(G(z))\right)\right]$$
 """
@@ -113,15 +114,26 @@ def training_thumbnails(data: str, channels: int, size: int) -> tuple[Tensor, Te
 def nearest(weights: str, seed: int, truncation: float, picks: list[int]) -> Tiles:
     """Sample A and the eight training pictures nearest to it."""
     data = catalog.config_of(weights)["data"]
-    if data_dir() is None or data == "folder":
-        raise gr.Error("The training pictures are not at hand: start the app with GALLERY_DATA naming the data folder.")
     channels, size, _ = load(weights).image_shape
-    images, thumbnails = training_thumbnails(data, channels, size)
+    try:
+        images, thumbnails = training_thumbnails(data, channels, size)
+    except DataError as error:
+        raise gr.Error("The training pictures of these weights are not on this machine.") from error
     picture = decoded(weights, latents(weights, seed, truncation, picks[0]))
     query = interpolate(picture, size=(16, 16), mode="area").flatten(1)
     values, found = torch.cdist(query, thumbnails)[0].topk(8, largest=False)
     near = [images[int(index)].float() / 255 for index in found]
     return Tiles([picture[0], *near], ["A", *(f"{value:.2f}" for value in values)], columns=9)
+
+
+def nearest_views() -> list[View]:
+    """The view of :func:`nearest`, where the machine has a folder of data sets; else none."""
+    try:
+        folder = data_dir()
+    except DataError:
+        folder = None
+    intro = "Did it memorise? Sample A, and the training pictures nearest to it by distance at 16 × 16 pixels."
+    return [View("Nearest training pictures", nearest, "Search", intro=intro)] if folder else []
 
 
 def migrate(controls: dict) -> dict:
@@ -135,7 +147,7 @@ PLAN = Plan(
     MODEL, "fashion", explanation=EXPLANATION,
     fields=dict(
         seed=Seed(),
-        truncation=Slider("Truncation", 1.0, "Smaller: more alike", low=0.1, high=1.2, step=0.05, bounds=(0.05, 1.5)),
+        truncation=Slider("Truncation", 1.0, "Smaller: samples more alike", low=0.1, high=1.2, step=0.05, bounds=(0.05, 1.5)),
         count=Slider("Pictures", 24, low=8, high=MAX_COUNT, step=8, bounds=(1, MAX_COUNT)),
         slot=Choice("A click on a picture fills", "A", options="ABC", redo=False, kept=False),
         picks=Picks(default="0,1,2", most=MAX_COUNT),
@@ -143,7 +155,7 @@ PLAN = Plan(
     tour=[
         Try("Sample until a picture comes that you would take for a real one.", ""),
         Try("Click two pictures, then walk from A to B.", "Walk from A to B"),
-        Try("Break it: pull the truncation up to 1.2, then down to 0.1.", "truncation"),
+        Try("Break it: raise the truncation to 1.2, then lower it to 0.1.", "truncation"),
     ],
     views=[
         View("", sample, "Sample", keep="Save the grid", live=True,
@@ -154,8 +166,7 @@ PLAN = Plan(
         View("A − B + C", arithmetic, "Calculate", keep="Save picture"),
         View("The discriminator's eye", judged, "Judge", pick=attention,
              intro="All samples, most convincing first. Click one to see which pixels move its score."),
-        View("Nearest training pictures", nearest, "Search",
-             intro="Did it learn by heart? Sample A, then its nearest training pictures by 16 × 16 pixel distance."),
+        *nearest_views(),
     ],
     actions=[Action(pick, ["picks", "slot"], on=("", "pick"))],
     api=[Api("dcgan_sample", sample, dict(weights="dcgan-fashion", seed=7, count=16, truncation=1.0),

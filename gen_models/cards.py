@@ -105,7 +105,7 @@ def numbers_table(name: str) -> str:
         return f"Not measured yet; {cure}"
     except (OSError, ValueError, KeyError, catalog.WeightsError):
         return f"The numbers cannot be read; {cure}"
-    return "\n".join(lines) if current else f"The numbers at hand are of earlier weights; {cure}"
+    return "\n".join(lines) if current else f"The stored numbers belong to earlier weights; {cure}"
 
 
 def measures_of(name: str) -> list[dict[str, Any]]:

@@ -81,7 +81,7 @@ def test_before_the_first_iteration_nothing_is_fitted(monkeypatch):
 
 def test_a_run_shows_what_the_iterations_do():
     frames, last = list(gmm.run("Moons", 3, 2, 3, False)), gmm.walk("Moons", 3, 2).last
-    assert [frame.step for frame in frames[:3]] == [4, 5, 6] and frames[-1].step == last and "At rest" in frames[-1].note
+    assert [frame.step for frame in frames[:3]] == [4, 5, 6] and frames[-1].step == last and "Converged" in frames[-1].note
     assert frames[0].html() == gmm.board("Moons", 3, 2, 4, False).html() and frames[0].sets == {"step": dict(value=4, maximum=last)}
     assert frames[-1].html() == gmm.board("Moons", 3, 2, gmm.MAX_STEPS, False).html()
     assert "there are none" in refusal(gmm.run, "", 3, 2, 3, False) and "there are none" in refusal(gmm.fit, "", 3, 2, 3)

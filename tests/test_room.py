@@ -439,10 +439,15 @@ def test_the_accordions_are_written_when_they_are_opened(numbers):
     assert numbers is None or measured == numbers()
 
 
-def test_nearest_without_data_is_one_sentence(monkeypatch):
-    monkeypatch.delenv("GALLERY_DATA", raising=False)
-    with pytest.raises(gr.Error, match="GALLERY_DATA"):
-        dcgan.nearest(catalog.trained("dcgan")[0], 7, 1.0, [3, 1, 2])
+def test_nearest_training_pictures_are_offered_only_where_there_are_data(monkeypatch, tmp_path):
+    monkeypatch.setenv("GALLERY_DATA", str(tmp_path / "nowhere"))
+    assert dcgan.nearest_views() == []
+    monkeypatch.delenv("GALLERY_DATA")
+    assert dcgan.nearest_views() == []
+    monkeypatch.setenv("GALLERY_DATA", str(tmp_path))
+    (view,) = dcgan.nearest_views()
+    with pytest.raises(gr.Error, match="not on this machine"):  # the folder is there, this data set is not
+        view.make(catalog.trained("dcgan")[0], 7, 1.0, [3, 1, 2])
 
 
 def test_latents_beyond_the_bounds_are_clamped():

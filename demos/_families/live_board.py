@@ -134,7 +134,7 @@ def board_picture(points: np.ndarray, seen: Seen, kind: str) -> PIL.Image.Image:
 
 LEGENDS = {
     GAN: (("ink", "", "data"), ("", FAKE, "generated, and where D expects it"), ("", REAL, "where D expects data")),
-    VAE: (("ink", "", "data"), ("", FAKE, "generated, and how dense the VAE takes the data to be")),
+    VAE: (("ink", "", "data"), ("", FAKE, "generated, and the density of the data by the VAE")),
 }
 
 

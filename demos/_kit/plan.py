@@ -44,7 +44,7 @@ from demos._server import request_log
 from gen_models import catalog
 
 WEIGHTS, RUN, GOES_ON = "weights", "run", "goes_on"
-STOPPED = "Stopped: what was not reached yet is as it was."
+STOPPED = "Stopped: what had not been reached is unchanged."
 _begun: Cache[str] = Cache(1000)
 """Page and view -> the token of its latest run."""
 _finished: Cache[tuple[dict[str, Any], Shown, bool]] = Cache(64_000_000, lambda kept: kept[1].nbytes)

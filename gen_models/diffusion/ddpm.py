@@ -204,24 +204,24 @@ class DDPM(GenerativeModel):
     summary = "A network learns to remove noise a little at a time; started from pure noise, it ends with a picture."
     keywords = ("denoise", "inpainting", "fill in", "edit", "face")
     differences = (
-        "The network predicts v, a mix of noise and picture (Salimans and Ho 2022), not the noise: on the way from predicted noise "
-        "to a picture an error is divided by what is left of the signal, nearly nothing at first, which neither a short training "
-        "nor few steps forgive.",
-        "The noise follows the cosine schedule of Nichol and Dhariwal 2021, since the linear one spends many of its steps on "
-        "pictures this small that are noise alone already.",
+        "The network predicts v, a mix of noise and picture (Salimans and Ho 2022), not the noise: on the way from predicted "
+        "noise to a picture, an error is divided by the signal that is left, which is nearly nothing at first; short training and "
+        "few steps cannot afford that.",
+        "The noise follows the cosine schedule of Nichol and Dhariwal 2021, since for pictures this small the linear one spends "
+        "many of its steps on pure noise.",
         "Sampling takes 50 steps without new noise (DDIM, Song 2021) in place of 1,000 with it; what each step guesses the picture "
         "to be is cut off at black and white.",
-        "It is told the class, and in a tenth of the pictures it is not (Ho and Salimans 2022), so that it can be guided.",
+        "The network is given the class, except in a tenth of the pictures (Ho and Salimans 2022), so that it can be guided.",
         "Squares of 2 x 2 pixels go through the network as one (Hoogeboom 2023), which has one residual block a level on the way "
         "down and 2.8 million weights (the paper's for CIFAR-10: two and 35.7 million).",
         "The times of a batch are spread evenly (Kingma 2021), the rate begins five times as high, at 1e-3, and falls to zero, and "
         "the moving average's decay is 0.999.",
     )
     limits = (
-        "It was trained for two hours at most on a busy desktop's processor: a few pictures are not quite of any kind.",
-        "On faces, steps with noise come nearer to real pictures from 50 steps on; in Song 2021 those without are, up to 100.",
-        "Strong guidance makes the pictures of a class alike and their colours shrill.",
-        "It says nothing here about how likely a picture is; the paper bounds that.",
+        "It was trained for two hours at most on a busy desktop's processor: a few samples do not quite belong to any class.",
+        "On faces, sampling with noise is closer to real pictures from 50 steps on; in Song 2021 it is not, up to 100.",
+        "Strong guidance makes the pictures of a class alike and their colours garish.",
+        "It does not say here how likely a picture is; the paper gives a bound.",
     )
     headline = "frechet-fashion"
     reported = {

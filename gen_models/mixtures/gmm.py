@@ -26,13 +26,13 @@ class GMM(PrincipalGaussians):
     summary = "The data fall into clusters, each a Gaussian with its own mean and shape; two alternating steps find them."
     keywords = ("EM", "expectation maximisation", "clustering")
     differences = (
-        "The mixture is among the first principal coordinates of the pictures, not among their pixels.",
+        "The mixture models the first principal coordinates of the pictures, not their pixels.",
         "EM starts from k-means (scikit-learn), and a small number is added to all variances, so that none vanishes.",
         "A sample is the picture of its coordinates; the noise of the pixels that the coordinates leave out is not added.",
     )
     limits = (
         "Within a cluster everything is averaged or stretched along straight lines, so strokes are soft and edges are doubled.",
-        "A Gaussian reaches further than its cluster: some samples are between two digits or of none.",
+        "A Gaussian extends beyond its cluster: some samples lie between two digits or show none.",
         "What the principal coordinates leave out, fine strokes above all, is in no sample.",
     )
     headline = "density-mnist"

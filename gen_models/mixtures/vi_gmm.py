@@ -33,16 +33,16 @@ class VIGMM(PrincipalGaussians):
     year = 1999
     authors = "Hagai Attias"
     paper = "https://proceedings.neurips.cc/paper_files/paper/1999/hash/74563ba21a90da13dacf2a73e3ddefa7-Abstract.html"
-    summary = "It starts with more components than it needs; those that the data do not support lose their weight."
+    summary = "It starts with more components than it needs; those that the data do not support end with a weight near zero."
     keywords = ("variational inference", "Dirichlet", "clustering", "Bayesian")
     differences = (
-        "The mixture is among the first principal coordinates of the pictures, not among their pixels.",
+        "The mixture models the first principal coordinates of the pictures, not their pixels.",
         "The fit starts from k-means and is scikit-learn's; its prior covariance is that of all training pictures.",
         "Samples come from the expected weights, means and covariances, not from a draw of them.",
         "A sample is the picture of its coordinates; the noise of the pixels that the coordinates leave out is not added.",
     )
     limits = (
-        "How many Gaussians stay depends on the start as well: two that share a cluster may both last very long.",
+        "How many Gaussians stay depends on the start as well: two that share a cluster may both persist for very long.",
         "Within a cluster everything is averaged or stretched along straight lines, so strokes are soft and edges are doubled.",
         "What the principal coordinates leave out, fine strokes above all, is in no sample.",
     )
