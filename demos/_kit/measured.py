@@ -28,28 +28,37 @@ def title_of(weights: str, beside: str = "") -> str:
     return weights if model == beside.partition("-")[0] else f"{facts['title']}, {facts['year']}"
 
 
-def main_entry(weights: str) -> dict[str, Any] | None:
-    """The number that the model is known by, if it was measured of these weights, else the first; None if nothing was."""
-    entries = measures_of(weights)
+def entries_of(weights: str) -> list[dict[str, Any]]:
+    """What was measured of these weights, the number that the model is known by first."""
     key = catalog.about(catalog.split_name(weights)[0]).get("headline", "").rpartition("-")[0]
-    return next((entry for entry in entries if entry["key"] == key), next(iter(entries), None))
+    return sorted(measures_of(weights), key=lambda entry: entry["key"] != key)
 
 
 def rivals(weights: str, entry: dict[str, Any]) -> list[tuple[float, str]]:
-    """Other weights that were measured in the very same way: their values and names, in ascending order of the values."""
+    """What was measured in the very same way, values and titles in ascending order: other weights, and baselines such as bicubic
+    enlargement, whose measures are called by ``entry``'s and more."""
     found = []
     for name in catalog.trained():
         for other in measures_of(name) if name != weights else []:
             if (other["key"], other["protocol"]) == (entry["key"], entry["protocol"]):
-                found.append((other["value"], name))
+                found.append((other["value"], title_of(name, weights)))
+    for other in measures_of(weights):
+        baseline = other["measure"].removeprefix(entry["measure"])
+        if other["protocol"] == entry["protocol"] and baseline and baseline != other["measure"]:
+            found.append((other["value"], baseline.removeprefix(",").strip().removeprefix("of ")))
     return sorted(found)
 
 
 def standing(weights: str) -> tuple[dict[str, Any], list[Standing]]:
-    """The number of :func:`main_entry`, and its line among those next to it, the best first; ({}, []) if nothing was measured."""
-    entry = main_entry(weights)
-    if entry is None:
-        return {}, []
+    """The first of :func:`entries_of` that others can be held against, else the first, and its line among those next to it, the
+    best first; ({}, []) if nothing was measured."""
+    found = ((entry, lines_of(weights, entry)) for entry in entries_of(weights))
+    known_by = next(found, ({}, []))
+    return known_by if len(known_by[1]) > 1 else next((pair for pair in found if len(pair[1]) > 1), known_by)
+
+
+def lines_of(weights: str, entry: dict[str, Any]) -> list[Standing]:
+    """The line of a number, among the next better, the next worse and that of real pictures, the best first."""
     lines = [Standing(title_of(weights), entry["value"], shown(entry["value"], entry["error"]), True)]
     others = rivals(weights, entry)
     below = [pair for pair in others if pair[0] <= entry["value"]][-1:]
@@ -57,10 +66,10 @@ def standing(weights: str) -> tuple[dict[str, Any], list[Standing]]:
     lower = entry["better"] == "lower"
     for pairs, better in ((below, lower), (above, not lower)):
         words = {True: "worse than", False: "better than"}[better]
-        lines += [Standing(f"{words} {title_of(name, weights)}", value, f"{value:.4g}") for value, name in pairs]
+        lines += [Standing(f"{words} {title}", value, f"{value:.4g}") for value, title in pairs]
     if "real" in entry:
         lines.append(Standing("real pictures", entry["real"], shown(entry["real"], entry.get("real_error", 0.0))))
-    return entry, sorted(lines, key=lambda line: line.value, reverse=not lower)
+    return sorted(lines, key=lambda line: line.value, reverse=not lower)
 
 
 def standing_html(weights: str) -> str:
