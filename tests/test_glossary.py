@@ -19,7 +19,7 @@ from gen_models import catalog
 
 PAGE = """<body><div class="prose"><p>The <b>latents</b> and <a href="#">the prior</a>, <code>nats</code>, <i>priors</i>, a
   latent; unlikelihoods, prior-free.</p><svg><text>guidance</text></svg><span class="katex">posterior</span></div>
-  <label>X<span class="info-text">Its recall</span><input type="checkbox"></label><p>The recall of nothing that is shown.</p></body>"""
+  <label>X<span class="info-text">Its recall</span><input type="checkbox"></label><p>The recall of all of this.</p></body>"""
 
 
 @cache

@@ -44,13 +44,13 @@ TERMS = {
     "batch normalisation": "Scaling each feature to mean 0 and variance 1 over the batch (Ioffe and Szegedy 2015).",
     "instance normalisation": "Scaling each feature to mean 0 and variance 1 over one picture (Ulyanov et al. 2016).",
     "dropout": "Setting features to zero at random (Srivastava et al. 2014).",
-    "principal coordinates": "Coordinates along the directions in which pictures vary most (principal axes, Pearson 1901).",
+    "principal coordinates": "Coordinates along the directions in which pictures vary most (PCA, Pearson 1901).",
     "responsibilit(?:y|ies)": "The probability that a point came from a component, given the point.",
     "perceptual loss": "Difference of two pictures' features in a trained network, not of their pixels (Johnson et al. 2016).",
     "test (?:part|set)": "Pictures that were used neither for training nor for any choice.",
     "validation part": "Pictures that were not trained on, by which choices are made.",
 }  # fmt: skip
-"""Regular expression, as Python and JavaScript read it, of a term in its forms -> what it means, with the source of a definition."""
+"""Regular expression, as Python and JavaScript read it, of a term in its forms -> its meaning, with the source of a definition."""
 ANY = f"(?<![\\w-])(?:{'|'.join(f'({forms})' for forms in TERMS)})(?![\\w-])"
 """All terms, a group each."""
 

@@ -35,17 +35,23 @@ def entries_of(weights: str) -> list[dict[str, Any]]:
 
 
 def rivals(weights: str, entry: dict[str, Any]) -> list[tuple[float, str]]:
-    """What was measured in the very same way, values and titles in ascending order: other weights, and baselines such as bicubic
-    enlargement, whose measures are called by ``entry``'s and more."""
+    """Other weights that were measured in the very same way: their values and titles, in ascending order of the values."""
     found = []
     for name in catalog.trained():
         for other in measures_of(name) if name != weights else []:
             if (other["key"], other["protocol"]) == (entry["key"], entry["protocol"]):
                 found.append((other["value"], title_of(name, weights)))
+    return sorted(found)
+
+
+def baselines(weights: str, entry: dict[str, Any]) -> list[tuple[float, str]]:
+    """The same for what these weights were compared with, such as bicubic enlargement: its measures are called by ``entry``'s, and
+    more."""
+    found = []
     for other in measures_of(weights):
-        baseline = other["measure"].removeprefix(entry["measure"])
-        if other["protocol"] == entry["protocol"] and baseline and baseline != other["measure"]:
-            found.append((other["value"], baseline.removeprefix(",").strip().removeprefix("of ")))
+        words = other["measure"].removeprefix(entry["measure"])
+        if other["protocol"] == entry["protocol"] and words not in ("", other["measure"]):
+            found.append((other["value"], words.removeprefix(",").strip().removeprefix("of ")))
     return sorted(found)
 
 
@@ -60,13 +66,14 @@ def standing(weights: str) -> tuple[dict[str, Any], list[Standing]]:
 def lines_of(weights: str, entry: dict[str, Any]) -> list[Standing]:
     """The line of a number, among the next better, the next worse and that of real pictures, the best first."""
     lines = [Standing(title_of(weights), entry["value"], shown(entry["value"], entry["error"]), True)]
-    others = rivals(weights, entry)
-    below = [pair for pair in others if pair[0] <= entry["value"]][-1:]
-    above = [pair for pair in others if pair[0] > entry["value"]][:1]
+    # of each side the nearest, a model before a baseline
+    others = [*((pair, False) for pair in rivals(weights, entry)), *((pair, True) for pair in baselines(weights, entry))]
     lower = entry["better"] == "lower"
-    for pairs, better in ((below, lower), (above, not lower)):
-        words = {True: "worse than", False: "better than"}[better]
-        lines += [Standing(f"{words} {title}", value, f"{value:.4g}") for value, title in pairs]
+    for below in (True, False):
+        side = [(plain, abs(value - entry["value"]), value, title) for (value, title), plain in others
+                if (value <= entry["value"]) is below]  # fmt: skip
+        words = "worse than" if below is lower else "better than"
+        lines += [Standing(f"{words} {title}", value, f"{value:.4g}") for _, _, value, title in sorted(side)[:1]]
     if "real" in entry:
         lines.append(Standing("real pictures", entry["real"], shown(entry["real"], entry.get("real_error", 0.0))))
     return sorted(lines, key=lambda line: line.value, reverse=not lower)
