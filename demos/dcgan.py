@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import gradio as gr
@@ -19,8 +20,9 @@ from demos._kit.plan import Action, Api, Plan, Try, View
 from demos._kit.shipped import sheet_tiles
 from demos._kit.shown import Film, Tiles
 from gen_models import Draws, catalog, load, runtime
-from gen_models.data import DataError, data_dir, load_data
+from gen_models.data import data_dir, load_data
 from gen_models.layers import slerp
+from gen_models.sets import record
 
 MODEL = "dcgan"
 MAX_COUNT = 64
@@ -114,11 +116,10 @@ def training_thumbnails(data: str, channels: int, size: int) -> tuple[Tensor, Te
 def nearest(weights: str, seed: int, truncation: float, picks: list[int]) -> Tiles:
     """Sample A and the eight training pictures nearest to it."""
     data = catalog.config_of(weights)["data"]
+    if not has_data() or record(data).own:
+        raise gr.Error("The pictures that this model was trained on are not on this machine.")
     channels, size, _ = load(weights).image_shape
-    try:
-        images, thumbnails = training_thumbnails(data, channels, size)
-    except DataError as error:
-        raise gr.Error("The training pictures of these weights are not on this machine.") from error
+    images, thumbnails = training_thumbnails(data, channels, size)
     picture = decoded(weights, latents(weights, seed, truncation, picks[0]))
     query = interpolate(picture, size=(16, 16), mode="area").flatten(1)
     values, found = torch.cdist(query, thumbnails)[0].topk(8, largest=False)
@@ -126,14 +127,25 @@ def nearest(weights: str, seed: int, truncation: float, picks: list[int]) -> Til
     return Tiles([picture[0], *near], ["A", *(f"{value:.2f}" for value in values)], columns=9)
 
 
-def nearest_views() -> list[View]:
-    """The view of :func:`nearest`, where the machine has a folder of data sets; else none."""
-    try:
-        folder = data_dir()
-    except DataError:
-        folder = None
-    intro = "Did it memorise? Sample A, and the training pictures nearest to it by distance at 16 × 16 pixels."
-    return [View("Nearest training pictures", nearest, "Search", intro=intro)] if folder else []
+def has_data() -> bool:
+    """Whether there is a data folder in which to search."""
+    return data_dir() is not None
+
+
+@dataclass
+class Truncation(Slider):
+    """Length of the latents; not for colour, where what lies near the middle of the latent space is mud."""
+
+    def settings(self, weights):
+        return {"visible": weights not in catalog.trained(MODEL) or catalog.config_of(weights)["arguments"]["channels"] == 1}
+
+    def build(self, weights):
+        (slider,) = super().build(weights)
+        slider.visible = self.settings(weights)["visible"]
+        return [slider]
+
+    def updates(self, weights, value, **needs):
+        return [gr.update(value=value, **self.settings(weights))]
 
 
 def migrate(controls: dict) -> dict:
@@ -147,7 +159,8 @@ PLAN = Plan(
     MODEL, "fashion", explanation=EXPLANATION,
     fields=dict(
         seed=Seed(),
-        truncation=Slider("Truncation", 1.0, "Smaller: samples more alike", low=0.1, high=1.2, step=0.05, bounds=(0.05, 1.5)),
+        truncation=Truncation("Truncation", 1.0, "Smaller: samples more alike, and no better", low=0.1, high=1.2, step=0.05,
+                              bounds=(0.05, 1.5)),
         count=Slider("Pictures", 24, low=8, high=MAX_COUNT, step=8, bounds=(1, MAX_COUNT)),
         slot=Choice("A click on a picture fills", "A", options="ABC", redo=False, kept=False),
         picks=Picks(default="0,1,2", most=MAX_COUNT),
@@ -166,7 +179,8 @@ PLAN = Plan(
         View("A − B + C", arithmetic, "Calculate", keep="Save picture"),
         View("The discriminator's eye", judged, "Judge", pick=attention,
              intro="All samples, most convincing first. Click one to see which pixels move its score."),
-        *nearest_views(),
+        View("Nearest training pictures", nearest, "Search", possible=has_data,
+             intro="Did it memorise? Sample A, and the training pictures nearest to it by distance at 16 × 16 pixels."),
     ],
     actions=[Action(pick, ["picks", "slot"], on=("", "pick"))],
     api=[Api("dcgan_sample", sample, dict(weights="dcgan-fashion", seed=7, count=16, truncation=1.0),

@@ -676,6 +676,12 @@ def test_dcgan_picks_walks_adds_judges(visit, tmp_path):
     expect(page.locator(".tile:visible", has_text=f"sample {number}")).to_be_visible()
     photograph(page, tmp_path, "dcgan-judge")
 
+    assert not page.get_by_role("tab", name="Nearest training pictures").count(), "there is no data folder"
+    slider = page.get_by_label("number input for Truncation").locator("visible=true")
+    expect(slider).to_have_count(1)
+    choose(page, "Faces")
+    expect(slider).to_have_count(0)
+
 
 def test_arrows_go_on_from_the_picture_that_is_picked(visit):
     page = visit(way_to("dcgan"))
@@ -1641,6 +1647,10 @@ def test_gan_trains_stops_and_goes_on(visit, tmp_path, size, dark):
     page.wait_for_timeout(1500)
     assert steps_taken(page) == taken, "it went on"
     assert page.locator("svg.losses:visible polyline").count() == 2
+    for layer, shown in (("Pull", "pull"), ("Grid", "grid"), ("Nothing", None)):
+        choose(page, layer)
+        for one in ("pull", "grid"):
+            expect(page.locator(f".learning .{one}").first).to_be_visible(visible=one == shown)
     press(page, "Step the generator")
     assert trains(page, taken) == taken + 1
     press(page, "Start")
