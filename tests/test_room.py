@@ -390,7 +390,7 @@ def test_known_trouble_keeps_its_sentence_and_the_unknown_gets_a_number(handler,
         assert message(DataError("the folder is empty")) == "the folder is empty"
         assert caplog.records == []
         said = message(ZeroDivisionError("a secret of the server"))
-    number = re.fullmatch(r"Something went wrong here\. If you report it, name the id ([0-9a-f]{8})\.", said)[1]
+    number = re.fullmatch(r"Something went wrong here\. If you report it, give the id ([0-9a-f]{8})\.", said)[1]
     (record,) = caplog.records
     assert number in record.getMessage() and handler.__qualname__ in record.getMessage()
     assert record.exc_info[0] is ZeroDivisionError
