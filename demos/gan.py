@@ -74,7 +74,7 @@ def step(
     """One step of one network further; a run that goes on is stopped for it."""
     live.enough(points)
     training = live_board.at_hand(run, points, kind, seed, plan)
-    done = training.halt() if training else plan or []
+    done = training.cancel() if training else plan or []
     if len(done) >= live.MAX_PARTS:
         raise gr.Error("The settings were changed too often for single steps; press Start, or begin again.")
     return {"plan": live.written([*done, Part(what, 1, Settings(rate, steps, loss, cure))])}

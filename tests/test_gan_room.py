@@ -60,7 +60,7 @@ def test_a_run_shows_board_legend_losses_and_steps_of_its_model(kind):
     assert 'data-count="320"' in markup and int(re.search(r'data-generated="(\d+)"', markup)[1]) > 0
     assert markup.count("<polyline") == {GAN: 2, VAE: 1}[kind] and "data:image/png" in markup
     assert ("where D expects data" in markup) == ("discriminator" in markup) == (kind == GAN)
-    assert ("the VAE takes" in markup) == (kind == VAE) and "both" not in markup
+    assert ("data by the VAE" in markup) == (kind == VAE) and "both" not in markup
     steps = int(re.search(r"Step ([\d,]+)", last.note)[1].replace(",", ""))
     assert steps == sum(part.count for part in live.read(last.sets["plan"]["value"])) > 0
 

@@ -24,7 +24,7 @@ def stocked(shelf):
     """A small mixture."""
     generator = torch.Generator().manual_seed(0)
     model = catalog.model_class("gmm")(size=28, channels=1, latent_dim=5, components=4)
-    model.take(
+    model.set_buffers(
         basis=torch.linalg.qr(torch.randn(784, 5, generator=generator))[0].T, variances=[4.0, 3.0, 2.0, 1.0, 0.5], kept=0.5,
         weights=[0.4, 0.2, 0.3, 0.1], means=torch.randn(4, 5, generator=generator),
         scales=torch.randn(4, 5, 5, generator=generator).tril(-1) * 0.2 + torch.eye(5),

@@ -840,8 +840,8 @@ class _Laying:
         if view.asks:  # its last frame says how far it came
             button.click(None, None, None, js=f"() => {{ window.galleryStop?.({json.dumps(run)}); }}", api_visibility="private")
         else:
-            told = json.dumps(note_html(STOPPED))
-            button.click(None, slots.note, slots.note, js=f"(note) => window.galleryStop?.({json.dumps(run)}) ? {told} : note",
+            stopped = json.dumps(note_html(STOPPED))
+            button.click(None, slots.note, slots.note, js=f"(note) => window.galleryStop?.({json.dumps(run)}) ? {stopped} : note",
                          api_visibility="private")  # fmt: skip
         button.click(cancel, slots.begin, None, **BESIDE)
 

@@ -60,7 +60,7 @@ class BayesClassifier(PrincipalGaussians):
         if len(counts) > self.classes or counts.min() < 2:
             raise ValueError(f"each of {self.classes} classes needs two training pictures or more, and there may be no other class")
         found = [LedoitWolf().fit(points[given == label]) for label in range(self.classes)]
-        self.take(
+        self.set_buffers(
             weights=counts / counts.sum(), means=np.stack([gaussian.location_ for gaussian in found]),
             scales=np.linalg.cholesky(np.stack([gaussian.covariance_ for gaussian in found])),
         )  # fmt: skip

@@ -51,11 +51,11 @@ class GMM(PrincipalGaussians):
         fresh = not self.variances.any()
         points = self.reduced(images, seed)
         if fresh:
-            self.become(started(points, self.components, seed))
+            self.set_mixture(started(points, self.components, seed))
         while True:
             state = self.state()
             after = stepped(points, *state)
-            self.become(after)
+            self.set_mixture(after)
             yield {"log-density": float(after.lower_bound_)}
 
     def state(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -63,9 +63,9 @@ class GMM(PrincipalGaussians):
         weights, means, scales = (value.cpu().double().numpy() for value in (self.weights, self.means, self.scales))
         return weights / weights.sum(), means, scales @ scales.transpose(0, 2, 1)
 
-    def become(self, mixture: Any) -> None:
-        """Take over what scikit-learn found."""
-        self.take(weights=mixture.weights_, means=mixture.means_, scales=np.linalg.cholesky(mixture.covariances_))
+    def set_mixture(self, mixture: Any) -> None:
+        """Set the buffers to what scikit-learn found."""
+        self.set_buffers(weights=mixture.weights_, means=mixture.means_, scales=np.linalg.cholesky(mixture.covariances_))
 
 
 def started(points: np.ndarray, components: int, seed: int) -> Any:

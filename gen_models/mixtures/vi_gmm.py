@@ -83,10 +83,10 @@ class VIGMM(PrincipalGaussians):
         fresh = not self.variances.any()
         points = self.reduced(images, seed)
         if fresh:
-            self.become(started(points, self.components, self.concentration, seed, FLOOR))
+            self.set_mixture(started(points, self.components, self.concentration, seed, FLOOR))
         while True:
             found = stepped(points, self.state(), self.concentration, FLOOR)
-            self.become(found)
+            self.set_mixture(found)
             yield {"bound": float(found.lower_bound_), "used": float((self.counts >= 1).sum())}
 
     def state(self) -> dict[str, np.ndarray]:
@@ -94,9 +94,9 @@ class VIGMM(PrincipalGaussians):
         values = self.concentrations, self.mean_precisions, self.means, self.degrees, self.scales @ self.scales.transpose(1, 2)
         return {name: value.cpu().double().numpy() for name, value in zip(STATE, values, strict=True)}
 
-    def become(self, mixture: Any) -> None:
-        """Take over what scikit-learn found."""
-        self.take(
+    def set_mixture(self, mixture: Any) -> None:
+        """Set the buffers to what scikit-learn found."""
+        self.set_buffers(
             weights=mixture.weights_, means=mixture.means_, scales=np.linalg.cholesky(mixture.covariances_),
             concentrations=mixture.weight_concentration_, mean_precisions=mixture.mean_precision_,
             degrees=mixture.degrees_of_freedom_,
