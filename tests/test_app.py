@@ -377,6 +377,9 @@ def test_every_tab_opens_and_a_seed_out_of_range_is_refused(visit, room, seed):
     for words, written in (("How it works", ".katex"), ("Measured", ".standing .row"), ("Every number", ".prose table")):
         page.get_by_role("button", name=re.compile(f"^{words}")).locator("visible=true").first.click()
         expect(page.locator(f"{written}:visible").first).to_be_visible()
+    table = page.locator(".prose:visible", has=page.locator("table, .standing"))
+    expect(table.filter(has_text=re.compile("Frechet|nats")).filter(has_not=page.locator(".term"))).to_have_count(0)
+    assert page.locator(".term:visible").count() >= 3 and not page.locator(":is(a, button, code, pre, .katex) .term").count()
     page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
     accessible(page)  # where formulas and tables scroll, and the last tab is open
 
