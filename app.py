@@ -115,7 +115,7 @@ def restore(request: gr.Request, built: Mapping[str, Room], tabs: gr.Tabs | None
             updates[component] = value
     digest, current = query.get("sha", ""), room.digest(state)
     if digest and current and not current.startswith(digest):
-        gr.Warning("These weights were trained anew since this picture was saved; it may look different.")
+        gr.Warning("These weights were retrained since this picture was saved; it may look different.")
     if state and room.show is not None:
         values = [updates.get(component, component.value) for component in room.controls.values()]
         try:

@@ -185,8 +185,8 @@ PLAN = Plan(
              f"grows by more than the noise, the return relied on them. On a copy of at most {SMALL} pixels."),
         View(INSIDE, blocks, "Blend inside", **GROUP,
              intro="The slider above blends two pictures. Here the blend is in feature space: each of the network's residual "
-             "blocks adds what it found to what came in, and only a share of that is added. At 0 % the picture is taken apart and "
-             f"put together again; beyond 100 % it is overdone. On a copy of at most {SMALL} pixels."),
+             "blocks adds something to its input, and only this share of it is added. At 0 % the picture is merely encoded and "
+             f"decoded; beyond 100 % the translation is exaggerated. On a copy of at most {SMALL} pixels."),
         View(PAIR, both, "Show both", keep="Save both", **GROUP),
     ],
     api=[

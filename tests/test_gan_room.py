@@ -72,7 +72,7 @@ def test_it_ends_within_one_step_and_says_how_far_it_came(monkeypatch):
     assert len(taken) == 2 and last.note.startswith("Stopped. Step 2.") and last.plan == [Part(BOTH, 2, Settings())]
     monkeypatch.setattr(live, "LONGEST", 0.05)
     *_, last = begun()
-    assert "Start goes on" in last.note
+    assert "press Start to continue" in last.note
 
 
 def test_three_train_in_turns_each_as_if_alone_and_a_fourth_is_refused():

@@ -654,8 +654,8 @@ def test_a_link_that_makes_no_picture_says_so_and_opens_the_room(laid_out, text)
 def test_a_link_made_with_other_weights_says_so(laid_out, recwarn):
     name = catalog.trained("vae")[0]
     follow(laid_out, "vae", {"weights": name}, sha=catalog.config_of(name)["sha256"][:16])
-    assert not [warning for warning in recwarn if "trained anew" in str(warning.message)]
-    with pytest.warns(UserWarning, match="trained anew"):
+    assert not [warning for warning in recwarn if "retrained" in str(warning.message)]
+    with pytest.warns(UserWarning, match="retrained"):
         follow(laid_out, "vae", {"weights": name}, sha="f" * 16)
 
 

@@ -277,7 +277,7 @@ def frames(training: Training, plan: Sequence[Part] | None, goes_on: Callable[[]
     if not goes_on():
         yield Frame.of(training, "Stopped. ")
     else:
-        yield Frame.of(training, "" if plan else f"Paused after {live.LONGEST / 60:.0f} minutes; Start goes on. ")
+        yield Frame.of(training, "" if plan else f"Paused after {live.LONGEST / 60:.0f} minutes; press Start to continue. ")
 
 
 def untrained(text: str, kind: str) -> Frame:
