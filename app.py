@@ -40,6 +40,7 @@ from demos._kit.alone import look  # noqa: E402
 from demos._kit.boundary import laid_out  # noqa: E402
 from demos._kit.checks import is_number  # noqa: E402
 from demos._kit.events import QUICK, error_boundary, wait_in_page  # noqa: E402
+from demos._kit.glossary import glossary  # noqa: E402
 from demos._kit.recipes import Room, read_recipe  # noqa: E402
 from demos._server import (  # noqa: E402
     _gradio,
@@ -114,7 +115,7 @@ def restore(request: gr.Request, built: Mapping[str, Room], tabs: gr.Tabs | None
             updates[component] = value
     digest, current = query.get("sha", ""), room.digest(state)
     if digest and current and not current.startswith(digest):
-        gr.Warning("These weights were trained anew since this picture was saved; it may look different.")
+        gr.Warning("These weights were retrained since this picture was saved; it may look different.")
     if state and room.show is not None:
         values = [updates.get(component, component.value) for component in room.controls.values()]
         try:
@@ -190,6 +191,7 @@ def lay_out_page(page: limits.Page, path: str, on_stage: bool) -> None:
     if on_stage:
         talk.stage()
     gr.HTML(neighbours(path, page.about), visible="hidden")
+    glossary()
     if not path and not on_stage:
         lay_out_home([name for place in page.about.values() for name in place.rooms])
     built, tabs = lay_out(names, on_stage)

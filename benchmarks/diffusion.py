@@ -138,7 +138,7 @@ def translated(network: nn.Module, unet: UNet2DModel) -> dict[str, Tensor]:
 def theirs(model: Model, pipe: DDIMPipeline, noise: Tensor, guidance: float) -> Callable[[], Tensor]:
     """The pipeline with its own noise, which is ``noise``, laid out as patches."""
     labels = model.labels(Given(noise))
-    kinds = [labels] + [model._untold(labels)] * (guidance != 1)
+    kinds = [labels] + [model._no_class(labels)] * (guidance != 1)
 
     def run() -> Tensor:
         unet = pipe.unet

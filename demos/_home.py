@@ -128,8 +128,8 @@ def page_html(
         f'<div class="home"><div class="starts">{begin}</div>{line(rooms)}{ways}'
         '<div class="find"><input type="search" placeholder="Search" aria-label="Search the rooms">'
         f'<div class="chips" role="group" aria-label="Family">{chips}</div></div>'
-        f'<div class="cards">{cards}</div><p class="note nothing" hidden>No room has all of these words.</p>'
-        '<p class="note keys">Keys: <kbd>←</kbd> <kbd>→</kbd> the room before and after, <kbd>R</kbd> a new seed, '
+        f'<div class="cards">{cards}</div><p class="note nothing" hidden>No room matches all of these words.</p>'
+        '<p class="note keys">Keys: <kbd>←</kbd> <kbd>→</kbd> the previous and the next room, <kbd>R</kbd> a new seed, '
         "<kbd>F</kbd> full screen, <kbd>space</kbd> stop.</p></div>"
     )
 

@@ -35,16 +35,16 @@ STEPS = 8
 TITLES = {MODEL: "autoencoder", OTHER: "VAE"}
 OVER = {MODEL: "Autoencoder", OTHER: "VAE"}
 EXPLANATION = r"""
-An **encoder** $f$ writes a picture as a code of a few numbers and a **decoder** $g$ paints the picture of a code. They are trained
-together for one goal only: what comes back should be what went in. Nothing says where the codes should lie, so they end up wherever
-training left them, in an oddly shaped cloud with holes in it, and the decoder never learned what to paint for a code in a hole.
-The VAE beside it has the same networks and two goals more: a code is a small cloud instead of a point, and all clouds together
-should look like one Gaussian. That closes the holes, and costs some sharpness.
+An **encoder** $f$ compresses a picture to a latent code of a few numbers, and a **decoder** $g$ turns a code back into a picture.
+They are trained together with one goal: what comes out should be what went in. Nothing in that goal says where the codes should
+lie, so they end up wherever training left them, in an irregular cloud with holes in it, and the decoder never learned what to draw
+for a code in a hole. The VAE beside it has the same networks and two further goals: each picture's code is a small Gaussian instead
+of a point, and all of these together should look like one standard Gaussian. That closes the holes, at the price of some sharpness.
 
 $$\min_{f, g} \; \sum_n d\left(x_n, \, g(f(x_n))\right) \qquad \text{hole at } z: \quad f(g(z)) \text{ is far from } z$$
 
-A place is tested by a round trip: decode it, encode the picture again, and see how far the code has moved. A picture's own code
-stays about where it is; a code in a hole comes back as another one.
+A point of the latent space is tested by a round trip: decode it, encode the resulting picture, and measure how far the code has
+moved. The code of a real picture hardly moves; a code in a hole comes back as a different one.
 """
 
 
@@ -59,7 +59,7 @@ def vae_of(weights: str) -> str:
     """
     name = f"{OTHER}-{weights.partition('-')[2]}"
     if name not in catalog.trained(OTHER):
-        raise gr.Error("There is no VAE for these pictures to stand beside it; train one with the same name.")
+        raise gr.Error("No VAE was trained on these pictures, so there is nothing to compare with.")
     return name
 
 
@@ -71,7 +71,7 @@ def pair(weights: str) -> dict[str, Any]:
 def grids(pictures: dict[str, Any]) -> Columns:
     """Pictures of both models side by side."""
     return Columns([Tiles(made, columns=4, words=TITLES[kind]) for kind, made in pictures.items()], list(OVER.values()),
-                   note="The autoencoder's codes lie where training left them; the VAE's fill a Gaussian.")  # fmt: skip
+                   note="The autoencoder's codes lie wherever training left them; the VAE's fill a Gaussian.")  # fmt: skip
 
 
 def both(weights: str, seed: int, spread: float) -> Columns:
@@ -192,8 +192,8 @@ def maps(weights: str) -> Html:
         f'<span><i style="background:{COLOURS[index % len(COLOURS)]}"></i>{html.escape(str(name))}</span>'
         for index, name in enumerate(names)
     )
-    words = " ".join(f"On the {kind}'s map {100 * share:.0f} % of the places are holes." for kind, share in said)
-    note = f"{words} A hole: on its round trip, the code moves more than three times as far as a picture's own code does."
+    words = " ".join(f"On the {kind}'s map {100 * share:.0f} % of the points are holes." for kind, share in said)
+    note = f"{words} At a hole, the code moves more than three times as far on its round trip as the code of a real picture does."
     return Html(f'<div class="maps planes">{"".join(figures)}</div><p class="legend">{legend}</p>', note=note)
 
 
@@ -262,8 +262,9 @@ def walk(weights: str, stops: list[int]) -> Rows:
             codes = model.encode(ends.to(model.device)).cpu()
         made, moved = round_trip(model, torch.lerp(codes[:1], codes[1:], fractions))
         captions = [f"{float(value):.1f}" for value in moved / max(found[kind].typical, 1e-9)]
-        words = f"The {TITLES[kind]} from picture {first} to picture {second}. Under each: how many times as far its code moves on "
-        parts.append(Tiles(made, captions, f"{TITLES[kind]}, step", title=words + "its round trip as a picture's own code does."))
+        words = (f"The {TITLES[kind]} from picture {first} to picture {second}. Below each: how far its code moves on its "
+                 "round trip, as a multiple of what the code of a real picture does.")  # fmt: skip
+        parts.append(Tiles(made, captions, f"{TITLES[kind]}, step", title=words))
     return Rows(parts)
 
 
@@ -278,7 +279,7 @@ def look(weights: str, picture: PIL.Image.Image) -> Rows:
         captions.append(TITLES[kind])
         error = float((again - seen).square().mean())
         rows.append(f"<tr><td>{TITLES[kind]}: mean squared difference</td><td>{error:.4f}</td></tr>")
-    return Rows([Tiles(tiles, captions, "there and back", 3), Html(f'<table class="facts">{"".join(rows)}</table>')])
+    return Rows([Tiles(tiles, captions, "round trip", 3), Html(f'<table class="facts">{"".join(rows)}</table>')])
 
 
 def reconstruct(weights: str, picture: PIL.Image.Image) -> Single:
@@ -292,22 +293,22 @@ LOOK, WALK, MAPS = "Your picture", "Walk", "Holes in the map"
 PLAN = Plan(
     MODEL, "mnist", explanation=EXPLANATION,
     fields=dict(
-        seed=Seed(), spread=Slider("Spread", 1.0, "How far from the middle of the codes", low=0, high=2, step=0.05),
+        seed=Seed(), spread=Slider("Spread", 1.0, "Width of the Gaussian from which both sample", low=0, high=2, step=0.05),
         stops=Picks(default="0,1", most=8, kept=False),
-        picture=Picture("A picture with one thing on it", examples=example_pictures, draw=True, place=LOOK, kept=False,
-                        examples_words="Pictures that a GAN of this gallery made; click one."),
+        picture=Picture("A picture of a single object", examples=example_pictures, draw=True, place=LOOK, kept=False,
+                        examples_words="Pictures made by a GAN of this gallery; click one."),
     ),
     tour=[
         Try("Draw a new seed: which of the two still makes digits?", "seed"),
         Try("Draw both maps and drag over a hole in the left one.", "Holes in the map"),
-        Try("Break it: pull the spread up to 2.", "spread"),
+        Try("Break it: raise the spread to 2.", "spread"),
     ],
     views=[
         View("", both, keep="Save picture", live=True, sight=sight),
         View(MAPS, maps, "Draw both maps", component=map_component, pick=visit,
-             intro="The two directions in which each model's codes vary most. Press on a map and drag: both paint that place."),
+             intro="The two directions in which each model's codes vary most. Press on a map and drag: both decode that point."),
         View(WALK, walk, live=True,
-             intro="The straight way from one picture's code to another's. Click a picture: the walk goes on to it."),
+             intro="A straight line from one picture's code to another's (linear interpolation). Click a picture to walk to it."),
         View("Where to", examples, within=WALK),
         View(LOOK, look, live=True),
     ],

@@ -26,17 +26,19 @@ FIRST = 3
 COUNT, DIRECTIONS = 16, 10
 EXPLANATION = r"""
 For each class $c$ there is one Gaussian: the mean of its pictures and their covariance, which says what varies together. The
-covariance's **eigenvectors** are the directions in which a class varies on its own: slant, roundness, thickness. To **draw**, one
-takes a class and then a point of its Gaussian; to **classify**, one asks the other way round which class may have made the picture.
-Bayes' rule answers, from the same numbers. A model that can draw can also classify; how well, is measured below.
+covariance's **eigenvectors** are the directions along which a class varies independently: slant, roundness, thickness. To
+**sample**, pick a class and draw a point from its Gaussian; to **classify**, ask the reverse: which class is most likely to have
+produced this picture? Bayes' rule answers from the same numbers. So a model that can sample can also classify; how well is measured
+below.
 
 $$p(x) = \sum_c p(c) \, \mathcal{N}(x | \mu_c, \Sigma_c), \qquad
 p(c | x) = \frac{p(c) \, \mathcal{N}(x | \mu_c, \Sigma_c)}{\sum_k p(k) \, \mathcal{N}(x | \mu_k, \Sigma_k)}$$
 
-Here $x$ are the first 40 principal coordinates of a picture. From few pictures a covariance comes out too long in some directions
-and too short in others, so each is shrunk towards a round one, $(1 - a) S_c + a s I$, by the amount $a$ of Ledoit and Wolf.
+Here $x$ are the first 40 principal coordinates of a picture. Estimated from few pictures, a covariance is too large in some
+directions and too small in others, so each is shrunk towards a spherical one, $(1 - a) S_c + a s I$, by the amount $a$ that Ledoit
+and Wolf's formula gives.
 """
-WAYS = ["Given the class: a point of its Gaussian", "The class first, by how frequent it is, then the picture"]
+WAYS = ["Class given: a point drawn from its Gaussian", "Class drawn first, by its frequency, then the picture"]
 VERDICT = "Which class it is, by Bayes' rule:"
 
 
@@ -64,7 +66,7 @@ def any_class(weights: str, text: str) -> int | None:
 def carried(variances: Tensor) -> str:
     """What the directions carry of the variance of a class; their variances fall."""
     shares = (100 * variances / variances.sum()).tolist()[:DIRECTIONS]
-    return f"Of what varies in this class, the directions carry {', '.join(f'{share:.0f}' for share in shares)} %, in their order."
+    return f"Of this class's variance, the directions carry {', '.join(f'{share:.0f}' for share in shares)} %, in their order."
 
 
 def shares_of(weights: str, picture: Tensor) -> Bars:
@@ -158,7 +160,7 @@ def look(weights: str, picture: PIL.Image.Image) -> Rows:
         likeliest = int(model.predict(seen))
         density = float(model.log_density(seen))
     # the typical digit has a density of which this is no more than a rough idea, so nothing is made of its size
-    words = f"Bayes' rule says {names[likeliest]}. Log-density of the picture, over all classes: {signed(density, 1)} nats."
+    words = f"Bayes' rule says {names[likeliest]}. Log-density of the picture under all classes: {signed(density, 1)} nats."
     tiles = clusters.kept(weights, seen, likeliest, f"the mean {names[likeliest]}")
     return Rows([tiles, Html(f"<p>{html.escape(words)}</p>"), shares_of(weights, seen)])
 
@@ -172,14 +174,14 @@ PLAN = Plan(
     MODEL, "mnist", explanation=EXPLANATION,
     fields=dict(
         label=Choice("Class", of=class_choice, many=True), seed=Seed(),
-        bends=latents.places("The places along the directions", "Direction", DIRECTIONS, "More directions",
+        bends=latents.places("The positions along the directions", "Direction", DIRECTIONS, "More directions",
                              lambda weights: catalog.config_of(weights)["arguments"]["latent_dim"]),
-        picture=Picture("A picture with one thing on it", examples=example_pictures, draw=True, place=clusters.LOOK, kept=False,
-                        examples_words="Pictures that a GAN of this gallery made; click one."),
+        picture=Picture("A picture of a single object", examples=example_pictures, draw=True, place=clusters.LOOK, kept=False,
+                        examples_words="Pictures made by a GAN of this gallery; click one."),
     ),
     order=["weights", "seed", "label", "bends"],
     tour=[
-        Try("Choose a class, and pull a direction from end to end.", "bends"),
+        Try("Choose a class and drag one direction from end to end.", "bends"),
         Try("Look at samples of every class.", "Samples"),
         Try("Break it: draw something that belongs to no class.", "picture"),
     ],
@@ -190,7 +192,7 @@ PLAN = Plan(
         View("The classes", classes, live=True, pick=open_class,
              intro="The mean of each class and its share of the training pictures. Click one to see its directions."),
     ],
-    actions=[Action(to_mean, ["bends"], button="To the mean"), Action(to_mean, ["bends"], on="label"),
+    actions=[Action(to_mean, ["bends"], button="Back to the mean"), Action(to_mean, ["bends"], on="label"),
              Action(from_seed, ["bends"], on="seed")],
     api=[
         Api("bayes_classifier_sample", sample, dict(weights="bayes_classifier-mnist", seed=7, count=16, label="any"), words="Sample"

@@ -34,24 +34,25 @@ TOP = 64
 """Grey levels of an error that has the brightest colour of its map."""
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
 PROOF = (
-    "A good return proves little: a translation can hide traces of the original in details that nobody sees, and the way back "
+    "A good return proves little: a translation can hide traces of the original in details too faint to see, and the way back "
     "reads them. Add a little noise before the way back and watch."
 )
 EXPLANATION = r"""
-Two **generators** translate between two sets of pictures, $G$ from kind $A$ to kind $B$ and $F$ back, and nobody ever showed them
-the same picture as both. A **discriminator** for each kind learns to tell true pictures from translated ones, and the generators
-learn to pass. That alone would allow any picture of the right kind, so what went there must **come back**: $F(G(a))$ shall be $a$,
-and $G(F(b))$ shall be $b$. And a picture that is already of the right kind shall stay as it is, which keeps the colours.
+Two **generators** translate between two sets of pictures, $G$ from kind $A$ to kind $B$ and $F$ back, without ever seeing the same
+picture as both (unpaired data). For each kind, a **discriminator** learns to tell real pictures from translated ones, and the
+generators learn to fool it. That alone would allow any picture of the right kind, so a picture translated there and back must
+**return** (cycle consistency): $F(G(a))$ should be $a$, and $G(F(b))$ should be $b$. And a picture that is already of the right
+kind should stay as it is (identity loss), which keeps the colours.
 
 $$\begin{aligned}
-\text{pass:} \quad & \mathbb{E}_a\left[(D_B(G(a)) - 1)^2\right] + \mathbb{E}_b\left[(D_A(F(b)) - 1)^2\right] \\
-\text{come back:} \quad & +\, 10 \left(\mathbb{E}_a \lVert F(G(a)) - a \rVert_1 + \mathbb{E}_b \lVert G(F(b)) - b \rVert_1\right) \\
+\text{fool:} \quad & \mathbb{E}_a\left[(D_B(G(a)) - 1)^2\right] + \mathbb{E}_b\left[(D_A(F(b)) - 1)^2\right] \\
+\text{return:} \quad & +\, 10 \left(\mathbb{E}_a \lVert F(G(a)) - a \rVert_1 + \mathbb{E}_b \lVert G(F(b)) - b \rVert_1\right) \\
 \text{stay:} \quad & +\, 5 \left(\mathbb{E}_b \lVert G(b) - b \rVert_1 + \mathbb{E}_a \lVert F(a) - a \rVert_1\right)
 \end{aligned}$$
 
-**Any size.** The generators are convolutions, so a picture may have any shape. One of more than 576 x 576 pixels goes through in
-tiles that overlap. All of them are normalised by the statistics of one pass over the whole picture, reduced; so they agree where
-they meet, and no seam shows.
+**Any size.** The generators are convolutional, so a picture may have any shape. One of more than 576 x 576 pixels is translated in
+overlapping tiles. All tiles are normalised with the statistics of one pass over the entire picture at reduced size, so they agree
+where they meet and no seam shows.
 """
 
 
@@ -132,9 +133,9 @@ def verdict(found: list[tuple[str, float, float]]) -> str:
     (_, _, clean), (_, damage, noisy) = found[0], found[GREYS.index(8)]
     numbers = f"Noise that changes the translation by {damage:.1f} grey levels makes the error of the way back "
     if noisy > clean + damage:
-        words = "more than the noise itself: the return lived on traces that nobody sees and that noise wipes out."
+        words = "more than the noise itself: the return relied on traces too faint to see, which noise wipes out."
     else:
-        words = "no more than the noise itself: this return lives on what one sees, or on traces that survive some noise."
+        words = "no more than the noise itself: this return relies on what is visible, or on traces that survive some noise."
     return f"{numbers}grow by {max(0.0, noisy - clean):.1f}, {words}"
 
 
@@ -174,7 +175,7 @@ PLAN = Plan(
     fields=dict(
         way=translators.direction(), source=translators.Source(examples=translators.examples), size=translators.working_size(),
         strength=translators.strength(f"{MODEL}-main"),
-        sigma=Slider("Noise before the way back", 0.0, "Standard deviation in grey levels of 255; below 4 it is hardly seen.",
+        sigma=Slider("Noise before the way back", 0.0, "Standard deviation in grey levels of 255; below 4 it is barely visible.",
                      place=BACK, high=NOISIEST, step=0.5, live=False),
         seed=Seed(place=BACK),
     ),
@@ -186,15 +187,15 @@ PLAN = Plan(
     views=[
         View("", translate, live=True, keep="Save picture", component=compare, sight=translators.first_sight, **GROUP),
         View(BACK, way_back, "Translate it back", keep="Save the way back", **GROUP,
-             intro="The translation is translated back. Where does what comes back differ from the original?"),
+             intro="The translation is translated back. Where does the result differ from the original?"),
         View(HIDDEN, traces, "Wipe the traces out", **GROUP,
              intro="A translation lacks details of the original, yet the way back restores them. So it must carry them as faint "
              "patterns ([Chu, Zhmoginov, Sandler 2017](https://arxiv.org/abs/1712.02950)). Noise wipes these out: if the error "
-             f"grows by more than the noise, the return lived on them. On a copy of at most {SMALL} pixels."),
+             f"grows by more than the noise, the return relied on them. On a copy of at most {SMALL} pixels."),
         View(INSIDE, blocks, "Blend inside", **GROUP,
              intro="The slider above blends two pictures. Here the blend is in feature space: each of the network's residual "
-             "blocks adds what it found to what came in, and only a share of that is added. At 0 % the picture is taken apart and "
-             f"put together again; beyond 100 % it is overdone. On a copy of at most {SMALL} pixels."),
+             "blocks adds something to its input, and only this share of it is added. At 0 % the picture is merely encoded and "
+             f"decoded; beyond 100 % the translation is exaggerated. On a copy of at most {SMALL} pixels."),
         View(PAIR, both, "Show both", keep="Save both", **GROUP),
     ],
     api=[

@@ -28,10 +28,11 @@ MODEL = "dcgan"
 MAX_COUNT = 64
 FRAMES = 24
 EXPLANATION = r"""
-A **generator** $G$ turns 100 random numbers $z$ into a picture, doubling the side again and again with fractionally strided
-convolutions. A **discriminator** $D$ looks at pictures and gives a score: high for a photograph, low for a painting by $G$.
-The two are trained in turns, each on the other's mistakes; no picture is ever copied, the generator only learns what passes.
-In the end, near numbers give similar pictures, so one can walk between two pictures or add and subtract their numbers.
+A **generator** $G$ turns 100 random numbers $z$, the latent vector, into a picture, doubling the side again and again with
+fractionally strided convolutions. A **discriminator** $D$ looks at pictures and gives a score: high for a real one, low for one
+made by $G$. The two are trained in turns, each on the other's mistakes; no picture is ever copied, the generator only learns what
+gets past the discriminator. In the end, similar latent vectors give similar pictures, so you can walk from one picture to another
+(interpolate) or add and subtract their latent vectors.
 
 $$\min_G \max_D \; \mathbb{E}_{x}\left[\log D(x)\right] + \mathbb{E}_{z}\left[\log\left(1 - D(G(z))\right)\right]$$
 """
@@ -158,7 +159,7 @@ PLAN = Plan(
     MODEL, "fashion", explanation=EXPLANATION,
     fields=dict(
         seed=Seed(),
-        truncation=Truncation("Truncation", 1.0, "Smaller: more alike, and not better", low=0.1, high=1.2, step=0.05,
+        truncation=Truncation("Truncation", 1.0, "Smaller: samples more alike, and no better", low=0.1, high=1.2, step=0.05,
                               bounds=(0.05, 1.5)),
         count=Slider("Pictures", 24, low=8, high=MAX_COUNT, step=8, bounds=(1, MAX_COUNT)),
         slot=Choice("A click on a picture fills", "A", options="ABC", redo=False, kept=False),
@@ -167,7 +168,7 @@ PLAN = Plan(
     tour=[
         Try("Sample until a picture comes that you would take for a real one.", ""),
         Try("Click two pictures, then walk from A to B.", "Walk from A to B"),
-        Try("Break it: pull the truncation up to 1.2, then down to 0.1.", "truncation"),
+        Try("Break it: raise the truncation to 1.2, then lower it to 0.1.", "truncation"),
     ],
     views=[
         View("", sample, "Sample", keep="Save the grid", live=True,
@@ -179,7 +180,7 @@ PLAN = Plan(
         View("The discriminator's eye", judged, "Judge", pick=attention,
              intro="All samples, most convincing first. Click one to see which pixels move its score."),
         View("Nearest training pictures", nearest, "Search", possible=has_data,
-             intro="Did it learn by heart? Sample A, then its nearest training pictures by 16 × 16 pixel distance."),
+             intro="Did it memorise? Sample A, and the training pictures nearest to it by distance at 16 × 16 pixels."),
     ],
     actions=[Action(pick, ["picks", "slot"], on=("", "pick"))],
     api=[Api("dcgan_sample", sample, dict(weights="dcgan-fashion", seed=7, count=16, truncation=1.0),

@@ -46,25 +46,26 @@ LEVELS = (0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.95)
 STEPS = "The steps of one picture"
 EXPLANATION = r"""
 A picture $x_0$ is drowned in Gaussian noise, a little at a time, until after $T = 1000$ steps nothing of it is left. How noisy it
-is after $t$ steps is known in advance: a share $\bar\alpha_t$ of the variance is still picture. A **network** is shown such noisy
-pictures and learns to say what noise is in them, which is as good as guessing the picture. To make a new one, we begin with noise
-alone, ask for its guess, take a small step towards it, and ask again.
+is after $t$ steps is known in advance: a share $\bar\alpha_t$ of the variance still comes from the picture. A **network** is shown
+such noisy pictures and learns to predict the noise in them, which amounts to guessing the picture. To make a new picture, we start
+from pure noise, ask for the network's guess, take a small step towards it, and ask again.
 
 $$x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad
 \min_\theta \; \mathbb{E}_{x_0, \epsilon, t} \left\lVert v - v_\theta(x_t, t) \right\rVert^2, \quad
 v = \sqrt{\bar\alpha_t}\, \epsilon - \sqrt{1 - \bar\alpha_t}\, x_0$$
 
-**Fewer steps (DDIM).** From the guesses $\hat x_0$ and $\hat\epsilon$ one can go straight to any less noisy time $s$. With
-$\eta = 0$ no fresh noise comes in and the first noise decides the picture; $\eta = 1$ is the paper's own way.
+**Fewer steps (DDIM).** From the guesses $\hat x_0$ and $\hat\epsilon$ one can jump straight to any less noisy time $s$. With $\eta
+= 0$ no new noise is added and the noise at the start decides the picture; $\eta = 1$ is the sampler of the paper.
 
 $$x_s = \sqrt{\bar\alpha_s}\, \hat x_0 + \sqrt{1 - \bar\alpha_s - \sigma^2}\, \hat\epsilon + \sigma z, \qquad
 \sigma^2 = \eta^2\, \frac{1 - \bar\alpha_s}{1 - \bar\alpha_t} \left(1 - \frac{\bar\alpha_t}{\bar\alpha_s}\right)$$
 
-**Guidance.** In training the class is sometimes left out. So the network can be asked twice, with the class $y$ and without, and
-what the class changes be exaggerated: $v = v_\theta(x_t) + g \, (v_\theta(x_t, y) - v_\theta(x_t))$.
+**Guidance.** During training the class is left out now and then. So the network can be asked twice, with the class $y$ and without
+it, and the difference be amplified (classifier-free guidance): $v = v_\theta(x_t) + g \, (v_\theta(x_t, y) - v_\theta(x_t))$.
 
-**Your picture.** *Fill in* puts what is known into every guess, so that the rest comes to fit it. *Redraw* (SDEdit) lays your
-picture under noise and takes that off again: little noise keeps nearly everything, much noise keeps the rough shapes only.
+**Your picture.** *Fill in* (inpainting) puts the known pixels back into every guess, so that the rest comes to fit them. *Redraw*
+(SDEdit) adds noise to your picture and removes it again: little noise keeps nearly everything, much noise keeps only the rough
+shapes.
 """
 
 
@@ -157,10 +158,11 @@ def denoise(
     if mode == REDRAW:
         start |= dict(strength=strength)
     if mode != NOISE and hole.all():
-        yield still(board.pixels[None], "There is nothing to begin with: draw on the board, use an example or upload a picture.")
+        yield still(board.pixels[None], "There is nothing to start from: draw on the board, use an example or upload a picture.")
         return
     if mode == FILL and not hole.any():
-        yield still(board.pixels[None], "Nothing is unknown: mark what is to be painted, by brush or a button under the board.")
+        yield still(board.pixels[None], "Nothing is marked as unknown: mark what to fill in, with the brush or a button under the "
+                                        "board.")
         return
     model = load(weights)
     captions = ["\u00a0"] * count
@@ -168,7 +170,7 @@ def denoise(
         with runtime.forward_pass():
             drawn = model.labels(Draws(seed, count), labels).tolist()
         captions = [", ".join(names[index] for (_, names), index in zip(kinds, row, strict=True)) or "\u00a0" for row in drawn]
-    run = Denoising(captions, "Taking the noise off.")
+    run = Denoising(captions, "Removing the noise.")
     states = model.trajectory(Draws(seed, count), steps, eta, guidance, labels, **start)
     while True:
         with runtime.forward_pass():  # others may compute between two steps
@@ -191,11 +193,11 @@ def words(run: Denoising, kinds: list, mode: str, guidance: float, strength: flo
     """What a run took, in a line."""
     found = f"{run.steps} steps, each {'two passes' if kinds and guidance not in (0, 1) else 'one pass'} through the network."
     if mode != NOISE and guidance == 0 and kinds:
-        found += " No class was given, so that your picture alone decides; choose one to guide it."
+        found += " No class was chosen, so your picture alone decides; choose one to guide it."
     if mode == REDRAW:
-        found += f" Your picture was laid under the noise of {100 * strength:.0f} % of all steps."
+        found += f" Your picture was given the noise of {100 * strength:.0f} % of all steps."
     if mode == FILL:
-        found += f" {int(hole.sum())} of {hole.size} pixels were painted, the others are yours."
+        found += f" {int(hole.sum())} of {hole.size} pixels were filled in, the others are yours."
     return found
 
 
@@ -228,7 +230,7 @@ def noised(weights: str, mode: str, strength: float, seed: int, board: Board) ->
         return Html("<i hidden></i>")
     with runtime.forward_pass():
         made = load(weights).noisy(board.picture, Draws(seed, 1), strength)
-    shown = picture_html(as_picture(as_bytes(made)[0]), "your picture under noise, from which the first result begins")
+    shown = picture_html(as_picture(as_bytes(made)[0]), "your picture with noise, from which the first result starts")
     return Html(f'<div class="small">{shown}</div>')
 
 
@@ -246,7 +248,7 @@ def strips(rows: dict[str, list[PIL.Image.Image]], labels: Sequence[str]) -> str
 def steps_of(index: int, run: Denoising | None) -> Html:
     """Ten steps of the picture that was clicked."""
     if run is None or not run.finished:
-        raise gr.Error("Sample first and let it end: these pictures were made without keeping their steps.")
+        raise gr.Error("Press Sample and let it finish: the steps of these pictures were not kept.")
     index = integer(index, 0, len(run.captions) - 1, "Picture")
     frames = np.unique(np.linspace(0, len(run.done) - 1, 10).round().astype(int))
     sides = {"the picture at this step": run.noisy, "the guess at the end": run.clean}
@@ -256,7 +258,7 @@ def steps_of(index: int, run: Denoising | None) -> Html:
 
 def steps_of_first(run: Denoising | None) -> Html:
     """Ten steps of the first picture, if there are any."""
-    return steps_of(0, run) if run is not None and run.finished else Html(note_html("Nothing is sampled yet."))
+    return steps_of(0, run) if run is not None and run.finished else Html(note_html("Nothing has been sampled yet."))
 
 
 def levels(
@@ -283,8 +285,8 @@ def quality(weights: str) -> Html:
              if key.startswith("kernel-")}  # fmt: skip
     steps = sorted({int(key.rpartition("-")[2]) for key in found if key.startswith("kernel-eta")})
     if not steps:
-        return Html(note_html("These weights were not measured yet."))
-    titles = ("no fresh noise (eta 0)", "fresh noise at every step (eta 1)")
+        return Html(note_html("These weights have not been measured yet."))
+    titles = ("no new noise (eta 0)", "new noise at every step (eta 1)")
     lines = {title: [found[f"kernel-eta{eta}-{count}"] for count in steps] for eta, title in enumerate(titles)}
     shown = measured_lines(steps, lines, "steps", "kernel distance over the number of steps")
     shown += legend(*titles, words="Kernel distance; lower is better")
@@ -354,35 +356,35 @@ PLAN = Plan(
             examples=example_pictures, masks=("lower half", "right half", "middle", "nothing"), empty=True,
             upload="A drawing, a piece of clothing, a face", when=("mode", (FILL, REDRAW)),
         ),
-        repeats=Slider("Repeats", 1, "How often each step is taken, its noise put back in between: what is painted fits better.",
+        repeats=Slider("Repeats", 1, "How often each step is repeated, noise put back in between: the filled part fits better.",
                        low=1, high=MAX_REPEATS, step=1, when=("mode", (FILL,))),
         label=ClassChoice(),
         steps=Slider("Steps", 50, "Fewer are faster", low=1, high=MAX_STEPS, step=1),
-        guidance=Slider("Guidance", 2, "1 is none", low=0, high=MAX_GUIDANCE, step=0.1),
+        guidance=Slider("Guidance", 2, "1: none. Higher: closer to the class, less varied", low=0, high=MAX_GUIDANCE, step=0.1),
         seed=Seed(default=7),
-        strength=Slider("Noise", 0.6, "Under which your picture is laid. Little keeps nearly all of it, much its rough shapes.",
+        strength=Slider("Noise", 0.6, "Added to your picture. A little keeps nearly all of it, a lot only its rough shapes.",
                         low=0.02, high=1, when=("mode", (REDRAW,))),
         other=ClassChoice("Second class", rank=1, place=MORE),
-        eta=Slider("Eta", 0, "Fresh noise at every step. 0: none, 1: the paper's way", low=0, high=1, step=0.05, place=MORE),
+        eta=Slider("Eta", 0, "New noise at every step. 0: none, 1: as in the paper", low=0, high=1, step=0.05, place=MORE),
         count=Slider("Pictures", MAX_COUNT, low=1, high=MAX_COUNT, step=1, place=MORE),
     ),
     order=["weights", "mode", "label", "other", "steps", "guidance", "eta", "count", "strength", "repeats", "seed", "board"],
     tour=[
         Try("Sample, and watch noise become pictures.", ""),
-        Try("Go with 5 steps, then with 200.", "steps"),
-        Try("Break it: pull the guidance up to 8.", "guidance"),
+        Try("Sample with 5 steps, then with 200.", "steps"),
+        Try("Break it: raise the guidance to 8.", "guidance"),
     ],
     views=[
         View("", denoise, "Sample", live=True, keep="Save picture", film="Save the steps", scrub="Back to any step", pace=1 / 25,
              pick=steps_of, into=STEPS, sight=sight, **DENOISING),
         View("Under noise", noised, live=True, within=CONTROLS),
         View(STEPS, steps_of_first,
-             intro="Click a picture above: how it came out of the noise, and the network's guesses on the way."),
+             intro="Click a picture above to see how it emerged from the noise, and the network's guesses on the way."),
         View("Every noise level", levels, "Redraw it from every noise level", **DENOISING,
-             intro="A picture laid under more and more noise, and what is made of it each time: that on the board, or an example "
+             intro="A picture with more and more noise, and what the model makes of it: the one on the board, or an example "
              "([Meng et al. 2022](https://arxiv.org/abs/2108.01073))."),
         View("Steps and quality", quality, live=True,
-             intro="How far the pictures are from real ones when they are made in fewer steps, with and without fresh noise "
+             intro="How far samples are from real pictures when they are made in fewer steps, with and without new noise "
              "([Song et al. 2021](https://arxiv.org/abs/2010.02502), table 1). Measured in advance; the protocol is below."),
     ],
     actions=[Action(begin_with, ["board"], on="mode")],

@@ -31,31 +31,32 @@ SHRINKING = ("Bicubic", "Realistic")
 BLUREST, NOISIEST = 2.0, 25.0
 """Pixels of the small picture; grey levels."""
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-NOT_MEASURED = f"The truth is unknown here. Choose “{COMPARE}” to have a sharp picture shrunk and each version measured."
-MIXED, NO_FACES = "The weights of EDSR and SRGAN are mixed.", "There is no face here that the models of faces restore."
+NOT_MEASURED = f"The true picture is unknown here. Choose “{COMPARE}” to have a sharp picture shrunk and each version measured."
+MIXED, NO_FACES = "The weights of EDSR and SRGAN are mixed.", "No face here can be restored by the models of faces."
 EXPLANATION = r"""
-**EDSR** enlarges a picture bicubically and adds what a residual network finds to be missing. It learned from large pictures $x$
-that were shrunk to $y$, by making the mean absolute difference small. Where many details would fit, it draws their average: true
-to the pixels, but soft.
+**EDSR** enlarges a picture bicubically and adds what a residual network predicts to be missing. It was trained on large pictures
+$x$ that were shrunk to $y$, by minimising the mean absolute error. Where many details would fit, it draws their average: true to
+the pixels, but soft.
 
-**SRGAN** goes on from there: a discriminator $D$ learns to tell photographs from restorations, and the generator $G$ learns to
-pass. Now an average does not pass, so one likely face is drawn in full, pores and lashes included. A network that knows faces,
-$\phi$, keeps it near the true one.
+**SRGAN** starts from there: a discriminator $D$ learns to tell photographs from restorations, and the generator $G$ learns to fool
+it. An average no longer passes, so one plausible face is drawn in full, pores and lashes included. A network that knows faces,
+$\phi$, keeps it close to the true one (perceptual loss).
 
 $$\text{EDSR:}\quad \mathbb{E}\,\lVert G(y) - x \rVert_1 \qquad
 \text{SRGAN:}\quad \mathbb{E}\left[\lVert G(y) - x \rVert_1 + 0.1\,\lVert \phi(G(y)) - \phi(x) \rVert_1 - 0.02 \log D(G(y))\right]$$
 
-**Between them.** Both networks have the same shape and SRGAN began as EDSR, so their weights can be mixed, $\theta = (1 -
-\alpha)\,\theta_{\text{EDSR}} + \alpha\,\theta_{\text{SRGAN}}$, and every mixture works (Wang 2018): the slider is $\alpha$.
+**Between them.** Both networks have the same shape and SRGAN was trained from EDSR's weights, so their weights can be mixed,
+$\theta = (1 - \alpha)\,\theta_{\text{EDSR}} + \alpha\,\theta_{\text{SRGAN}}$, and every mixture works (network interpolation, Wang
+2018): the slider is $\alpha$.
 
-**Faces.** A small network trained here looks at every place of the picture, in every size, and says where a face is that is upright
-and looks ahead (Garcia 2004). One that is @FEW to @MANY pixels wide goes through the network for faces in its own size (below @X8
-through the one that enlarges eight times, whose result is reduced), and is pasted over the enlarged picture with a seam that fades
-over @SEAM of its side; no colour is changed. Smaller ones hold too little to begin with, larger ones are sharp enough for the
-general network. Everything else is the general network's.
+**Faces.** A small network trained here scans the picture, at every place and in every size, for upright faces that look ahead
+(Garcia 2004). A face @FEW to @MANY pixels wide goes through the network for faces of its size (below @X8 through the one that
+enlarges eight times, whose result is reduced), and is pasted over the enlarged picture with a seam that fades over @SEAM of its
+side; no colour is changed. Smaller faces hold too little to begin with, and larger ones are sharp enough for the general network,
+which does everything else.
 
-**Any size.** The network looks 20 pixels around itself. A large picture goes through in tiles that are read with such a
-border, so that they fit together exactly.
+**Any size.** The network's receptive field reaches 20 pixels to each side. A large picture is enlarged in tiles that are read with
+such a border, so that they fit together exactly.
 """
 for word, number in {"@FEW": FEWEST, "@MANY": MANY, "@X8": FEW, "@SEAM": f"{100 * SEAM:.0f} %"}.items():
     EXPLANATION = EXPLANATION.replace(word, str(number))
@@ -116,7 +117,7 @@ def first_sight(weights: str, run: Restoration | None) -> Restoration | None:
     if not before:
         return None
     one, other = (strip_image([tile.convert("RGB") for tile in tiles], columns=4) for tiles in (before, after))
-    words = f"Drag the border. An example is enlarged by a click, a picture of yours once it is uploaded. {undoes(weights)}"
+    words = f"Drag the border. Click an example to enlarge it, or upload your own picture. {undoes(weights)}"
     return Restoration(one, other, ("Bicubic", "Restored"), marks=[], warning=WARNING, note=words)
 
 
@@ -279,8 +280,8 @@ def in_words(result: Result) -> str:
         if made[0] <= given.came[0]:
             before += " That is no more than you had: cut out the part you want larger, or choose a larger working size."
     return " ".join(filter(None, [
-        before, faces_in_words(result), f"It went through in {result.passes} passes." * (result.passes > 1),
-        "Your picture stays here: neither a link nor a saved picture brings it back." * given.uploaded, undoes(result.task.weights),
+        before, faces_in_words(result), f"It took {result.passes} passes." * (result.passes > 1),
+        "Your picture is part of neither links nor saved pictures." * given.uploaded, undoes(result.task.weights),
     ]))  # fmt: skip
 
 
@@ -289,7 +290,7 @@ def faces_in_words(result: Result) -> str:
     faces = [mark.face for mark in result.marks]
     if not faces:
         missing = "The network that finds faces is not trained yet. " * (FINDER not in catalog.trained("finder"))
-        return f"{missing}No face was found, so the general model did all of it."
+        return f"{missing}No face was found, so the general model did everything."
     sentences = [f"{len(faces)} face{'s' * (len(faces) > 1)} found, {len(result.faces)} restored by the face model."]
     for words, count in (
         (f"smaller than {FEWEST} pixels, too few to restore a face from", sum(face.side < FEWEST for face in faces)),
@@ -384,10 +385,10 @@ PLAN = Plan(
         mode=Choice("Job", ENLARGE, "Comparing needs a sharp picture: it is shrunk, and each version is measured against it.",
                     options=MODES),
         source=Source(examples=examples),
-        size=Choice("Longest side, pixels", "512", "Larger pictures are reduced to it before they are enlarged, smaller ones go in "
-                    "as they are.", place=MORE, options=SIZES),
-        ensemble=Check("Self-ensemble", info="The mean over the eight ways to turn and mirror the picture: a little truer, eight "
-                       "times the work.", place=MORE),
+        size=Choice("Longest side, pixels", "512", "Larger pictures are reduced to it before they are enlarged.", place=MORE,
+                    options=SIZES),
+        ensemble=Check("Self-ensemble", place=MORE, info="The mean over the eight rotations and mirror images of the picture: "
+                       "a little more accurate, eight times the work."),
         picked=Text("Faces", ALL, read=restorers.numbers_of),
         sharpness=Slider("Faces: true to the pixels (0) or sharp (1)", 0.5, MIXED, place=RESULT, step=0.05, live=False),
         shrinking=Choice("Shrinking", SHRINKING[0], options=SHRINKING, place=HOW),
@@ -399,7 +400,7 @@ PLAN = Plan(
     order=["weights", "mode", "source", "size", "shrinking", "blur", "noise", "quality", "seed", "picked", "sharpness", "ensemble"],
     tour=[
         Try("Choose another picture, and drag the border across it.", "source"),
-        Try("Pull the faces from true to sharp: what is invented?", "sharpness"),
+        Try("Move the faces from true to sharp: what is invented?", "sharpness"),
         Try("Break it: shrink a picture with noise, and compare.", "noise"),
     ],
     views=[
@@ -411,7 +412,7 @@ PLAN = Plan(
              intro=f"What happens to the sharp picture of “{COMPARE}”, as in training: blur, shrinking, noise, JPEG. A model "
              "trained on bicubic shrinking alone takes noise and JPEG for detail; the one for snapshots learned to undo them."),
         View(BETWEEN, mixtures, "Mix the models", **GROUP,
-             intro="The first face that is restored, by mixtures of the two models' weights."),
+             intro="The first restored face, with the weights of the two models mixed."),
         View(ADDED, added, after=True, **GROUP,
              intro="How far the result is from the bicubic enlargement: the network works at edges and in texture."),
     ],

@@ -32,20 +32,20 @@ COLLAPSE_STEPS = 3
 """Generator steps for one of the discriminator with which the generator outruns it."""
 EXPLANATION = r"""
 A **generator** $G$ turns random numbers $z$ into an example; a **discriminator** $D$ says how likely an example is to be real. They
-are trained in turns: $D$ on a batch of real and one of generated examples, $G$ on what $D$ thinks of new ones, uphill in $D$'s
-field. If both had all they need, the generated examples would be spread like the real ones and $D$ would say one half everywhere;
-but if $G$ moves faster than $D$ can follow, it runs to the one place that $D$ likes best just now, with all its examples: it
-**collapses**, and chases $D$ from cluster to cluster.
+are trained in turns: $D$ on a batch of real and a batch of generated examples, $G$ on $D$'s answers to new ones, uphill along $D$'s
+gradient. If both had enough capacity and training, the generated examples would be distributed like the real ones and $D$ would say
+one half everywhere; but if $G$ moves faster than $D$ can follow, all its examples rush to the one place that $D$ likes best just
+now. This is **mode collapse**: $G$ chases $D$ from cluster to cluster.
 
 $$\min_G \max_D \; \mathbb{E}_{x}\left[\log D(x)\right] + \mathbb{E}_{z}\left[\log\left(1 - D(G(z))\right)\right]$$
 
-**Loss.** Saturating is this formula; as long as $D$ is sure, its slope for $G$ is almost zero. Non-saturating lets $G$ maximise
-$\log D(G(z))$ instead (section 3 of the paper). **Cures.** *Minibatch* shows $D$ the mean features of a whole batch beside each
+**Loss.** Saturating is this formula; while $D$ is sure, its gradient for $G$ is almost zero. Non-saturating lets $G$ maximise $\log
+D(G(z))$ instead (section 3 of the paper). **Cures.** *Minibatch* shows $D$ the mean features of an entire batch beside each
 example, so that a batch of copies gives itself away ([Salimans et al. 2016](https://arxiv.org/abs/1606.03498), section 3.2, as
-means after [Lucas et al. 2018](https://arxiv.org/abs/1806.07185)). *R1* makes $D$'s field flat around real examples
-([Mescheder et al. 2018](https://arxiv.org/abs/1801.04406)): that calms the game, and does not help against a generator that
-outruns it. A **VAE** plays no game: it has one loss, which falls; loss, generator steps and cure are the GAN's alone.
-Points train in batches of 128, digits of 64, on the processor; the same seed and settings give the same run.
+means after [Lucas et al. 2018](https://arxiv.org/abs/1806.07185)). *R1* keeps $D$'s gradient small around real examples ([Mescheder
+et al. 2018](https://arxiv.org/abs/1801.04406)): that stabilises training, but does not help against a generator that outruns $D$. A
+**VAE** has no opponent: it has one loss, which falls; the settings for loss, generator steps and cure concern the GAN alone. Points
+train in batches of 128, digits in batches of 64, on the processor; the same seed and settings give the same run.
 """
 
 
@@ -74,7 +74,7 @@ def step(
     """One step of one network further; a run that goes on is stopped for it."""
     live.enough(points)
     training = live_board.at_hand(run, points, kind, seed, plan)
-    done = training.halt() if training else plan or []
+    done = training.cancel() if training else plan or []
     if len(done) >= live.MAX_PARTS:
         raise gr.Error("The settings were changed too often for single steps; press Start, or begin again.")
     return {"plan": live.written([*done, Part(what, 1, Settings(rate, steps, loss, cure))])}
@@ -195,9 +195,9 @@ PLAN = Plan(
         View("Samples", samples, keep="Save picture", live=True,
              sight=lambda weights: Tiles(sheet_tiles(weights, COUNT), words="sample")),
         View("The discriminator's eye", judged, live=True,
-             intro="The same samples, the most convincing first, with the chance of being real that D gives each."),
+             intro="The same samples, the most convincing first, with the probability that D gives each of being real."),
         View("From one to the next", ways, live=True,
-             intro="Straight ways between the numbers behind two samples, a row each (figure 3 of the paper)."),
+             intro="Straight lines between the latent vectors of two samples, one per row (figure 3 of the paper)."),
     ],
     actions=[
         Action(again, ["plan"], button="Begin again", begins=True),

@@ -29,18 +29,19 @@ COUNT = 16
 """Pictures of each kind."""
 BLUR = "Blur or clusters"
 EXPLANATION = r"""
-Every point $x_n$ is assumed to come from one of $K$ Gaussians, but which one is not known. EM guesses and corrects in turns. **E**:
-given the Gaussians, how likely is each to have made each point? These are the responsibilities $r_{nk}$, the colours of the points.
-**M**: given the responsibilities, every Gaussian takes the weighted mean and covariance of the points, and as its weight its share
-of them. Neither step can lower the likelihood, so the curve never falls; but where it comes to rest depends on the start.
+Every point $x_n$ is assumed to come from one of $K$ Gaussians, but which one is not known. EM (expectation maximisation) guesses
+and corrects in turns. **E**: given the Gaussians, how likely is each to have generated each point? These are the responsibilities
+$r_{nk}$, the colours of the points. **M**: given the responsibilities, every Gaussian takes the weighted mean and covariance of the
+points, and its share of them as its weight. Neither step can lower the likelihood, so the curve never falls; but where it converges
+depends on the start.
 
 $$r_{nk} = \frac{\pi_k \, \mathcal{N}(x_n | \mu_k, \Sigma_k)}{\sum_j \pi_j \, \mathcal{N}(x_n | \mu_j, \Sigma_j)}, \qquad
 \sum_n \log \sum_k \pi_k \, \mathcal{N}(x_n | \mu_k, \Sigma_k) \;\ge\;
 \sum_n \sum_k r_{nk} \log \frac{\pi_k \, \mathcal{N}(x_n | \mu_k, \Sigma_k)}{r_{nk}}$$
 
-A picture is a point as well: the 784 pixels of a digit are written as their first 40 principal coordinates, and EM finds clusters
+A picture is a point as well: the 784 pixels of a digit are reduced to their first 40 principal coordinates, and EM finds clusters
 among these 57,000 points. One Gaussian for all digits can only say how grey each pixel is and which pixels brighten together, so
-its samples are a blur of all digits at once; a mixture averages within a cluster only.
+its samples are a blur of all digits at once; a mixture averages only within a cluster.
 """
 
 
@@ -142,7 +143,7 @@ def both(weights: str, seed: int, spread: float) -> Columns:
 
 
 PLAN = Plan(
-    MODEL, "mnist", explanation=EXPLANATION, heading="The same among pictures", migrate=planes.migrate,
+    MODEL, "mnist", explanation=EXPLANATION, heading="The same with pictures", migrate=planes.migrate,
     order=["weights", "seed", "points", "components", "step", "spread", "new"],
     fields=dict(
         points=Points(), components=Slider("Components", 4, low=1, high=MAX_COMPONENTS, step=1), seed=Seed(),

@@ -25,19 +25,19 @@ DRAWS, GRID, TILES = 4000, 48, 8
 """Draws of q(z|x); cells of a side of their map; draws that are decoded."""
 IMPORTANCE = 200
 EXPLANATION = r"""
-A VAE's encoder may answer with a Gaussian only: an ellipse along the axes, one mean and one spread for each latent. The true
-posterior, all the places from which the decoder would paint this very picture, has another shape, and what the ellipse misses the
-bound loses. An **inverse autoregressive flow** bends it: it takes a draw from the Gaussian and changes it in a few steps. In each,
-a masked network reads the draw and a context $h$ that the encoder sent along, and answers with a target $m_i$ and a share $s_i$ for
-each latent, which depend on the latents *before* it only:
+A VAE's encoder can only answer with a Gaussian along the axes: one mean and one standard deviation for each latent. The true
+posterior, the distribution of the latent codes behind this very picture, has another shape, and the mismatch makes the bound
+looser. An **inverse autoregressive flow** bends the Gaussian: it takes a draw from it and changes it in a few steps. In each step a
+masked network reads the draw and a context $h$ from the encoder, and outputs a target $m_i$ and a gate $s_i$ for each latent, which
+depend only on the latents *before* it:
 
 $$z_i \;\leftarrow\; s_i\, z_i + (1 - s_i)\, m_i, \qquad s = \sigma(\cdot), \; m \text{ of } (z_{1..i-1}, h)$$
 
-So the step can be undone, its determinant is the product of the shares, and the density of the result is known exactly:
+So each step can be inverted, its Jacobian determinant is the product of the gates, and the density of the result is known exactly:
 
 $$\log q(z_T|x) = -\sum_i \left[\tfrac12 \epsilon_i^2 + \tfrac12 \log 2\pi + \log \sigma_i + \sum_t \log s_{t,i}\right]$$
 
-All latents are computed at once, in training and when the model is used; the order is reversed from step to step.
+All latents are computed at once, in training and in use; their order is reversed from step to step.
 """
 SHAPE, WORTH = "The posterior, step by step", "What the flow is worth"
 
@@ -98,7 +98,7 @@ def worth(weights: str, picture: PIL.Image.Image, seed: int) -> Rows:
     )
     head = "<tr><th>Draws from</th><th>Evidence lower bound</th><th>log p(x), importance sampling</th></tr>"
     captions = [name if place == 0 else "" for name in named(len(found)) for place in range(TILES)]
-    note = f"{IMPORTANCE} draws each. Stopped before the end of the flow, a draw fits the picture less."
+    note = f"{IMPORTANCE} draws each. A draw stopped before the end of the flow fits the picture less well."
     return Rows([Html(f'<table class="facts">{head}{lines}</table>'), Tiles(tiles, captions, "draw", TILES)], note=note)
 
 

@@ -39,11 +39,11 @@ FEWEST, MOST = 4, 8
 PATCH, STRIDE = 70, 8
 """Side of the patch behind a score, and how far apart patches are, in pixels; the first begins outside, at -23."""
 EXPLANATION = r"""
-A **generator** $G$, a U-Net, turns a drawing $x$ into a photograph: it halves the picture again and again, doubles it back, and at
-every size its *skip connections* hand over what the drawing showed there. The distance to the true photograph $y$ alone would teach
-it the average of all photographs that fit, which is blurred. So a **discriminator** $D$ looks at drawing and photograph together,
-patch by patch of 70 x 70 pixels, and learns to tell true pairs from made ones, while $G$ learns to pass. The noise $z$ is dropout
-in the deepest levels; the network learns to do nearly without it, so the results for one drawing differ little.
+A **generator** $G$, a U-Net, turns a drawing $x$ into a photograph: it halves the resolution again and again, doubles it back, and
+at every resolution its *skip connections* pass on what the drawing showed there. The distance to the true photograph $y$ alone
+would teach it the average of all photographs that fit, which is blurred. So a **discriminator** $D$ looks at drawing and photograph
+together, patch by patch of 70 x 70 pixels, and learns to tell real pairs from generated ones, while $G$ learns to fool it. The
+noise $z$ is dropout in the deepest levels; the network learns almost to ignore it, so the results for one drawing differ little.
 
 $$\min_G \max_D \; \mathbb{E}_{x,y}\left[\log D(x, y)\right] + \mathbb{E}_{x,z}\left[\log\left(1 - D(x, G(x, z))\right)\right]
 + \lambda \, \mathbb{E}_{x,y,z}\left[\lVert y - G(x, z) \rVert_1\right]$$
@@ -255,11 +255,11 @@ PLAN = Plan(
     views=[
         View("", paint, keep="Save picture", live=True, sight=first_sight, component=partial(tiles, elem_classes=["smooth"])),
         View("The discriminator's eye", judge, "Judge the result", component=partial(gr.HTML, js_on_load=script("patches")),
-             intro=f"How real it finds every patch of {PATCH} x {PATCH} pixels, together with the drawing. An example that nobody "
-             "painted on has a true photograph to compare with."),
+             intro=f"How real it finds every patch of {PATCH} x {PATCH} pixels, together with the drawing. An unchanged example "
+                   "has a true photograph to compare with."),
         View("What each level carries", levels, "Take levels away", component=partial(tiles, elem_classes=["smooth"]),
-             intro="The U-Net looks at the drawing in every size. What becomes of the result when the decoder is not shown "
-             "what one level found, and when it is shown that level alone? The last one is the bottleneck."),
+             intro="The U-Net sees the drawing at every resolution. How does the result change when the decoder lacks what "
+             "one level found, and when it gets that level alone? The last one is the bottleneck."),
         View("What the noise changes", spread, "Compare eight results",
              intro="Eight results for the same drawing with dropout noise: their mean, and where they differ."),
         View("Both side by side", both, "Show both", keep="Save both"),

@@ -39,27 +39,29 @@ SIGHT = "completions.png"
 SEES, OTHERS = "What a pixel sees", "Pictures of another kind"
 EXPLANATION = r"""
 A picture is read like a page, and every pixel $x_t$ gets a **distribution** over its grey levels given all pixels before it. The
-product of these is the probability of the whole picture, exactly; training makes that of the training pictures large. To write,
-one draws pixel after pixel from those distributions. A convolution whose kernel is cut off at the present pixel gives all of them
-at once when the picture is known; that is why training is fast and writing is not.
+product of these is exactly the probability of the entire picture, its likelihood; training makes the likelihood of the training
+pictures as large as it can. To sample, pixel after pixel is drawn from those distributions. A masked convolution, whose kernel is
+cut off at the present pixel, gives all of them at once when the picture is known; that is why training is fast and sampling is
+slow.
 
 $$p(x) = \prod_{t=1}^{784} p(x_t \mid x_1, \dots, x_{t-1})$$
 
-**A hole with known pixels after it.** In reading order the pixels $x_{\lt t}$ guide $x_t$, the known ones below and to the right do
-not. The right distribution of the hole $h$ given all known pixels $k$ is reached by drawing several proposals $h_i$ in that order
-(from $q$) and weighting each with the likelihood of the whole picture (importance sampling):
+**A hole with known pixels after it.** In reading order the pixels $x_{\lt t}$ guide $x_t$; known pixels below and to the right do
+not. The correct distribution of the hole $h$ given all known pixels $k$ is approximated by drawing several proposals $h_i$ in that
+order (from $q$) and weighting each with the likelihood of the entire picture (importance sampling):
 
 $$w_i = \frac{p(h_i, k)}{q(h_i)}, \qquad p(h \mid k) \approx \sum_i \frac{w_i}{\sum_j w_j} \, \delta(h - h_i)$$
 
-**The blind spot.** Stacked cut-off kernels never reach some pixels to the upper right. The gated model has one stack of
-convolutions for the rows above and one for the present row, and so it sees them; its gates, $\tanh(a) \odot \sigma(b)$, decide
-what passes.
+**The blind spot.** Stacked masked convolutions never reach some pixels to the upper right, although these come earlier. The gated
+model has one stack of convolutions for the rows above and one for the present row, and so it sees them; its gates, $\tanh(a) \odot
+\sigma(b)$, decide what passes.
 """
 PARADOX = """
-A density model should find strange pictures improbable. Often it does not: a model of clothes may give *digits*, which it has never
-seen, a **higher** likelihood than clothes. Most of a digit is black, black pixels are cheap, and there is little else to pay for;
-clothes are full of texture, and every textured pixel costs. A likelihood sums over all pixels, so it says how *simple* a picture is
-at least as loudly as what it shows. The other way round the test usually works: clothes are costly to a model of digits.
+A density model should find unusual pictures improbable. Often it does not: a model of clothes may give *digits*, which it has never
+seen, a **higher** likelihood than clothes. Most of a digit is black, black pixels cost few bits, and little else has to be paid
+for; clothes are full of texture, and every textured pixel costs bits. A likelihood sums over all pixels, so it says how *simple* a
+picture is at least as much as what it shows. The other way round the test usually works: a model of digits finds clothes
+improbable.
 """
 
 
@@ -283,10 +285,10 @@ PLAN = Plan(
         ),
         label=ClassChoice(info="What to write"),
         mode=Choice("A hole with known pixels after it", ORDERED, options=MODES, info="In reading order, a pixel "
-                    "follows those before it; known ones further on do not guide it: an approximation. Weighted proposals are "
-                    "better: many are written, and those count that fit the entire picture."),
+                    "depends on those before it; known ones further on do not guide it: an approximation. "
+                    "Weighted proposals are better: many are written, and those that fit the entire picture count more."),
         seed=Seed(),
-        temperature=Slider("Temperature", 1, "Lower stays with likelier pixels", low=0.05, high=2, step=0.05, place=MORE),
+        temperature=Slider("Temperature", 1, "Lower: keeps to more likely pixels", low=0.05, high=2, step=0.05, place=MORE),
         count=Slider("Completions", 8, low=1, high=MAX_COUNT, step=1, place=MORE),
         pixel=Text("The pixel", "15,11", read=pixel_of, kept=False),
     ),
@@ -302,9 +304,9 @@ PLAN = Plan(
         View("Surprise", surprise_of_board, "Measure the board", component=autoregressive.surprise_map,
              intro="How many bits each pixel cost. Click a completion above, or measure the board; then point at a pixel."),
         View(SEES, sees, live=True, component=touch_map,
-             intro="Touch a pixel: which ones each network looks at before it decides on it."),
-        View(OTHERS, others, "Compare digits and clothes", intro="Does the model find pictures improbable that are of another kind "
-             "than those it learned from?\n" + PARADOX, **COMPLETING),
+             intro="Touch a pixel to see which ones each network uses to predict it."),
+        View(OTHERS, others, "Compare digits and clothes", **COMPLETING,
+             intro="Does the model find pictures of a kind that it was not trained on improbable?\n" + PARADOX),
     ],
     actions=[Action(look, ["pixel"], on=(SEES, "pick"))],
     api=[

@@ -8,10 +8,11 @@ from demos._kit.plan import Plan
 
 MODEL = "vae"
 EXPLANATION = r"""
-An **encoder** looks at a picture and answers with a place and how sure it is of it: a mean and a spread for each latent $z_k$.
-A **decoder** paints the picture of any place. Both learn together: the painting should match the picture (first term), and the
-places should together look like plain Gaussian noise (second term), so that a place drawn at random is the place of some picture.
-Latents that carry nothing end with a divergence of zero; the sliders show the others, the most telling first.
+An **encoder** reads a picture and answers with a distribution over latent codes, the posterior: a mean and a standard deviation for
+each latent $z_k$. A **decoder** turns any latent code into a picture. Both are trained together: the decoded picture should match
+the original (first term), and the posteriors should stay close to a standard Gaussian, the prior (second term), so that a code
+drawn at random from the prior decodes to a plausible picture. Latents that carry no information end with a divergence of zero; the
+sliders show the others, the most informative first.
 
 $$\log p(x) \;\ge\; \mathbb{E}_{q(z|x)}\left[\log p(x|z)\right] - \mathrm{KL}\left(q(z|x)\,\|\,\mathcal{N}(0, I)\right)$$
 """

@@ -29,16 +29,17 @@ STILL = 1e-3
 COUNT = 16
 TITLE = "Samples: first one of the Gaussians by its weight, then a picture of it."
 EXPLANATION = r"""
-Plain EM uses every component it is given. Here the weights $\pi$ are uncertain, too, and the prior puts only $\alpha_0$ imagined
-points into each component. The fit looks for the distribution $q$ over all unknowns that makes a **lower bound** of the evidence as
-large as it can be; the bound pays for points explained and charges for every component that differs from the prior.
-With a small $\alpha_0$, a component whose points others explain as well loses them and goes back to its prior: weight nearly zero.
+Plain EM uses every component it is given. Here the weights $\pi$ are uncertain, too, and the prior is worth only $\alpha_0$
+imaginary points for each component. The fit looks for the distribution $q$ over all unknowns that makes a **lower bound** of the
+evidence as large as it can be; the bound rewards explaining the points and charges for every component that differs from the prior.
+With a small $\alpha_0$, a component whose points others explain just as well loses them and returns to its prior, with a weight
+near zero.
 
 $$\log p(x) \;\ge\; \mathbb{E}_q\left[\log p(x, z, \pi, \mu, \Lambda)\right]
 - \mathbb{E}_q\left[\log q(z, \pi, \mu, \Lambda)\right], \qquad \mathbb{E}_q[\pi_k] = \frac{\alpha_0 + N_k}{K \alpha_0 + N}$$
 
-Every iteration raises the bound, so the curve never falls; where it comes to rest depends on the start, which is k-means here. With
-a large $\alpha_0$ all components keep a share, whether they are needed or not.
+Every iteration raises the bound, so the curve never falls; where it converges depends on the start, which is k-means here. With a
+large $\alpha_0$ all components keep a share, whether they are needed or not.
 """
 
 
@@ -136,7 +137,7 @@ def weighed_samples(weights: str, seed: int) -> Rows:
 
 
 PLAN = Plan(
-    MODEL, "mnist", explanation=EXPLANATION, heading="The same among pictures", migrate=planes.migrate,
+    MODEL, "mnist", explanation=EXPLANATION, heading="The same with pictures", migrate=planes.migrate,
     order=["weights", "seed", "points", "components", "power", "step"],
     fields=dict(
         points=Points(), components=Slider("Components at most", 10, low=1, high=MAX_COMPONENTS, step=1),
@@ -145,8 +146,8 @@ PLAN = Plan(
         seed=Seed(), step=Iteration(high=MAX_STEPS), pasted=Pasted(), picture=clusters.picture(),
     ),
     tour=[
-        Try("Run it: which components lose their weight?", ""),
-        Try("Pull the concentration up, and run it again.", "power"),
+        Try("Run it: which components end with nearly no weight?", ""),
+        Try("Raise the concentration and run it again.", "power"),
         Try("Break it: choose the rings, which no ellipse fits.", "points"),
     ],
     views=[

@@ -105,7 +105,7 @@ def numbers_table(name: str) -> str:
         return f"Not measured yet; {cure}"
     except (OSError, ValueError, KeyError, catalog.WeightsError):
         return f"The numbers cannot be read; {cure}"
-    return "\n".join(lines) if current else f"The numbers at hand are of earlier weights; {cure}"
+    return "\n".join(lines) if current else f"The stored numbers belong to earlier weights; {cure}"
 
 
 def measures_of(name: str) -> list[dict[str, Any]]:
@@ -128,23 +128,23 @@ def command(program: str, name: str, *options: str) -> str:
 
 
 def _table_lines(measures: list[dict[str, Any]]) -> list[str]:
-    """A column for real pictures stands only where some measure has a number for them."""
+    """A column for real pictures stands only where some measure has a number for them; each way of measuring has one note."""
     floors = any("real" in entry for entry in measures)
     lines = [
         "| Measure | Value | " + ("Real pictures instead | " if floors else "") + "Paper |",
         "| --- | --- | " + ("--- | " if floors else "") + "--- |",
     ]
-    notes = []
-    for number, entry in enumerate(measures, 1):
+    notes: dict[str, int] = {}
+    for entry in measures:
+        number = notes.setdefault(entry["protocol"], len(notes) + 1)
         best = {"lower": "lower is better", "higher": "higher is better", "near 1": "1 is right"}[entry["better"]]
         value = f"{shown(entry['value'], entry['error'])} {entry['unit']}".strip()
         cells = [f"{entry['measure']} ({best}) [{number}]", value]
         if floors:
             cells.append(shown(entry["real"], entry.get("real_error", 0.0)) if "real" in entry else "")
         lines.append("| " + " | ".join([*cells, entry["paper"]]) + " |")
-        protocol = entry["protocol"]
-        notes.append(f"{number}. {protocol[0].upper()}{protocol[1:]}")
-    return [*lines, "", "How each was measured:", "", *notes]
+    described = [f"{number}. {protocol[0].upper()}{protocol[1:]}" for protocol, number in notes.items()]
+    return [*lines, "", "How each was measured:", "", *described]
 
 
 def _front_matter(config: dict[str, Any], kind: type[Model], data: Record) -> str:

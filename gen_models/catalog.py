@@ -327,7 +327,7 @@ _loaded: OrderedDict[str, Model] = OrderedDict()
 _lock = Lock()
 
 
-def afresh() -> None:
+def after_fork() -> None:
     """Begin in a process that was just split off from another: nothing is loaded, and nobody is loading."""
     global _lock
     _lock = Lock()

@@ -101,7 +101,7 @@ def folder_of(pinned: Pinned) -> Path:
         download = _downloads.setdefault(pinned, Download(pinned))
     waiting(download)
     with _lock:
-        if _downloads.get(pinned) is download:  # after a failure the next one starts afresh
+        if _downloads.get(pinned) is download:  # after a failure the next one starts again
             del _downloads[pinned]
     if download.error is not None:
         raise download.error

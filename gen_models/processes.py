@@ -141,14 +141,14 @@ def lost(error: Exception) -> bool:
 
 def from_main(accelerator: Accelerator, function: Callable[[], Any]) -> Any:
     """What ``function`` returns or raises in the first process, in every process: they agree, and only one needs the files."""
-    told: list[Any] = [None, None]
+    outcome: list[Any] = [None, None]
     if accelerator.is_main_process:
         try:
-            told[0] = function()
+            outcome[0] = function()
         except Exception as error:  # it is raised again below, whatever it is
-            told[1] = error
+            outcome[1] = error
     if accelerator.num_processes > 1:
-        broadcast_object_list(told)
-    if told[1] is not None:
-        raise told[1]
-    return told[0]
+        broadcast_object_list(outcome)
+    if outcome[1] is not None:
+        raise outcome[1]
+    return outcome[0]

@@ -45,7 +45,7 @@ def print_anywhere() -> None:
             stream.reconfigure(errors="replace")
 
 
-def afresh() -> None:
+def after_fork() -> None:
     """Begin in a process that was just split off from another: the places that threads of the other one held are free here."""
     global _door, _asking
     _door, _asking = _places(), Lock()
@@ -61,24 +61,24 @@ def multiplies_bfloat16() -> bool:
 
 
 @dataclass
-class Spent:
+class Timing:
     """Seconds in front of the door of :func:`forward_pass`, and behind it."""
 
     waiting: float = 0.0
     computing: float = 0.0
 
 
-_spent: ContextVar[Spent | None] = ContextVar("spent", default=None)
+_timing: ContextVar[Timing | None] = ContextVar("timing", default=None)
 
 
 @contextmanager
-def spending(spent: Spent) -> Iterator[None]:
-    """Forward passes in here add their seconds to ``spent``."""
-    token = _spent.set(spent)
+def timed(timing: Timing) -> Iterator[None]:
+    """Forward passes in here add their seconds to ``timing``."""
+    token = _timing.set(timing)
     try:
         yield
     finally:
-        _spent.reset(token)
+        _timing.reset(token)
 
 
 def _places() -> BoundedSemaphore:
@@ -95,16 +95,16 @@ def forward_pass() -> Iterator[None]:
     Some calls of the page bypass its queue, so the bound stands here: ``GALLERY_CONCURRENCY`` places, one by default, because a
     single pass already uses every core.
     """
-    spent = _spent.get()
+    timing = _timing.get()
     asked = time.perf_counter()
     with _door, torch.inference_mode():
         began = time.perf_counter()
         try:
             yield
         finally:
-            if spent is not None:
-                spent.waiting += began - asked
-                spent.computing += time.perf_counter() - began
+            if timing is not None:
+                timing.waiting += began - asked
+                timing.computing += time.perf_counter() - began
 
 
 @dataclass(eq=False)
@@ -139,8 +139,8 @@ def together(key: Hashable, rows: Tensor, work: Callable[[Tensor], Tensor]) -> T
     if not first:
         began = time.perf_counter()
         mine.done.wait()
-        if (spent := _spent.get()) is not None:
-            spent.waiting += time.perf_counter() - began
+        if (timing := _timing.get()) is not None:
+            timing.waiting += time.perf_counter() - began
     else:
         group: list[_Asked] = []
         try:

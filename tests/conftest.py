@@ -257,7 +257,7 @@ def small_hub(shelf, monkeypatch):
 
 @pytest.fixture
 def small_dcgan(monkeypatch) -> type[Model]:
-    """DCGAN with recipes of a few steps at its tiny size; the processes' state of accelerate starts afresh."""
+    """DCGAN with recipes of a few steps at its tiny size; the processes' state of accelerate starts from nothing."""
     from accelerate.state import AcceleratorState
 
     kind = catalog.model_class("dcgan")

@@ -377,6 +377,9 @@ def test_every_tab_opens_and_a_seed_out_of_range_is_refused(visit, room, seed):
     for words, written in (("How it works", ".katex"), ("Measured", ".standing .row"), ("Every number", ".prose table")):
         page.get_by_role("button", name=re.compile(f"^{words}")).locator("visible=true").first.click()
         expect(page.locator(f"{written}:visible").first).to_be_visible()
+    table = page.locator(".prose:visible", has=page.locator("table, .standing"))
+    expect(table.filter(has_text=re.compile("Frechet|nats")).filter(has_not=page.locator(".term"))).to_have_count(0)
+    assert page.locator(".term:visible").count() >= 3 and not page.locator(":is(a, button, code, pre, .katex) .term").count()
     page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
     accessible(page)  # where formulas and tables scroll, and the last tab is open
 
@@ -1134,7 +1137,7 @@ def test_gmm_runs_scrubs_and_takes_clicks(visit, tmp_path, size):
     board = page.locator("svg.points:visible")
     expect(points_on(page)).to_have_count(270)
     press(page, "Run EM")
-    expect(page.locator(".note:visible", has_text="At rest after")).to_be_visible()
+    expect(page.locator(".note:visible", has_text="Converged after")).to_be_visible()
     curve = page.locator("svg.curve:visible polyline")
     places = [float(pair.split(",")[1]) for pair in curve.get_attribute("points").split()]
     assert len(places) > 3 and places == sorted(places, reverse=True), "the bound fell"
@@ -1153,7 +1156,7 @@ def test_gmm_runs_scrubs_and_takes_clicks(visit, tmp_path, size):
         expect(points_on(page)).to_have_count(before + 1)
         expect(page.locator(f'svg.points[data-count="{before + 1}"]:visible')).to_be_visible()
     press(page, "One step")
-    expect(page.locator(".note:visible", has_text="Iteration 1 of").or_(page.get_by_text("At rest after 1 iter"))).to_be_visible()
+    expect(page.locator(".note:visible", has_text="Iteration 1 of").or_(page.get_by_text("Converged after 1 iter"))).to_be_visible()
     expect(page.locator("svg.points:visible g.cluster")).to_have_count(4)
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
@@ -1186,14 +1189,14 @@ def test_gmm_stops_and_refuses_pasted_nonsense(visit):
     expect(points_on(page)).to_have_count(300)
     stop_when(page, ".note", r"Iteration [1-9]\d* of")
     press(page, "Run EM")
-    expect(page.locator(".note:visible", has_text="Stopped: what was not reached yet")).to_be_visible()
+    expect(page.locator(".note:visible", has_text="Stopped: what had not been reached")).to_be_visible()
     assert int(page.get_by_label("number input for Iteration").locator("visible=true").input_value()) > 0
     page.wait_for_timeout(500)
     stopped = page.locator("svg.points:visible").inner_html()
     page.wait_for_timeout(700)
     assert page.locator("svg.points:visible").inner_html() == stopped
     press(page, "Run EM")  # and it can go on
-    expect(page.locator(".note:visible", has_text="At rest after")).to_be_visible()
+    expect(page.locator(".note:visible", has_text="Converged after")).to_be_visible()
     page.get_by_role("button", name=re.compile("^Paste points")).locator("visible=true").click()
     field = page.get_by_label("Two numbers to a line").locator("visible=true")
     many = "0.5 0.5\n" * 10_000
@@ -1258,7 +1261,7 @@ def test_vi_gmm_lets_components_fade(visit, tmp_path):
     bars = page.locator(".bars[data-used]:visible")
     expect(bars).to_have_attribute("data-used", "10")
     press(page, "Run")
-    expect(page.locator(".note:visible", has_text=re.compile("At rest after|the last one here"))).to_be_visible()
+    expect(page.locator(".note:visible", has_text=re.compile("Converged after|the last one here"))).to_be_visible()
     assert int(bars.get_attribute("data-used")) < 10
     photograph(page, tmp_path, "vi_gmm-run")
     page.locator("input[type=range]:visible").nth(1).evaluate(

@@ -21,7 +21,7 @@ def stocked(shelf):
     generator = torch.Generator().manual_seed(0)
     for data, names in (("mnist", list("0123456789")), ("fashion", CLOTHES)):
         model = catalog.model_class("bayes_classifier")(size=28, channels=1, latent_dim=5, classes=10)
-        model.take(
+        model.set_buffers(
             basis=torch.linalg.qr(torch.randn(784, 5, generator=generator))[0].T, variances=[4.0, 3.0, 2.0, 1.0, 0.5], kept=0.5,
             weights=torch.rand(10, generator=generator).softmax(0), means=2 * torch.randn(10, 5, generator=generator),
             scales=torch.randn(10, 5, 5, generator=generator).tril(-1) * 0.2 + torch.eye(5),

@@ -59,3 +59,11 @@ def test_of_weights_with_a_damaged_file_nothing_was_measured(shelf, file, conten
     if content is not None:
         (folder / file).write_text(content, encoding="utf-8")
     assert cards.measures_of("dcgan-mnist") == []
+
+
+@pytest.mark.parametrize("name", [name for name in catalog.trained() if cards.measures_of(name)])
+def test_a_way_of_measuring_is_described_once(name):
+    lines = cards.numbers_table(name).splitlines()
+    notes = [line.partition(". ")[2] for line in lines[lines.index("How each was measured:") :] if line[:1].isdigit()]
+    marks = {int(number) for number in re.findall(r"\) \[(\d+)\] \|", "\n".join(lines))}
+    assert len(set(notes)) == len(notes) and marks == set(range(1, len(notes) + 1))

@@ -499,7 +499,7 @@ def test_a_saved_picture_and_a_link_restore_the_room(stocked, tmp_path):
     assert 'aria-busy="true"' in found[room.shown[0]] and found[room.shown[-1]].startswith("link ")
     assert found[room.controls["x"]].value == 0.25 and found[room.controls["part"]].value == 0.5
     put("vi_gmm-mnist", "mnist", 1, stocked)
-    with pytest.warns(UserWarning, match="trained anew"):
+    with pytest.warns(UserWarning, match="retrained"):
         app.restore(SimpleNamespace(query_params=query), {"compare": room}, tabs)
 
 

@@ -76,7 +76,7 @@ def test_an_upload_of_any_shape_keeps_its_shape(stocked, size, weights):
     if max(size) < LARGE:
         assert np.array_equal(pixels(ended.after), exact(weights, ended.before))
         assert np.array_equal(pixels(ended.before), pixels(example(5, size).convert("L" if weights == OWN else "RGB")))
-    assert ("filled up to 32 pixels" in ended.note) is (min(size) < 32)
+    assert ("padded to 32 pixels" in ended.note) is (min(size) < 32)
 
 
 def test_a_picture_beyond_the_working_size_is_reduced_and_that_is_said(stocked):
@@ -91,7 +91,7 @@ def test_a_large_picture_comes_tile_by_tile_and_others_get_their_turn_in_between
         assert runtime._door.acquire(blocking=False)
         runtime._door.release()
         frames.append(frame)
-    total = int(re.search(r"went through in (\d+) tiles", frames[-1].note)[1])
+    total = int(re.search(r"translated in (\d+) overlapping tiles", frames[-1].note)[1])
     said = [re.search(r"(\d+) of (\d+) passes", frame.note).groups() for frame in frames[1:-1]]
     assert said == [(str(done), str(total + 1)) for done in range(1, total + 1)]
     moved = [np.abs(pixels(frame.after).astype(int) - pixels(frames[-1].after)).mean() for frame in frames]
@@ -143,7 +143,7 @@ def test_traces_are_wiped_out_step_by_step(stocked):
     assert "Noise that changes the translation by" in steps[-1].note and not steps[0].note
 
 
-@pytest.mark.parametrize("noisy, words", [(20.0, "the return lived on traces"), (9.0, "no more than the noise itself")])
+@pytest.mark.parametrize("noisy, words", [(20.0, "the return relied on traces"), (9.0, "no more than the noise itself")])
 def test_the_verdict_follows_from_the_numbers(noisy, words):
     found = [(str(grey), grey * 0.8, 5.0 if grey < 8 else noisy) for grey in cyclegan.GREYS]
     assert words in cyclegan.verdict(found) and f"grow by {noisy - 5:.1f}" in cyclegan.verdict(found)

@@ -127,7 +127,7 @@ def test_trouble_that_nobody_expected_has_a_number_and_a_line_in_the_log(caplog)
         assert laid_out(lambda: 1 // 0, "vae") is None
         kept = laid_out(lambda: Room("gmm", {"text": gr.Textbox("kept")}), "gmm")
     assert kept is not None and "kept" in texts(page)
-    assert "Something went wrong here. If you report it, name the id" in texts(page)
+    assert "Something went wrong here. If you report it, give the id" in texts(page)
     assert "the room vae failed, id" in caplog.text and "ZeroDivisionError" in caplog.text
 
 

@@ -72,7 +72,7 @@ def test_enlarging_in_one_go_is_doubling_and_then_the_convolution():
 def test_the_network_is_told_the_time_and_every_class(model):
     x, times, labels = torch.randn(1, 1, 16, 16), torch.tensor([40]), torch.tensor([[1, 2]])
     found = model.velocity(x, times, labels)
-    others = [torch.tensor([[0, 2]]), torch.tensor([[1, 0]]), model._untold(labels)]
+    others = [torch.tensor([[0, 2]]), torch.tensor([[1, 0]]), model._no_class(labels)]
     for time, label in [(times + 30, labels), *((times, other) for other in others)]:
         assert (model.velocity(x, time, label) - found).abs().max() > 1e-3
 
@@ -251,7 +251,7 @@ def test_guidance_goes_away_from_what_is_not_told(model, guidance, rows, monkeyp
     monkeypatch.setattr(model, "_through", lambda x, *rest: seen.append(len(x)) or through(x, *rest))
     with torch.no_grad():
         found = Guided(model, [90, 40], labels, guidance)(x, 1)
-        told, untold = (model.velocity(x, torch.tensor([40, 40]), some) for some in (labels, model._untold(labels)))
+        told, untold = (model.velocity(x, torch.tensor([40, 40]), some) for some in (labels, model._no_class(labels)))
     assert torch.allclose(found, untold + guidance * (told - untold), atol=1e-4)
     assert seen[0] == rows, "one batch, and no pass that is not needed"
 

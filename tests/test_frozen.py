@@ -171,7 +171,7 @@ def restored(room: str, link: str) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         opened, updates = follow(link)
-    words = [str(warning.message) for warning in caught if "These weights were trained anew" not in str(warning.message)]
+    words = [str(warning.message) for warning in caught if "These weights were retrained" not in str(warning.message)]
     assert not [word for word in words if word.startswith(("This link", "The drawing had"))], words
     assert opened == room
     for key, old in today(room, state_of(link)).items():

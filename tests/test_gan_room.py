@@ -60,7 +60,7 @@ def test_a_run_shows_board_legend_losses_and_steps_of_its_model(kind):
     assert 'data-count="320"' in markup and int(re.search(r'data-generated="(\d+)"', markup)[1]) > 0
     assert markup.count("<polyline") == {GAN: 2, VAE: 1}[kind] and "data:image/png" in markup
     assert ("where D expects data" in markup) == ("discriminator" in markup) == (kind == GAN)
-    assert ("the VAE takes" in markup) == (kind == VAE) and "both" not in markup
+    assert ("data by the VAE" in markup) == (kind == VAE) and "both" not in markup
     steps = int(re.search(r"Step ([\d,]+)", last.note)[1].replace(",", ""))
     assert steps == sum(part.count for part in live.read(last.sets["plan"]["value"])) > 0
 
@@ -72,7 +72,7 @@ def test_it_ends_within_one_step_and_says_how_far_it_came(monkeypatch):
     assert len(taken) == 2 and last.note.startswith("Stopped. Step 2.") and last.plan == [Part(BOTH, 2, Settings())]
     monkeypatch.setattr(live, "LONGEST", 0.05)
     *_, last = begun()
-    assert "Start goes on" in last.note
+    assert "press Start to continue" in last.note
 
 
 def test_three_train_in_turns_each_as_if_alone_and_a_fourth_is_refused():

@@ -24,7 +24,7 @@ def stocked(shelf):
     """A small mixture."""
     generator = torch.Generator().manual_seed(0)
     model = catalog.model_class("gmm")(size=28, channels=1, latent_dim=5, components=4)
-    model.take(
+    model.set_buffers(
         basis=torch.linalg.qr(torch.randn(784, 5, generator=generator))[0].T, variances=[4.0, 3.0, 2.0, 1.0, 0.5], kept=0.5,
         weights=[0.4, 0.2, 0.3, 0.1], means=torch.randn(4, 5, generator=generator),
         scales=torch.randn(4, 5, 5, generator=generator).tril(-1) * 0.2 + torch.eye(5),
@@ -81,7 +81,7 @@ def test_before_the_first_iteration_nothing_is_fitted(monkeypatch):
 
 def test_a_run_shows_what_the_iterations_do():
     frames, last = list(gmm.run("Moons", 3, 2, 3, False)), gmm.walk("Moons", 3, 2).last
-    assert [frame.step for frame in frames[:3]] == [4, 5, 6] and frames[-1].step == last and "At rest" in frames[-1].note
+    assert [frame.step for frame in frames[:3]] == [4, 5, 6] and frames[-1].step == last and "Converged" in frames[-1].note
     assert frames[0].html() == gmm.board("Moons", 3, 2, 4, False).html() and frames[0].sets == {"step": dict(value=4, maximum=last)}
     assert frames[-1].html() == gmm.board("Moons", 3, 2, gmm.MAX_STEPS, False).html()
     assert "there are none" in refusal(gmm.run, "", 3, 2, 3, False) and "there are none" in refusal(gmm.fit, "", 3, 2, 3)

@@ -128,4 +128,4 @@ def test_what_comes_back_is_the_same(borrowed):
 def test_trouble_there_is_the_same_sentence_here(borrowed):
     assert borrowed["refused"].startswith("Trained on must be one of")
     assert borrowed["known"] == "the weights are damaged"
-    assert re.fullmatch(r"Something went wrong here\. If you report it, name the id [0-9a-f]{8}\.", borrowed["unknown"])
+    assert re.fullmatch(r"Something went wrong here\. If you report it, give the id [0-9a-f]{8}\.", borrowed["unknown"])

@@ -89,7 +89,7 @@ def test_the_log_of_an_exception_is_found_and_that_of_a_refusal_is_not(caplog):
 
 @pytest.mark.parametrize("sentence, wrong", [
     ("Seed must be a number from 0 to 7.", ""), ("Try again (in a moment)", ""), (None, "no sentence"), ("", "no sentence"),
-    ("Something went wrong here. If you report it, name the id 12345678.", "tells of the inside"),
+    ("Something went wrong here. If you report it, give the id 12345678.", "tells of the inside"),
     ("KeyError: 'seed' is missing here.", "tells of the inside"), ("The file /tmp/a is gone.", "tells of the inside"),
     ("Traceback (most recent\ncall last).", "no plain sentence"), ("value of the wrong kind.", "no plain sentence"),
     ("Value of the wrong kind", "no plain sentence"), ("A" * 500 + ".", "no sentence"),

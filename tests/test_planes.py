@@ -184,8 +184,8 @@ def test_a_component_that_nothing_belongs_to_fades():
 def test_the_words_say_where_a_walk_stands(mixture):
     walk = Walk((mixture,) * 4, (1.0, 2.0, 3.0, 3.0))
     assert walk.last == 3
-    assert [planes.progress(walk, step, 100) for step in (0, 3)] == ["Iteration 0 of 3.", "At rest after 3 iterations."]
-    assert "still moves" in planes.progress(walk, 3, 3)
+    assert [planes.progress(walk, step, 100) for step in (0, 3)] == ["Iteration 0 of 3.", "Converged after 3 iterations."]
+    assert "not yet converged" in planes.progress(walk, 3, 3)
 
 
 @pytest.mark.parametrize("step, first", [(0, [0, 1, 2]), (5, [6, 7, 8]), (100, [0, 1, 2]), (99, [100])])

@@ -389,7 +389,7 @@ def test_known_trouble_keeps_its_sentence_and_the_unknown_gets_a_number(handler,
         assert message(DataError("the folder is empty")) == "the folder is empty"
         assert caplog.records == []
         said = message(ZeroDivisionError("a secret of the server"))
-    number = re.fullmatch(r"Something went wrong here\. If you report it, name the id ([0-9a-f]{8})\.", said)[1]
+    number = re.fullmatch(r"Something went wrong here\. If you report it, give the id ([0-9a-f]{8})\.", said)[1]
     (record,) = caplog.records
     assert number in record.getMessage() and handler.__qualname__ in record.getMessage()
     assert record.exc_info[0] is ZeroDivisionError
@@ -654,8 +654,8 @@ def test_a_link_that_makes_no_picture_says_so_and_opens_the_room(laid_out, text)
 def test_a_link_made_with_other_weights_says_so(laid_out, recwarn):
     name = catalog.trained("vae")[0]
     follow(laid_out, "vae", {"weights": name}, sha=catalog.config_of(name)["sha256"][:16])
-    assert not [warning for warning in recwarn if "trained anew" in str(warning.message)]
-    with pytest.warns(UserWarning, match="trained anew"):
+    assert not [warning for warning in recwarn if "retrained" in str(warning.message)]
+    with pytest.warns(UserWarning, match="retrained"):
         follow(laid_out, "vae", {"weights": name}, sha="f" * 16)
 
 

@@ -117,6 +117,32 @@ def test_a_clicker_leads_along_the_path_and_darkens_the_screen(stage):
         assert page.locator(".dark-screen").count() == 0
 
 
+SHOWN = """() => {
+  const column = [...document.querySelectorAll('.room > :last-child')].find(found => found.offsetParent);
+  const seen = selector => [...column.querySelectorAll(selector)].filter(found => found.getClientRects().length)
+    .map(found => found.getBoundingClientRect());
+  return [Math.max(...seen('img, svg.points').map(box => box.bottom)), Math.min(...seen('.keep.main').map(box => box.top)),
+          Math.max(...seen('.keep.main, .note, .block').map(box => box.bottom)), innerHeight];
+}"""
+"""Where the pictures end and the buttons begin, and all that a room shows beside its controls ends; the height of the screen."""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
+def test_a_room_is_one_screen_and_nothing_is_cut(stage, size):
+    with page_at(stage, "?room=vae") as page:
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        tabs = page.get_by_role("tab").evaluate_all("tabs => tabs.map(tab => tab.innerText)")
+        titles = ["Home", *(catalog.about(room)["title"] for room in PATH.split(","))]
+        assert set(titles) <= set(tabs) and "Pix2Pix" not in tabs
+        for room in PATH.split(","):
+            page.wait_for_function(AT, arg=room)
+            page.wait_for_function(f"({SHOWN})()[0] > 0")
+            pictures, buttons, end, height = page.evaluate(SHOWN)
+            assert pictures <= buttons and end <= height, room
+            page.keyboard.press("PageDown")
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(not catalog.trained("vae"), reason="no weights")
 def test_a_late_result_is_stood_in_for_until_it_comes(stage):

@@ -18,7 +18,7 @@ LOW, HIGH = vi_gmm.LOW, vi_gmm.HIGH
 def test_samples_and_weights_are_the_models(shelf):
     generator = torch.Generator().manual_seed(0)
     model = catalog.model_class("vi_gmm")(size=28, channels=1, latent_dim=5, components=4, concentration=0.5)
-    model.take(
+    model.set_buffers(
         basis=torch.linalg.qr(torch.randn(784, 5, generator=generator))[0].T, variances=[4.0, 3.0, 2.0, 1.0, 0.5], kept=0.5,
         weights=[0.5, 0.001, 0.3, 0.2], concentrations=[500.0, 0.5, 300.0, 200.0], degrees=[505.0, 5.0, 305.0, 205.0],
         means=torch.randn(4, 5, generator=generator),

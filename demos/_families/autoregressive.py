@@ -130,7 +130,7 @@ def complete(
 ) -> Iterator[Growth | None]:
     """Completions of the board as they grow, in the end ranked."""
     if not board.hole.any():
-        note = "Nothing is unknown: mark what is to be written, with the brush or a button under the board."
+        note = "Nothing is marked as unknown: mark what to write, with the brush or a button under the board."
         yield Growth(board.pixels, board.hole, 0, ("\u00a0",), (0,), note)
         return
     model, unknown = load(weights), board.hole
@@ -205,7 +205,7 @@ def ranked(task: Task, growth: Growth, scores: Sequence[float]) -> Growth:
     note = "Ranked by log p of the entire picture, the likeliest first."
     if task.ignored:
         note += (
-            f" Reading order did not look ahead: {task.ignored} known pixels come after the first unknown one, and a pixel was "
+            f" Reading order does not look ahead: {task.ignored} known pixels come after the first unknown one, and a pixel was "
             "guided by those before it only. Weighted proposals take all of them into account."
         )
     return replace(

@@ -68,7 +68,7 @@ def inside(index: int, weights: str, seed: int, spread: float = 1.0) -> Rows:
     k = integer(index, 0, model.components - 1, "Cluster")
     with runtime.forward_pass():
         drawn = model.sample(Draws(seed, 8, device=runtime.device()), component=k, spread=spread).cpu()
-    words = f"Cluster {k}, {100 * float(model.weights[k]):.1f} % of the pictures: eight draws from it."
+    words = f"Cluster {k}, {100 * float(model.weights[k]):.1f} % of the pictures: eight samples from it."
     return Rows([
         Tiles(drawn, words="draw", title=words),
         Html('<p class="over">The three directions in which its pictures differ most, from −2 to 2 standard deviations.</p>'),
@@ -95,8 +95,8 @@ def look(weights: str, picture: PIL.Image.Image) -> Rows:
 def picture() -> Picture:
     """A picture of which the cluster is looked for."""
     return Picture(
-        "A picture with one thing on it", examples=example_pictures, place=LOOK, kept=False,
-        examples_words="Which cluster does a picture belong to? Click one that a GAN of this gallery made, or upload your own.",
+        "A picture of a single object", examples=example_pictures, place=LOOK, kept=False,
+        examples_words="Which cluster does a picture belong to? Click one made by a GAN of this gallery, or upload your own.",
     )  # fmt: skip
 
 

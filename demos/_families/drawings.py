@@ -87,7 +87,7 @@ class DrawingBoard(Board):
         elif kind == COLOURS:
             made = fitted_sheet(weights, picture)
         elif way == TRACE:
-            made, words = traced(picture, side), "The lines are found as they were for the training pictures."
+            made, words = traced(picture, side), "The lines are traced in the same way as for the training pictures."
         else:
             made = as_lines(picture, side)
         return filled(made, "This picture is of one colour only; there is nothing in it to start from."), words
@@ -95,7 +95,7 @@ class DrawingBoard(Board):
     def upload_words(self, weights):
         return {
             LABELS: "A plan in the colours of the labels; other colours become the nearest label's. It is fitted to the square.",
-            LINES: "A thing on white, whose lines are traced, or a line drawing. It is fitted to the square.",
+            LINES: "A photo of an object on white, whose lines are traced, or a line drawing. It is fitted to the square.",
             COLOURS: "A picture of the kind that these weights were trained on. It is fitted to the square.",
         }[kind_of(weights)] + " Links and saved pictures carry the drawing made of it, not the picture itself."
 
@@ -144,7 +144,7 @@ def traced(image: PIL.Image.Image, side: int) -> PIL.Image.Image:
     small.thumbnail((1024, 1024))
     lines = line_drawing(framed(small, side))
     if is_empty(lines):
-        raise gr.Error("No lines were found in this photo; it works best with one thing on a white ground.")
+        raise gr.Error("No lines were found in this photo; it works best with a single object on a white background.")
     return lines
 
 

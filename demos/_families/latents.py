@@ -319,9 +319,10 @@ def fields() -> dict[str, Field]:
         seed=Seed(), z=sliders(), a=end("A"), b=end("B"),
         picture=Picture(
             "A picture; the middle square is used", examples=example_pictures, draw=True, place=LOOK, kept=False,
-            examples_words="Pictures that a GAN of this gallery made; click one.",
+            examples_words="Pictures made by a GAN of this gallery; click one.",
         ),
-        across=Slider("Across: latent of rank", 1, "1 carries most", low=1, high=COUNT, step=1, place=MAP, redo=False, kept=False),
+        across=Slider("Across: latent of rank", 1, "1: most informative", low=1, high=COUNT, step=1, place=MAP, redo=False,
+                      kept=False),
         down=Slider("Up: latent of rank", 2, low=1, high=COUNT, step=1, place=MAP, redo=False, kept=False),
     )  # fmt: skip
 
@@ -332,19 +333,19 @@ def views() -> list[View]:
         View("", place, keep="Save picture", live=True, sight=sight),
         View(LOOK, look, live=True),
         View(MAP, tile_map, "Draw the map", component=pad,
-             intro="Two latents as a map; press on it and drag. The other latents stay where they are."),
+             intro="A map of two latents; press on it and drag. The other latents keep their values."),
         View("There", place, live=True, within=MAP),
         View(WALK, walk, "Walk", keep="Save the animation",
-             intro="Set the room to a picture and keep it as A, then to another and keep it as B."),
+             intro="Make a picture and keep it as A, then another and keep it as B."),
         View("Its ends", ends, live=True, within=WALK),
-        View("What each latent carries", bars, "Weigh the latents"),
+        View("What each latent carries", bars, "Measure the latents"),
     ]  # fmt: skip
 
 
 def tour() -> list[Try]:
     """What to try first."""
     return [
-        Try("Pull the first slider from end to end.", "z"),
+        Try("Drag the first slider from end to end.", "z"),
         Try("Draw the map, and drag over it from digit to digit.", MAP),
         Try("Break it: draw something that is no digit.", "picture"),
     ]

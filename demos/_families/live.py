@@ -241,7 +241,7 @@ class Training:
             return False
         return plan is None or rest(plan, self.plan) is not None or rest(self.plan, plan) is not None
 
-    def halt(self) -> list[Part]:
+    def cancel(self) -> list[Part]:
         """End what trains it; how far it came."""
         self.owner = None
         with self.lock:

@@ -193,7 +193,7 @@ LEGENDS = {
     GAN: (
         ("ink", "", "data"), ("", FAKE, "generated, from noise by G, and where D expects it"), ("", REAL, "where D expects data"),
     ),
-    VAE: (("ink", "", "data"), ("", FAKE, "generated, and how dense the VAE takes the data to be")),
+    VAE: (("ink", "", "data"), ("", FAKE, "generated, and the density of the data by the VAE")),
 }
 
 
@@ -277,7 +277,7 @@ def frames(training: Training, plan: Sequence[Part] | None, goes_on: Callable[[]
     if not goes_on():
         yield Frame.of(training, "Stopped. ")
     else:
-        yield Frame.of(training, "" if plan else f"Paused after {live.LONGEST / 60:.0f} minutes; Start goes on. ")
+        yield Frame.of(training, "" if plan else f"Paused after {live.LONGEST / 60:.0f} minutes; press Start to continue. ")
 
 
 def untrained(text: str, kind: str) -> Frame:

@@ -379,7 +379,7 @@ def progress(walk: Walk, step: int, most: int) -> str:
     """Where an iteration stands on the way, of which ``most`` iterations are shown."""
     if step < walk.last:
         return f"Iteration {step} of {walk.last}."
-    return f"At rest after {step} iterations." if step < most else f"Iteration {step}, the last one here; a little still moves."
+    return f"Converged after {step} iterations." if step < most else f"Iteration {step}, the last one here; not yet converged."
 
 
 def strides(walk: Walk, step: int) -> Iterator[int]:

@@ -84,8 +84,7 @@ class Source(Picture):
 def working_size() -> Choice:
     """How large a picture goes through."""
     return Choice(
-        "Longest side, pixels", "512", "Larger pictures are reduced to it, smaller ones go through as they are. Large ones take a "
-        "while.", place=MORE, options=SIZES,
+        "Longest side, pixels", "512", "Larger pictures are reduced to it. Large ones take a while.", place=MORE, options=SIZES,
     )  # fmt: skip
 
 
@@ -102,7 +101,7 @@ def first_sight(weights: str) -> BeforeAfter | None:
     """The first example and its translation, made when the weights were published."""
     way = begins(weights)
     there, found = shipped(weights, way), examples(weights, way)
-    words = "Drag the border. An example is translated by a click, a picture of yours once it is uploaded."
+    words = "Drag the border. Click an example to translate it, or upload your own picture."
     return BeforeAfter(found[0], there[0], names(weights, way), note=words) if there and found else None
 
 
@@ -146,6 +145,6 @@ def translate(weights: str, way: str, picture: PIL.Image.Image, size: str, stren
         if done < total:
             yield BeforeAfter(small, made, called, busy=True, note=f"{words}: {done} of {total} passes.")
     said = [f"{size_text(small.size)} pixels" + f", reduced from {size_text(picture.size)}" * (small.size != picture.size) + "."]
-    said += [f"It went through in {total - 1} tiles that overlap."] * (total > 2)
-    said += [f"So small a picture is filled up to {TINY} pixels, and little can come of it."] * (min(small.size) < TINY)
+    said += [f"It was translated in {total - 1} overlapping tiles."] * (total > 2)
+    said += [f"A picture this small is padded to {TINY} pixels; do not expect much of it."] * (min(small.size) < TINY)
     yield BeforeAfter(small, made, called, strength=strength, note=" ".join(said))

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from demos._kit.glossary import glossary
 from demos._kit.plan import Plan
 from demos._server import limits
 from demos._widgets import FOLDER, text_of
@@ -38,6 +39,7 @@ def alone(plan: Plan) -> None:
     """Serve a room by itself, at the first free port."""
     with limits.Page(title=plan.kinds[0], analytics_enabled=False) as page:
         gr.HTML(f'<i class="rooms" data-rooms="{plan.kinds[0]}"></i>', visible="hidden")
+        glossary()
         plan.lay_out()
     page.queue()
     page.launch(**look())

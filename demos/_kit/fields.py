@@ -377,7 +377,7 @@ class Picture(Field):
     def restored(self, weights, value):
         if value not in BROUGHT:
             return value
-        gr.Warning("This was made of a visitor's own picture, which stays with the one who has it; here is an example instead.")
+        gr.Warning("This was made from a visitor's own picture, which is not part of the link; here is an example instead.")
         return self.default
 
     def updates(self, weights, value, **needs):

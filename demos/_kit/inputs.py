@@ -233,9 +233,9 @@ def as_input(image: PIL.Image.Image, size: int, channels: int, centre: bool, fil
     left = round(size / 2 - (values.sum(0) * (np.arange(values.shape[1]) + 0.5)).sum() / total)
     top = min(max(top, 0), size - values.shape[0])
     left = min(max(left, 0), size - values.shape[1])
-    whole_ = np.zeros((1, size, size), np.float32)
-    whole_[0, top : top + values.shape[0], left : left + values.shape[1]] = values
-    return whole_
+    padded = np.zeros((1, size, size), np.float32)
+    padded[0, top : top + values.shape[0], left : left + values.shape[1]] = values
+    return padded
 
 
 def drawing(board: dict | None) -> PIL.Image.Image:

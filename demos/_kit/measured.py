@@ -28,39 +28,55 @@ def title_of(weights: str, beside: str = "") -> str:
     return weights if model == beside.partition("-")[0] else f"{facts['title']}, {facts['year']}"
 
 
-def main_entry(weights: str) -> dict[str, Any] | None:
-    """The number that the model is known by, if it was measured of these weights, else the first; None if nothing was."""
-    entries = measures_of(weights)
+def entries_of(weights: str) -> list[dict[str, Any]]:
+    """What was measured of these weights, the number that the model is known by first."""
     key = catalog.about(catalog.split_name(weights)[0]).get("headline", "").rpartition("-")[0]
-    return next((entry for entry in entries if entry["key"] == key), next(iter(entries), None))
+    return sorted(measures_of(weights), key=lambda entry: entry["key"] != key)
 
 
 def rivals(weights: str, entry: dict[str, Any]) -> list[tuple[float, str]]:
-    """Other weights that were measured in the very same way: their values and names, in ascending order of the values."""
+    """Other weights that were measured in the very same way: their values and titles, in ascending order of the values."""
     found = []
     for name in catalog.trained():
         for other in measures_of(name) if name != weights else []:
             if (other["key"], other["protocol"]) == (entry["key"], entry["protocol"]):
-                found.append((other["value"], name))
+                found.append((other["value"], title_of(name, weights)))
+    return sorted(found)
+
+
+def baselines(weights: str, entry: dict[str, Any]) -> list[tuple[float, str]]:
+    """The same for what these weights were compared with, such as bicubic enlargement: its measures are called by ``entry``'s, and
+    more."""
+    found = []
+    for other in measures_of(weights):
+        words = other["measure"].removeprefix(entry["measure"])
+        if other["protocol"] == entry["protocol"] and words not in ("", other["measure"]):
+            found.append((other["value"], words.removeprefix(",").strip().removeprefix("of ")))
     return sorted(found)
 
 
 def standing(weights: str) -> tuple[dict[str, Any], list[Standing]]:
-    """The number of :func:`main_entry`, and its line among those next to it, the best first; ({}, []) if nothing was measured."""
-    entry = main_entry(weights)
-    if entry is None:
-        return {}, []
+    """The first of :func:`entries_of` that others can be held against, else the first, and its line among those next to it, the
+    best first; ({}, []) if nothing was measured."""
+    found = ((entry, lines_of(weights, entry)) for entry in entries_of(weights))
+    known_by = next(found, ({}, []))
+    return known_by if len(known_by[1]) > 1 else next((pair for pair in found if len(pair[1]) > 1), known_by)
+
+
+def lines_of(weights: str, entry: dict[str, Any]) -> list[Standing]:
+    """The line of a number, among the next better, the next worse and that of real pictures, the best first."""
     lines = [Standing(title_of(weights), entry["value"], shown(entry["value"], entry["error"]), True)]
-    others = rivals(weights, entry)
-    below = [pair for pair in others if pair[0] <= entry["value"]][-1:]
-    above = [pair for pair in others if pair[0] > entry["value"]][:1]
+    # of each side the nearest, a model before a baseline
+    others = [*((pair, False) for pair in rivals(weights, entry)), *((pair, True) for pair in baselines(weights, entry))]
     lower = entry["better"] == "lower"
-    for pairs, better in ((below, lower), (above, not lower)):
-        words = {True: "worse than", False: "better than"}[better]
-        lines += [Standing(f"{words} {title_of(name, weights)}", value, f"{value:.4g}") for value, name in pairs]
+    for below in (True, False):
+        side = [(plain, abs(value - entry["value"]), value, title) for (value, title), plain in others
+                if (value <= entry["value"]) is below]  # fmt: skip
+        words = "worse than" if below is lower else "better than"
+        lines += [Standing(f"{words} {title}", value, f"{value:.4g}") for _, _, value, title in sorted(side)[:1]]
     if "real" in entry:
         lines.append(Standing("real pictures", entry["real"], shown(entry["real"], entry.get("real_error", 0.0))))
-    return entry, sorted(lines, key=lambda line: line.value, reverse=not lower)
+    return sorted(lines, key=lambda line: line.value, reverse=not lower)
 
 
 def standing_html(weights: str) -> str:

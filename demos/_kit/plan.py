@@ -44,7 +44,7 @@ from demos._server import request_log
 from gen_models import catalog
 
 WEIGHTS, RUN, GOES_ON = "weights", "run", "goes_on"
-STOPPED = "Stopped: what was not reached yet is as it was."
+STOPPED = "Stopped: what had not been reached is unchanged."
 _begun: Cache[str] = Cache(1000)
 """Page and view -> the token of its latest run."""
 _finished: Cache[tuple[dict[str, Any], Shown, bool]] = Cache(64_000_000, lambda kept: kept[1].nbytes)
@@ -840,8 +840,8 @@ class _Laying:
         if view.asks:  # its last frame says how far it came
             button.click(None, None, None, js=f"() => {{ window.galleryStop?.({json.dumps(run)}); }}", api_visibility="private")
         else:
-            told = json.dumps(note_html(STOPPED))
-            button.click(None, slots.note, slots.note, js=f"(note) => window.galleryStop?.({json.dumps(run)}) ? {told} : note",
+            stopped = json.dumps(note_html(STOPPED))
+            button.click(None, slots.note, slots.note, js=f"(note) => window.galleryStop?.({json.dumps(run)}) ? {stopped} : note",
                          api_visibility="private")  # fmt: skip
         button.click(cancel, slots.begin, None, **BESIDE)
 

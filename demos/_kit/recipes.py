@@ -163,9 +163,9 @@ def qr_code(link: Any) -> str:
     parts = urlsplit(link if isinstance(link, str) else "")
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise gr.Error("There is no address to show.")
-    words = "Scan it with a telephone to open this room as it is now."
+    words = "Scan it with a phone to open this room as it is now."
     if parts.hostname in ("127.0.0.1", "localhost", "::1"):
-        words = "This address is known to this computer only; start the gallery with --host 0.0.0.0 and open it by its address."
+        words = "This address works only on this computer; a phone cannot open it."
     if len(link) > MAX_QR:
         raise gr.Error("What this room shows is too much for a QR code; save the picture or copy the link.")
     code = segno.make(link, error="l", micro=False).svg_inline(scale=8, border=3, dark="#14133a", light="#ffffff", omitsize=True)

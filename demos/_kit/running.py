@@ -49,7 +49,7 @@ class Cache(Generic[V]):
                 self._results.popitem(last=False)
         gpu.noted(self, key, result)
 
-    def afresh(self) -> None:
+    def after_fork(self) -> None:
         """Another process may have held the lock when this one was split off."""
         self._lock = Lock()
 

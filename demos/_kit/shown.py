@@ -199,9 +199,9 @@ class BeforeAfter(Shown):
     note: str = ""
 
     def html(self) -> str:
-        told = dict(before=photo_uri(self.before), after=photo_uri(self.after), names=list(self.names))
+        state = dict(before=photo_uri(self.before), after=photo_uri(self.after), names=list(self.names))
         more = {} if self.strength is None else dict(strength=self.strength)
-        return json.dumps(told | dict(busy="true" if self.busy else "false") | more)
+        return json.dumps(state | dict(busy="true" if self.busy else "false") | more)
 
     def frames(self):
         return [PIL.Image.blend(self.before, self.after, 1.0 if self.strength is None else self.strength)]

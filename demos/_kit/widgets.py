@@ -65,8 +65,8 @@ def compare(value: str = "", **settings: Any) -> gr.HTML:
 
 def compared(before: PIL.Image.Image, after: PIL.Image.Image, names: Sequence[str], busy: bool = False, **more: Any) -> str:
     """What :func:`compare` shows: pictures of one size, their names, whether the second still changes; ``strength``, if given."""
-    told = dict(before=photo_uri(before), after=photo_uri(after), names=list(names), busy="true" if busy else "false")
-    return json.dumps(told | more)
+    state = dict(before=photo_uri(before), after=photo_uri(after), names=list(names), busy="true" if busy else "false")
+    return json.dumps(state | more)
 
 
 def board(value: str, modes: Mapping[str, Any], masks: Mapping[str, Sequence[Any]] | None = None, **settings: Any) -> gr.HTML:

@@ -110,13 +110,13 @@ def put_aside(config: dict[str, Any], kept: MutableMapping[str, bytes]) -> dict[
     for component in config["components"]:
         if component["type"] != "html":
             continue
-        told = component["props"] = dict(component["props"])
-        if isinstance(told.get("value"), str) and component["id"] not in sent:
-            told["value"] = PICTURE.sub(picture, told["value"])
-        script = told.get("js_on_load") or ""
+        props = component["props"] = dict(component["props"])
+        if isinstance(props.get("value"), str) and component["id"] not in sent:
+            props["value"] = PICTURE.sub(picture, props["value"])
+        script = props.get("js_on_load") or ""
         if len(script) > SHORT:
             there = f"then(part => part.default({KNOWN})).finally(() => {{ element.inert = false; }})"
-            told["js_on_load"] = "element.inert = true; " + fetched(f"({KNOWN}) => {{\n{script}\n}}") + f".{there};"
+            props["js_on_load"] = "element.inert = true; " + fetched(f"({KNOWN}) => {{\n{script}\n}}") + f".{there};"
     if config.get("js"):
         config["js"] = f"async () => (await {fetched(config['js'])}).default()"
     return config

@@ -57,4 +57,4 @@ def as_sentence(error: Exception, where: str) -> gr.Error:
         return gr.Error("This event does not say what it should.", print_exception=False)
     number = uuid.uuid4().hex[:8]
     log.error("%s failed, id %s", where, number, exc_info=error)
-    return gr.Error(f"Something went wrong here. If you report it, name the id {number}.", print_exception=False)
+    return gr.Error(f"Something went wrong here. If you report it, give the id {number}.", print_exception=False)

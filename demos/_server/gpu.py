@@ -101,10 +101,10 @@ def _streamed(handler: Callable, borrow: Callable[..., Callable], seconds: int) 
         _arrive()
         try:
             for result in handler(*_unpacked(values), **named):
-                yield False, _packed_result(result), _told_news()
+                yield False, _packed_result(result), _packed_news()
         except Exception as error:
             raise _said(error, handler) from error
-        yield True, None, _told_news()
+        yield True, None, _packed_news()
 
     lent = borrow(duration=seconds)(_named(away, handler))
 
@@ -125,7 +125,7 @@ def _answered(handler: Callable, borrow: Callable[..., Callable], seconds: int) 
     def away(values: Sequence[Any], named: Mapping[str, Any]) -> tuple:
         _arrive()
         try:
-            return _packed_result(handler(*_unpacked(values), **named)), _told_news()
+            return _packed_result(handler(*_unpacked(values), **named)), _packed_news()
         except Exception as error:
             raise _said(error, handler) from error
 
@@ -158,10 +158,10 @@ def _arrive() -> None:
     _here = os.getpid()
     torch.set_num_threads(1)
     os.environ.pop("GALLERY_DEVICE", None)
-    catalog.afresh()
-    runtime.afresh()
+    catalog.after_fork()
+    runtime.after_fork()
     for store in _stores:
-        store.afresh()
+        store.after_fork()
     for name, module in list(sys.modules.items()):  # what is kept there may be on the other device
         if name.partition(".")[0] in ("demos", "gen_models"):
             for part in vars(module).values():
@@ -170,7 +170,7 @@ def _arrive() -> None:
 
 
 def enlist(store: Any) -> None:
-    """Have what is put into this store, which has ``put`` and ``afresh``, come back from where it was made."""
+    """Have what is put into this store, which has ``put`` and ``after_fork``, come back from where it was made."""
     if on_zero():
         _stores.append(store)
 
@@ -183,7 +183,7 @@ def noted(store: Any, key: Any, result: Any) -> None:
             _news.append((place, key, result))
 
 
-def _told_news() -> list[tuple[int, Any, Any]]:
+def _packed_news() -> list[tuple[int, Any, Any]]:
     news = _news[:]
     _news.clear()
     return news

@@ -516,10 +516,10 @@ async def bounded(scope: Scope, receive: Receive, most: int) -> Receive:
             break
     content = b"".join(parts)
     try:
-        told = json.loads(content)
+        body = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, "The body of this request is no JSON.") from error
-    if not isinstance(told, dict) or any(len(str(told[key])) > MAX_NAME for key in ("session_hash", "event_id") if key in told):
+    if not isinstance(body, dict) or any(len(str(body[key])) > MAX_NAME for key in ("session_hash", "event_id") if key in body):
         raise HTTPException(400, UNREADABLE)
     sent = False
 

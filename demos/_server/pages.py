@@ -89,18 +89,18 @@ class Addresses:
         name, (title, sentence) = room, page.rooms.get(room, (page.title, page.sentence))
         if room not in page.rooms:
             name = path or HOME
-        whole = " · ".join(dict.fromkeys(filter(None, (title, self.title))))
+        full = " · ".join(dict.fromkeys(filter(None, (title, self.title))))
         query = f"?room={room}" if room in page.rooms else ""
         width, height = covers.PREVIEW
         tags = {
-            "og:title": whole, "og:description": sentence, "og:type": "website", "og:site_name": self.title,
+            "og:title": full, "og:description": sentence, "og:type": "website", "og:site_name": self.title,
             "og:url": f"{{root}}/{path}{query}", "og:image": f"{{root}}/preview/{name}.png", "og:image:width": width,
             "og:image:height": height, "og:image:alt": f"Pictures made here: {title or self.title}",
         }  # fmt: skip
-        lines = [f"<title>{html.escape(whole)}</title>", f'<meta name="description" content="{html.escape(sentence)}" />']
+        lines = [f"<title>{html.escape(full)}</title>", f'<meta name="description" content="{html.escape(sentence)}" />']
         lines += [f'<meta property="{key}" content="{html.escape(str(value))}" />' for key, value in tags.items()]
         lines.append('<meta name="twitter:card" content="summary_large_image" />')
-        return _gradio.own_document(document, whole, "\n".join(lines))
+        return _gradio.own_document(document, full, "\n".join(lines))
 
 
 def send_preview(pages: Mapping[str, Page]) -> Callable[[Request], Any]:

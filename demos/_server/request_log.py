@@ -40,9 +40,9 @@ class Account:
     steps: int = 0
     end: str = "ok"
 
-    def line(self, spent: runtime.Spent) -> str:
+    def line(self, timing: runtime.Timing) -> str:
         """The request as one line of the log."""
-        times = dict(queue=self.queue, turn=spent.waiting, model=spent.computing, encoding=self.encoding, total=self.total)
+        times = dict(queue=self.queue, turn=timing.waiting, model=timing.computing, encoding=self.encoding, total=self.total)
         shown = " ".join(f"{name}={1000 * seconds:.0f}ms" for name, seconds in times.items())
         return f"room={self.room} verb={self.verb} seed={self.seed} {shown} steps={self.steps} end={self.end}"
 
@@ -72,11 +72,11 @@ def logged(handler: Callable) -> Callable:
 
         @functools.wraps(handler)
         def run_all(*values: Any, **named: Any) -> Iterator[Any]:
-            account, spent = opened(values, named), runtime.Spent()
+            account, timing = opened(values, named), runtime.Timing()
             steps = handler(*values, **named)
             try:
                 while True:
-                    with _counted(account, spent):
+                    with _counted(account, timing):
                         result = next(steps, _END)
                     if result is _END:
                         return
@@ -87,20 +87,20 @@ def logged(handler: Callable) -> Callable:
                 raise
             finally:
                 steps.close()
-                log.info(account.line(spent))
+                log.info(account.line(timing))
 
         return run_all
 
     @functools.wraps(handler)
     def run(*values: Any, **named: Any) -> Any:
-        account, spent = opened(values, named), runtime.Spent()
+        account, timing = opened(values, named), runtime.Timing()
         try:
-            with _counted(account, spent):
+            with _counted(account, timing):
                 result = handler(*values, **named)
             account.steps = 1
             return result
         finally:
-            log.info(account.line(spent))
+            log.info(account.line(timing))
 
     return run
 
@@ -109,10 +109,10 @@ _END = object()
 
 
 @contextmanager
-def _counted(account: Account, spent: runtime.Spent) -> Iterator[None]:
+def _counted(account: Account, timing: runtime.Timing) -> Iterator[None]:
     """Whatever the time is spent on in here goes to this account; steps of a stream may run in different threads."""
     start = time.perf_counter()
-    with runtime.spending(spent):
+    with runtime.timed(timing):
         token = _account.set(account)
         try:
             yield
@@ -162,10 +162,10 @@ def health(figures: Callable[[], dict[str, int]]) -> Callable[[Request], Any]:
     """The answer to ``GET /health``; ``figures`` tells what is bounded and how much of it is taken."""
 
     async def answer(request: Request) -> Response:
-        told = {
+        found = {
             "status": "ok", "seconds": round(time.monotonic() - _started), **figures(), "loaded": catalog.loaded(),
             "weights": len(catalog.trained()), "device": str(runtime.device()), **{name: count() for name, count in counts.items()},
         }  # fmt: skip
-        return JSONResponse(told, headers={"Cache-Control": "no-store"})
+        return JSONResponse(found, headers={"Cache-Control": "no-store"})
 
     return answer

@@ -90,5 +90,5 @@ async def send_prepared(request: Request) -> Response:
 
 def stage() -> None:
     """What tells the page that it stands on a stage."""
-    told = f'<i data-late="{LATE}" data-mark="{html.escape(MARK)}"></i>'
-    gr.HTML(told, js_on_load=STAGE_JS, visible="hidden")
+    mark = f'<i data-late="{LATE}" data-mark="{html.escape(MARK)}"></i>'
+    gr.HTML(mark, js_on_load=STAGE_JS, visible="hidden")

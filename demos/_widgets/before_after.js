@@ -42,17 +42,17 @@ const arrived = () => {
   const value = props.value;
   shown.hidden = !value;
   if (!value) return;
-  const told = JSON.parse(value);
-  told.names.forEach((name, i) => { names[i].textContent = name; pictures[i].alt = name; });
+  const state = JSON.parse(value);
+  state.names.forEach((name, i) => { names[i].textContent = name; pictures[i].alt = name; });
   // a frame that came just before Stop may be shown once more after it
-  const on = !told.run || [...(window.galleryRuns?.values() ?? [])].includes(told.run);
-  shown.setAttribute('aria-busy', told.busy === 'true' && on);
-  if (seen !== told.before) { seen = told.before; spotted = false; zoom.set(0.5, 0.5, 1); }
-  if (told.spot && !spotted) { spotted = true; zoom.glide(...told.spot); }
-  if ('strength' in told) frame.style.setProperty('--strength', told.strength);
+  const on = !state.run || [...(window.galleryRuns?.values() ?? [])].includes(state.run);
+  shown.setAttribute('aria-busy', state.busy === 'true' && on);
+  if (seen !== state.before) { seen = state.before; spotted = false; zoom.set(0.5, 0.5, 1); }
+  if (state.spot && !spotted) { spotted = true; zoom.glide(...state.spot); }
+  if ('strength' in state) frame.style.setProperty('--strength', state.strength);
   move(place);
   // decoded first, so that nothing flickers; of several on their way, the last one counts
-  const sources = [told.before, told.after], copies = sources.map(source => Object.assign(new Image(), {src: source}));
+  const sources = [state.before, state.after], copies = sources.map(source => Object.assign(new Image(), {src: source}));
   Promise.allSettled(copies.map(copy => copy.decode())).then(() => {
     if (props.value === value) sources.forEach((source, i) => { if (pictures[i].src !== source) pictures[i].src = source; });
   });

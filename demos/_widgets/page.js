@@ -157,17 +157,17 @@
   const ask = window.fetch;
   window.fetch = async (...request) => {
     const start = performance.now(), path = String(request[0]?.url ?? request[0]).split('?')[0];
-    const told = /\/(queue\/join|cancel|reset)$/.test(path) ? parsed(request[1]?.body) : null;
+    const sent = /\/(queue\/join|cancel|reset)$/.test(path) ? parsed(request[1]?.body) : null;
     let joined = () => {};
-    if (told && path.endsWith('/join')) {
+    if (sent && path.endsWith('/join')) {
       const name = new Promise(done => { joined = done; });
-      joining.set(told.fn_index, name);
+      joining.set(sent.fn_index, name);
       joins.add(name);
       name.then(() => joins.delete(name));
-    } else if (told && told.event_id === null) {
-      const event = path.endsWith('/cancel') ? await joining.get(told.fn_index) : null;
+    } else if (sent && sent.event_id === null) {
+      const event = path.endsWith('/cancel') ? await joining.get(sent.fn_index) : null;
       if (!event) return new Response('{"success": true}', {headers: {'Content-Type': 'application/json'}});
-      request[1] = {...request[1], body: JSON.stringify({...told, event_id: event})};
+      request[1] = {...request[1], body: JSON.stringify({...sent, event_id: event})};
     }
     const waits = stage() && here() && /\/(queue\/join|run\/)/.test(path) ? expect() : null;
     let answer;
@@ -183,7 +183,7 @@
     // what is cancelled never comes
     if (path.endsWith('/cancel')) for (const wait of [...awaited.values()]) arrived(wait);
     if (answer.status === 500 && path.includes('/run/')) {
-      answer.clone().json().then(told => { if (told.error) refuse(told.error); }).catch(() => {});
+      answer.clone().json().then(said => { if (said.error) refuse(said.error); }).catch(() => {});
     } else if (path.includes('/run/') && answer.ok) {
       took(start);
     } else if (path.endsWith('/queue/join') && answer.ok) {

@@ -2,12 +2,12 @@
 // parts: the buttons out, in and fit, and an output, are in `bar`; `held(event)`: the picture that a gesture moves, or null;
 // `wheels(event)`: whether the wheel zooms; `moved(spot)`: the spot is another one
 const zoomOf = (stage, bar, held, wheels, moved = () => {}) => {
-  const MOST = 16, spot = {x: 0.5, y: 0.5, zoom: 1}, told = bar.querySelector('output');
+  const MOST = 16, spot = {x: 0.5, y: 0.5, zoom: 1}, shown = bar.querySelector('output');
   let grasped = null, gliding = 0;
   const place = () => {
     const half = 0.5 / spot.zoom, keep = at => Math.min(1 - half, Math.max(half, at));
     spot.x = keep(spot.x); spot.y = keep(spot.y);
-    told.textContent = spot.zoom.toFixed(spot.zoom < 10 && Math.abs(spot.zoom % 1) > 0.05 ? 1 : 0) + '\u00d7';
+    shown.textContent = spot.zoom.toFixed(spot.zoom < 10 && Math.abs(spot.zoom % 1) > 0.05 ? 1 : 0) + '\u00d7';
     stage.style.setProperty('--zoom', spot.zoom);
     stage.style.setProperty('--x', 100 * (half - spot.x) * spot.zoom + '%');
     stage.style.setProperty('--y', 100 * (half - spot.y) * spot.zoom + '%');

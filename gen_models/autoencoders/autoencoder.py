@@ -30,15 +30,14 @@ class Autoencoder(GenerativeModel):
     summary = "An encoder compresses a picture to a few numbers, a decoder restores it; between the codes it has seen are holes."
     keywords = ("latent space", "compression", "reconstruct")
     differences = (
-        "The networks are those of the VAE beside it: rectified linear units, trained as a whole, without layers that are trained "
-        "first one by one.",
+        "The networks are those of the VAE beside it: rectified linear units, trained end to end, not layer by layer.",
         "Clothes use convolutional nets with batch normalisation and squared differences.",
         "Samples, which the paper does not draw, are decoded points of one Gaussian fitted to the codes of validation pictures.",
         "The moving average of the weights is published, not the last weights.",
     )
     limits = (
-        "It is no generator: most points of a Gaussian around its codes are no picture's code, and their pictures are no pictures.",
-        "The straight way between two codes leads through such holes.",
+        "It is not a generative model: most points of a Gaussian around its codes are the code of no picture and decode to none.",
+        "The straight line between two codes leads through such holes.",
     )
     headline = "reconstruction-mnist"
     recipes = {

@@ -57,7 +57,7 @@ class IAFVAE(VAE):
     keywords = ("normalizing flow", "latent space", "variational", "posterior")
     differences = (
         "Plain convolutional nets instead of a ResNet, and minutes of training instead of days.",
-        "No free bits are kept, as no latent collapsed that was needed.",
+        "No free bits are used, because no needed latent collapsed.",
         "The moving average of the weights is published, not the last weights.",
     )
     limits = (

@@ -47,7 +47,7 @@ class PixelCNN(Autoregressive):
         "Adam with a falling rate and a moving average of the weights instead of RMSProp.",
     )
     limits = (
-        "Strokes agree with their neighbourhood more than with the whole: some digits are none.",
+        "Strokes fit their neighbourhood better than the entire picture: some samples are not digits.",
         "It cannot look ahead: known pixels below or to the right of a hole do not guide what is written into it.",
         "A pixel is never revised once it is written.",
     )

@@ -49,13 +49,13 @@ def cosine_schedule(times: int) -> list[float]:
 
 
 class Residual(nn.Module):
-    """Two convolutions, told the time and the class in between (Ho 2020, appendix B): (B, inputs, H, W) -> (B, outputs, H, W)."""
+    """Two convolutions, conditioned on the time and the class (Ho 2020, appendix B): (B, inputs, H, W) -> (B, outputs, H, W)."""
 
-    def __init__(self, inputs: int, outputs: int, told: int) -> None:
+    def __init__(self, inputs: int, outputs: int, conditions: int) -> None:
         super().__init__()
         self.norm1, self.conv1 = nn.GroupNorm(GROUPS, inputs), nn.Conv2d(inputs, outputs, 3, padding=1)
         self.norm2, self.conv2 = nn.GroupNorm(GROUPS, outputs), nn.Conv2d(outputs, outputs, 3, padding=1)
-        self.shift = nn.Linear(told, outputs)
+        self.shift = nn.Linear(conditions, outputs)
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
     def forward(self, x: Tensor, shift: Tensor) -> Tensor:
@@ -107,9 +107,9 @@ class UNet(nn.Module):
 
     def __init__(self, channels: int, widths: Sequence[int], attention: int, classes: Sequence[int]) -> None:
         super().__init__()
-        told = 4 * widths[0]
-        self.time = nn.Sequential(nn.Linear(widths[0], told), nn.SiLU(), nn.Linear(told, told))
-        self.classes = nn.ModuleList(nn.Embedding(count + 1, told) for count in classes)  # the last row: not told
+        conditions = 4 * widths[0]
+        self.time = nn.Sequential(nn.Linear(widths[0], conditions), nn.SiLU(), nn.Linear(conditions, conditions))
+        self.classes = nn.ModuleList(nn.Embedding(count + 1, conditions) for count in classes)  # the last row: no class
         self.first = nn.Conv2d(channels, widths[0], 3, padding=1)
         looks = [level >= len(widths) - attention for level in range(len(widths))]
         kept, width = [widths[0]], widths[0]
@@ -118,14 +118,14 @@ class UNet(nn.Module):
             if level:
                 self.down.append(nn.Conv2d(width, width, 3, stride=2, padding=1))
                 kept.append(width)
-            self.down.append(Level(width, wide, told, looks[level]))
+            self.down.append(Level(width, wide, conditions, looks[level]))
             kept.append(wide)
             width = wide
-        self.middle = nn.ModuleList([Level(width, width, told, True), Level(width, width, told, False)])
+        self.middle = nn.ModuleList([Level(width, width, conditions, True), Level(width, width, conditions, False)])
         self.up = nn.ModuleList()
         for level, wide in reversed(list(enumerate(widths))):
             for _ in range(2):
-                self.up.append(Level(width + kept.pop(), wide, told, looks[level]))
+                self.up.append(Level(width + kept.pop(), wide, conditions, looks[level]))
                 width = wide
             if level:
                 self.up.append(Enlarge(width))
@@ -134,15 +134,15 @@ class UNet(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def shifts(self, times: Tensor, labels: Tensor) -> list[Tensor]:
-        """What every residual block is told: times (B,) and labels (B, tasks) -> one (B, outputs) for each block, in order."""
+        """What conditions every residual block: times (B,) and labels (B, tasks) -> one (B, outputs) for each, in order."""
         half = self.time[0].in_features // 2
         speeds = torch.exp(-math.log(10_000) * torch.arange(half, device=times.device) / half)
         angles = times[:, None] * speeds
-        told = self.time(torch.cat([angles.cos(), angles.sin()], dim=1))
+        conditions = self.time(torch.cat([angles.cos(), angles.sin()], dim=1))
         for table, column in zip(self.classes, labels.unbind(1), strict=True):
-            told = told + table(column)
-        told = silu(told)
-        return [level.residual.shift(told) for level in (*self.down, *self.middle, *self.up) if isinstance(level, Level)]
+            conditions = conditions + table(column)
+        conditions = silu(conditions)
+        return [level.residual.shift(conditions) for level in (*self.down, *self.middle, *self.up) if isinstance(level, Level)]
 
     def kernels(self) -> list[Tensor]:
         """The kernels that enlarge, in order."""
@@ -165,9 +165,9 @@ class UNet(nn.Module):
 class Level(nn.Module):
     """A residual block, and attention if ``looks``."""
 
-    def __init__(self, inputs: int, outputs: int, told: int, looks: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, conditions: int, looks: bool) -> None:
         super().__init__()
-        self.residual = Residual(inputs, outputs, told)
+        self.residual = Residual(inputs, outputs, conditions)
         self.attention = Attention(outputs) if looks else nn.Identity()
 
     def forward(self, x: Tensor, shift: Tensor) -> Tensor:
@@ -193,8 +193,8 @@ class DDPM(GenerativeModel):
     """The network and the two processes: noise is added in ``times`` steps, and taken off in any smaller number of them.
 
     ``patch``: side of the squares of pixels that go through the network as one, with more channels. ``classes``: how many classes
-    each of the first columns of the labels has; none: the network is told the time alone. ``dropped``: share of training pictures
-    whose classes it is not told.
+    each of the first columns of the labels has; none: the network gets the time alone. ``dropped``: share of training pictures
+    whose classes it does not get.
     """
 
     title = "DDPM"
@@ -204,24 +204,24 @@ class DDPM(GenerativeModel):
     summary = "A network learns to remove noise a little at a time; started from pure noise, it ends with a picture."
     keywords = ("denoise", "inpainting", "fill in", "edit", "face")
     differences = (
-        "The network predicts v, a mix of noise and picture (Salimans and Ho 2022), not the noise: on the way from predicted noise "
-        "to a picture an error is divided by what is left of the signal, nearly nothing at first, which neither a short training "
-        "nor few steps forgive.",
-        "The noise follows the cosine schedule of Nichol and Dhariwal 2021, since the linear one spends many of its steps on "
-        "pictures this small that are noise alone already.",
+        "The network predicts v, a mix of noise and picture (Salimans and Ho 2022), not the noise: on the way from predicted "
+        "noise to a picture, an error is divided by the signal that is left, which is nearly nothing at first; short training and "
+        "few steps cannot afford that.",
+        "The noise follows the cosine schedule of Nichol and Dhariwal 2021, since for pictures this small the linear one spends "
+        "many of its steps on pure noise.",
         "Sampling takes 50 steps without new noise (DDIM, Song 2021) in place of 1,000 with it; what each step guesses the picture "
         "to be is cut off at black and white.",
-        "It is told the class, and in a tenth of the pictures it is not (Ho and Salimans 2022), so that it can be guided.",
+        "The network is given the class, except in a tenth of the pictures (Ho and Salimans 2022), so that it can be guided.",
         "Squares of 2 x 2 pixels go through the network as one (Hoogeboom 2023), which has one residual block a level on the way "
         "down and 2.8 million weights (the paper's for CIFAR-10: two and 35.7 million).",
         "The times of a batch are spread evenly (Kingma 2021), the rate begins five times as high, at 1e-3, and falls to zero, and "
         "the moving average's decay is 0.999.",
     )
     limits = (
-        "It was trained for two hours at most on a busy desktop's processor: a few pictures are not quite of any kind.",
-        "On faces, steps with noise come nearer to real pictures from 50 steps on; in Song 2021 those without are, up to 100.",
-        "Strong guidance makes the pictures of a class alike and their colours shrill.",
-        "It says nothing here about how likely a picture is; the paper bounds that.",
+        "It was trained for two hours at most on a busy desktop's processor: a few samples do not quite belong to any class.",
+        "On faces, sampling with noise is closer to real pictures from 50 steps on; in Song 2021 it is not, up to 100.",
+        "Strong guidance makes the pictures of a class alike and their colours garish.",
+        "It does not say here how likely a picture is; the paper gives a bound.",
     )
     headline = "frechet-fashion"
     reported = {
@@ -294,15 +294,15 @@ class DDPM(GenerativeModel):
         times = ((torch.rand(1, device=device) + torch.arange(count, device=device) / count) % 1 * self.times).long() + 1
         alpha, sigma = (torch.tensor(table, device=device)[times, None, None, None] for table in (self.signal, self.noise))
         noise = torch.randn_like(images)
-        untold = torch.rand(count, 1, device=device) < self.dropped
-        found = self.velocity(alpha * images + sigma * noise, times, torch.where(untold, self._untold(labels), labels))
+        dropped = torch.rand(count, 1, device=device) < self.dropped
+        found = self.velocity(alpha * images + sigma * noise, times, torch.where(dropped, self._no_class(labels), labels))
         yield "network", {"v": mse_loss(found.float(), alpha * noise - sigma * images)}
 
     def velocity(self, noisy: Tensor, times: Tensor, labels: Tensor) -> Tensor:
         """v = alpha noise - sigma picture (Salimans and Ho 2022, https://arxiv.org/abs/2202.00512, section 4), (B, C, H, W).
 
-        ``noisy``: x_t in about [-1, 1]; ``times`` (B,) from 1 to ``times``; ``labels`` (B, tasks), the number of classes meaning:
-        not told.
+        ``noisy``: x_t in about [-1, 1]; ``times`` (B,) from 1 to ``times``; ``labels`` (B, tasks), the number of classes meaning
+        no class.
         """
         return self._through(noisy, self.network.shifts(times, labels), self.network.kernels())
 
@@ -319,8 +319,8 @@ class DDPM(GenerativeModel):
             number = number * count + column
         return number
 
-    def _untold(self, labels: Tensor) -> Tensor:
-        """The labels that tell nothing, (B, tasks)."""
+    def _no_class(self, labels: Tensor) -> Tensor:
+        """The labels that stand for no class, (B, tasks)."""
         return torch.tensor(self.classes, dtype=torch.long, device=labels.device).expand(len(labels), -1)
 
     def labels(self, draws: Draws, label: int | Sequence[int | None] | None = None) -> Tensor:
@@ -332,15 +332,15 @@ class DDPM(GenerativeModel):
         numbers = draws.uniform().double().cpu()
         if not self.classes:
             if label not in (None, (), []):
-                raise ValueError("this model was not told any classes")
+                raise ValueError("this model was trained without classes")
             return torch.zeros(draws.count, 0, dtype=torch.long, device=self.device)
-        told = [label] if isinstance(label, int) or label is None else list(label)
-        told += [None] * (len(self.classes) - len(told))
-        fits = len(told) == len(self.classes)
-        if not fits or any(one is not None and not 0 <= one < count for one, count in zip(told, self.classes, strict=True)):
+        wanted = [label] if isinstance(label, int) or label is None else list(label)
+        wanted += [None] * (len(self.classes) - len(wanted))
+        fits = len(wanted) == len(self.classes)
+        if not fits or any(one is not None and not 0 <= one < count for one, count in zip(wanted, self.classes, strict=True)):
             raise ValueError(f"there is no class {label}; this model knows {' and '.join(map(str, self.classes))} classes")
         every = torch.cartesian_prod(*map(torch.arange, self.classes)).view(-1, len(self.classes))
-        asked = torch.tensor([[one in (None, int(own)) for one, own in zip(told, row, strict=True)] for row in every]).all(dim=1)
+        asked = torch.tensor([[one in (None, int(own)) for one, own in zip(wanted, row, strict=True)] for row in every]).all(dim=1)
         shares = (self.counts.double().cpu() * asked).cumsum(0)
         chosen = torch.searchsorted(shares, numbers * shares[-1], right=True).clamp_max(int(asked.nonzero().max()))
         return every[chosen].to(self.device)
@@ -355,7 +355,7 @@ class DDPM(GenerativeModel):
         return deque(self.trajectory(draws, steps, eta, guidance, label), maxlen=1).pop().noisy
 
     def complete(self, draws: Draws, images: Tensor, unknown: Tensor) -> Tensor:
-        """Paint what is unknown; no class is told, since the picture says what it is. See :meth:`trajectory`."""
+        """Paint what is unknown; no class is given, since the picture says what it is. See :meth:`trajectory`."""
         return deque(self.sample_steps(draws, images, unknown), maxlen=1).pop()
 
     def sample_steps(self, draws: Draws, images: Tensor | None = None, unknown: Tensor | None = None) -> Iterator[Tensor]:
@@ -395,8 +395,8 @@ class DDPM(GenerativeModel):
             draws: row *i* of the pictures depends on the draws of row *i* alone.
             steps: passes through the network; the times of the paper are the most there can be.
             eta: share of the paper's noise that is added at each step, from 0 (DDIM) to 1.
-            guidance: 1: none; above: away from what the network says when it is not told the class (Ho and Salimans 2022, eq. 6,
-                whose w is this less one); 0: as if it was not told. Other than 0 and 1 it takes two passes a step.
+            guidance: 1: none; above: away from what the network says when it does not get the class (Ho and Salimans 2022, eq. 6,
+                whose w is this less one); 0: as if it got none. Other than 0 and 1 it takes two passes a step.
             label: class, or one for each kind of class; None means any, and is drawn as often as it was seen in training.
             images: a picture or one per row, (1 or B, C, H, W) in [0, 1], to begin with.
             unknown: (H, W), true where a picture is to be painted; the rest of ``images`` stays as it is. In each step the guess at
@@ -420,7 +420,7 @@ class DDPM(GenerativeModel):
         if images is not None and (images.shape[1:] != self.image_shape or len(images) not in (1, draws.count)):
             raise ValueError(f"there must be one picture or one per row, of {height} x {width} pixels, channels: {channels}")
         if unknown is not None and unknown.shape != (height, width):
-            raise ValueError(f"what is unknown must be told for {height} x {width} pixels")
+            raise ValueError(f"what is unknown must be given for {height} x {width} pixels")
         return self._steps(draws, steps, eta, guidance, label, images, unknown, strength, repeats)
 
     def _steps(
@@ -477,10 +477,10 @@ class Guided:
     def __init__(self, model: DDPM, times: Sequence[int], labels: Tensor, guidance: float) -> None:
         self.through, self.guidance = model._through, guidance
         self.single = guidance in (0, 1) or not model.classes
-        told = [model._untold(labels)] if guidance == 0 else [labels] if self.single else [labels, model._untold(labels)]
+        passes = [model._no_class(labels)] if guidance == 0 else [labels] if self.single else [labels, model._no_class(labels)]
         kinds, self.rows = labels[:1], torch.zeros(len(labels), dtype=torch.long, device=labels.device)
         if model.classes:
-            kinds, self.rows = torch.unique(torch.cat(told), dim=0, return_inverse=True)
+            kinds, self.rows = torch.unique(torch.cat(passes), dim=0, return_inverse=True)
         times_ = torch.tensor(times, device=labels.device).repeat_interleave(len(kinds))
         shifts = model.network.shifts(times_, kinds.repeat(len(times), 1))
         self.shifts, self.kernels = [shift.view(len(times), len(kinds), -1) for shift in shifts], model.network.kernels()
@@ -489,5 +489,5 @@ class Guided:
         shifts = [shift[step][self.rows] for shift in self.shifts]
         if self.single:
             return self.through(x, shifts, self.kernels)
-        told, untold = self.through(torch.cat([x, x]), shifts, self.kernels).chunk(2)  # both passes as one batch
-        return untold + self.guidance * (told - untold)
+        given, free = self.through(torch.cat([x, x]), shifts, self.kernels).chunk(2)  # both passes as one batch
+        return free + self.guidance * (given - free)

@@ -50,11 +50,11 @@ class Finder(Model):
     summary = "A small network trained here, which looks for faces at every place of a picture and in every size."
     differences = (
         "Strided convolutions and batch normalisation instead of subsampling; 33 pixels square instead of 32 by 36.",
-        "Wrong places are collected at every step, the likeliest of its pictures, not in rounds of training.",
+        "False alarms are collected at every step, the likeliest of its pictures, not in rounds of training.",
         "The mean over a picture and its mirror image decides; the paper searches again, more finely, around what it found.",
     )
     limits = (
-        "It knows upright faces that look ahead; profiles, covered and upside-down faces are missed.",
+        "It knows upright faces that look ahead; it misses profiles, covered and upside-down faces.",
         "Its pictures without a face are landscapes, flowers, textures and paintings; animals and statues may pass for people.",
     )
     recipes = {

@@ -40,7 +40,7 @@ class Segmenter(Model):
     paper = "https://arxiv.org/abs/1611.07004"
     summary = "A network trained here on real pairs, which looks for the labels in a photograph made from them."
     differences = ("A small network trained on the same set's pairs replaces the paper's FCN-8s, trained on Cityscapes.",)
-    limits = ("It confuses the small parts of a house front, and it knows walls and windows well: mind the accuracy per label.",)
+    limits = ("It confuses the small parts of a facade but knows walls and windows well: mind the accuracy per label.",)
     recipes = {
         "facades": Recipe(steps=2500, batch_size=4, mirror=True, jitter=286 / 256, decay_from=0.2, arguments=dict(size=256)),
     }

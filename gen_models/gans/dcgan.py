@@ -81,14 +81,14 @@ class DCGAN(GenerativeModel):
     differences = (
         "Spectral normalisation (Miyato 2018) replaces batch normalisation in the discriminator.",
         "The hinge loss (Lim and Ye 2017) replaces the binary cross-entropy.",
-        "The latent vector is Gaussian instead of uniform, and its moving average generator (decay 0.999) is published.",
+        "The latent vector is Gaussian instead of uniform, and a moving average of the generator (decay 0.999) is published.",
         "On clothes and users' pictures the discriminator sees each picture shifted at random by up to an eighth (Zhao 2020).",
         "The networks are narrower than the paper's 128 channels, and the learning rates are 2e-4 and 4e-4.",
     )
     limits = (
         "About one face in five is warped or washed out, and there are fewer kinds of faces than in the data (see recall).",
         "Backgrounds are smears, and glasses come with one side fainter than the other.",
-        "It says nothing about how likely a picture is, and it cannot find the numbers behind a given picture.",
+        "It says nothing about how likely a picture is, and it cannot find the latent vector of a given picture.",
     )
     headline = "frechet-faces"
     averaged = ("generator",)

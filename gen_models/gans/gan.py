@@ -85,7 +85,7 @@ class GAN(GenerativeModel):
     limits = (
         "Strokes are frayed and speckled, because no layer knows which pixels are neighbours.",
         "Some samples are no digit at all, or two at once.",
-        "It says nothing about how likely a picture is, and it cannot find the numbers behind a given picture.",
+        "It says nothing about how likely a picture is, and it cannot find the latent vector of a given picture.",
     )
     reported = {
         "parzen-mnist": "225 ± 2 nats (Goodfellow 2014, table 1), the same protocol; it rewards pictures near the mean and says "

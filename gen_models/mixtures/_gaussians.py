@@ -184,11 +184,11 @@ class PrincipalGaussians(GenerativeModel):
             from sklearn.decomposition import PCA  # takes a second to import, and sampling does without
 
             found = PCA(self.latent_dim, random_state=seed).fit(images.flatten(1).cpu().numpy())
-            self.take(mean=found.mean_, basis=found.components_, variances=found.explained_variance_ + FLOOR,
+            self.set_buffers(mean=found.mean_, basis=found.components_, variances=found.explained_variance_ + FLOOR,
                       kept=found.explained_variance_ratio_.sum())  # fmt: skip
         return np.concatenate([self.encode(part).cpu().numpy() for part in images.split(4096)]).astype(np.float64)
 
-    def take(self, **values: np.ndarray) -> None:
+    def set_buffers(self, **values: np.ndarray) -> None:
         """Put arrays into the buffers of these names."""
         for name, value in values.items():
             buffer = getattr(self, name)

@@ -25,16 +25,16 @@ class BayesClassifier(PrincipalGaussians):
     summary = "Each class is one Gaussian over pictures: a classifier by Bayes' rule, and new pictures by sampling."
     keywords = ("classification", "class conditional")
     differences = (
-        "The Gaussians are among the first principal coordinates of the pictures, not among their pixels: many pixels never vary, "
+        "The Gaussians model the first principal coordinates of the pictures, not their pixels: many pixels never vary, "
         "and ten covariances of 784 pixels are six million numbers.",
-        "Each covariance is drawn towards a round one by as much as Ledoit and Wolf's formula says, not by cross-validation, and "
-        "not towards the covariance of all classes.",
+        "Each covariance is shrunk towards a spherical one by the amount that Ledoit and Wolf's formula gives, not by "
+        "cross-validation, and not towards the covariance of all classes.",
         "A sample is the picture of its coordinates; the noise of the pixels that the coordinates leave out is not added.",
     )
     limits = (
         "A class has several shapes (a seven with a bar and one without), and one Gaussian puts its middle between them.",
-        "A Gaussian reaches further than its class: many samples are no digit, and most are blurred.",
-        "It is sure of itself: of pictures that show none of its classes, too, it says that they show one with near certainty.",
+        "A Gaussian extends beyond its class: many samples are no digit, and most are blurred.",
+        "It is overconfident: it assigns even pictures that show none of its classes to one of them with near certainty.",
     )
     reported = {
         "accuracy-digit-mnist": "96.7 % (LeCun 1998, section III.C: 40 principal components and a quadratic classifier), on the "
@@ -60,7 +60,7 @@ class BayesClassifier(PrincipalGaussians):
         if len(counts) > self.classes or counts.min() < 2:
             raise ValueError(f"each of {self.classes} classes needs two training pictures or more, and there may be no other class")
         found = [LedoitWolf().fit(points[given == label]) for label in range(self.classes)]
-        self.take(
+        self.set_buffers(
             weights=counts / counts.sum(), means=np.stack([gaussian.location_ for gaussian in found]),
             scales=np.linalg.cholesky(np.stack([gaussian.covariance_ for gaussian in found])),
         )  # fmt: skip

@@ -26,13 +26,13 @@ class GMM(PrincipalGaussians):
     summary = "The data fall into clusters, each a Gaussian with its own mean and shape; two alternating steps find them."
     keywords = ("EM", "expectation maximisation", "clustering")
     differences = (
-        "The mixture is among the first principal coordinates of the pictures, not among their pixels.",
+        "The mixture models the first principal coordinates of the pictures, not their pixels.",
         "EM starts from k-means (scikit-learn), and a small number is added to all variances, so that none vanishes.",
         "A sample is the picture of its coordinates; the noise of the pixels that the coordinates leave out is not added.",
     )
     limits = (
         "Within a cluster everything is averaged or stretched along straight lines, so strokes are soft and edges are doubled.",
-        "A Gaussian reaches further than its cluster: some samples are between two digits or of none.",
+        "A Gaussian extends beyond its cluster: some samples lie between two digits or show none.",
         "What the principal coordinates leave out, fine strokes above all, is in no sample.",
     )
     headline = "density-mnist"
@@ -51,11 +51,11 @@ class GMM(PrincipalGaussians):
         fresh = not self.variances.any()
         points = self.reduced(images, seed)
         if fresh:
-            self.become(started(points, self.components, seed))
+            self.set_mixture(started(points, self.components, seed))
         while True:
             state = self.state()
             after = stepped(points, *state)
-            self.become(after)
+            self.set_mixture(after)
             yield {"log-density": float(after.lower_bound_)}
 
     def state(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -63,9 +63,9 @@ class GMM(PrincipalGaussians):
         weights, means, scales = (value.cpu().double().numpy() for value in (self.weights, self.means, self.scales))
         return weights / weights.sum(), means, scales @ scales.transpose(0, 2, 1)
 
-    def become(self, mixture: Any) -> None:
-        """Take over what scikit-learn found."""
-        self.take(weights=mixture.weights_, means=mixture.means_, scales=np.linalg.cholesky(mixture.covariances_))
+    def set_mixture(self, mixture: Any) -> None:
+        """Set the buffers to what scikit-learn found."""
+        self.set_buffers(weights=mixture.weights_, means=mixture.means_, scales=np.linalg.cholesky(mixture.covariances_))
 
 
 def started(points: np.ndarray, components: int, seed: int) -> Any:

@@ -33,16 +33,16 @@ class VIGMM(PrincipalGaussians):
     year = 1999
     authors = "Hagai Attias"
     paper = "https://proceedings.neurips.cc/paper_files/paper/1999/hash/74563ba21a90da13dacf2a73e3ddefa7-Abstract.html"
-    summary = "It starts with more components than it needs; those that the data do not support lose their weight."
+    summary = "It starts with more components than it needs; those that the data do not support end with a weight near zero."
     keywords = ("variational inference", "Dirichlet", "clustering", "Bayesian")
     differences = (
-        "The mixture is among the first principal coordinates of the pictures, not among their pixels.",
+        "The mixture models the first principal coordinates of the pictures, not their pixels.",
         "The fit starts from k-means and is scikit-learn's; its prior covariance is that of all training pictures.",
         "Samples come from the expected weights, means and covariances, not from a draw of them.",
         "A sample is the picture of its coordinates; the noise of the pixels that the coordinates leave out is not added.",
     )
     limits = (
-        "How many Gaussians stay depends on the start as well: two that share a cluster may both last very long.",
+        "How many Gaussians stay depends on the start as well: two that share a cluster may both persist for very long.",
         "Within a cluster everything is averaged or stretched along straight lines, so strokes are soft and edges are doubled.",
         "What the principal coordinates leave out, fine strokes above all, is in no sample.",
     )
@@ -83,10 +83,10 @@ class VIGMM(PrincipalGaussians):
         fresh = not self.variances.any()
         points = self.reduced(images, seed)
         if fresh:
-            self.become(started(points, self.components, self.concentration, seed, FLOOR))
+            self.set_mixture(started(points, self.components, self.concentration, seed, FLOOR))
         while True:
             found = stepped(points, self.state(), self.concentration, FLOOR)
-            self.become(found)
+            self.set_mixture(found)
             yield {"bound": float(found.lower_bound_), "used": float((self.counts >= 1).sum())}
 
     def state(self) -> dict[str, np.ndarray]:
@@ -94,9 +94,9 @@ class VIGMM(PrincipalGaussians):
         values = self.concentrations, self.mean_precisions, self.means, self.degrees, self.scales @ self.scales.transpose(1, 2)
         return {name: value.cpu().double().numpy() for name, value in zip(STATE, values, strict=True)}
 
-    def become(self, mixture: Any) -> None:
-        """Take over what scikit-learn found."""
-        self.take(
+    def set_mixture(self, mixture: Any) -> None:
+        """Set the buffers to what scikit-learn found."""
+        self.set_buffers(
             weights=mixture.weights_, means=mixture.means_, scales=np.linalg.cholesky(mixture.covariances_),
             concentrations=mixture.weight_concentration_, mean_precisions=mixture.mean_precision_,
             degrees=mixture.degrees_of_freedom_,

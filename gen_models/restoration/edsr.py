@@ -39,8 +39,8 @@ class EDSR(TiledRestorer):
     )
     limits = (
         "Detail that a small picture does not hold is guessed: the mean of what is probable, hence smooth hair and grass.",
-        "Trained on one way of shrinking, it takes the traces of JPEG, noise and sharpening for detail and makes them plainer.",
-        "A face made larger is a likely face, not evidence of the person's.",
+        "Trained on one way of shrinking, it takes the traces of JPEG, noise and sharpening for detail and amplifies them.",
+        "An enlarged face is a likely face, not evidence of what the person looks like.",
     )
     reported = {
         "psnr-y-set5-photos": "32.46 dB with 43 M parameters (Lim 2017, table 3), 32.09 dB with 1.5 M (its authors' code), "

@@ -71,7 +71,7 @@ class SRGAN(TiledRestorer):
     )
     limits = (
         "Pores, lashes and teeth are invented: they look right and belong to nobody.",
-        "Pixel by pixel it is further from the truth than EDSR, and than a plainer guess would be.",
+        "Pixel by pixel it is further from the truth than EDSR, and than a smoother guess would be.",
         "It was trained on aligned faces looking ahead; profiles, hands and hats come out worse.",
     )
     headline = "kernel-faces"
