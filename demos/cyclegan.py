@@ -160,16 +160,16 @@ def both(weights: str, way: str, source: PIL.Image.Image, size: str, strength: f
     return Figures([last.before, *last.frames()], last.names)
 
 
-BACK, HIDDEN, INSIDE, PAIR = "The way back", "Hidden traces", "Strength inside the network", "Both side by side"
-GROUP = dict(group="translations")
 def migrate(controls: dict[str, Any]) -> dict[str, Any]:
-    """Older links may ask for faces as portraits, which lightened skin and put eyes where none are: the gallery has them no more."""
+    """Older links may ask for faces as portraits, which the gallery no longer has: they lightened skin and misplaced eyes."""
     if controls.get("weights") != f"{MODEL}-faces2portraits":
         return controls
     gr.Warning("Faces are no longer turned into portraits here; these are paintings and photographs.")
     return controls | {"weights": f"{MODEL}-monet2photo"}
 
 
+BACK, HIDDEN, INSIDE, PAIR = "The way back", "Hidden traces", "Strength inside the network", "Both side by side"
+GROUP = dict(group="translations")
 PLAN = Plan(
     MODEL, "monet2photo", explanation=EXPLANATION, migrate=migrate,
     fields=dict(
