@@ -54,6 +54,8 @@ class Room:
     """Takes the controls by key and returns the hash of the weights that they use."""
     migrate: Callable[[dict[str, Any]], dict[str, Any]] = lambda controls: controls
     """Controls of an older link or saved picture, by key -> today's."""
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Of controls whose choices depend on others: all values that they may have."""
 
 
 def recipe_of(
