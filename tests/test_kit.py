@@ -557,7 +557,7 @@ def test_a_room_of_subjects_calls_them_by_their_own_name():
     assert laid.model == "toys" and laid.digest({"planet": "venus"}) == "venus"
     (switch,) = (event for event in handlers(page, "input", "double") if event.targets[0][0] == laid.controls["planet"]._id)
     values = {laid.controls["planet"]: "venus", laid.controls["number"]: 2}
-    assert "4 on venus" in "".join(map(str, switch.fn(NO_EVENT, *(values.get(part, 0) for part in switch.inputs))))
+    assert "4 on venus" in "".join(map(str, switch.fn(*(values.get(part, 0) for part in switch.inputs))))
     assert refused(plan.known, "earth") == "Planet must be one of mars, venus."
     called: list[str] = []
     plan.api[0].make = lambda planet, number: called.append(f"{planet} {number}") or double(planet, number)
