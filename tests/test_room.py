@@ -439,10 +439,16 @@ def test_the_accordions_are_written_when_they_are_opened(numbers):
     assert numbers is None or measured == numbers()
 
 
-def test_nearest_without_data_is_one_sentence(monkeypatch):
-    monkeypatch.delenv("GALLERY_DATA", raising=False)
-    with pytest.raises(gr.Error, match="GALLERY_DATA"):
-        dcgan.nearest(catalog.trained("dcgan")[0], 7, 1.0, [3, 1, 2])
+@pytest.mark.parametrize("there", [True, False])
+def test_what_is_near_in_the_training_pictures_is_offered_where_these_are(monkeypatch, data_folder, there):
+    monkeypatch.setenv("GALLERY_DATA", str(data_folder)) if there else monkeypatch.delenv("GALLERY_DATA", raising=False)
+    with gr.Blocks() as blocks:
+        dcgan.room()
+    tabs = [part.label for part in blocks.blocks.values() if isinstance(part, gr.Tab)]
+    assert ("Nearest training pictures" in tabs) is there and "Walk from A to B" in tabs
+    if not there:
+        with pytest.raises(gr.Error, match="trained on are not on this machine"):
+            dcgan.nearest(catalog.trained("dcgan")[0], 7, 1.0, [3, 1, 2])
 
 
 def test_latents_beyond_the_bounds_are_clamped():
@@ -633,7 +639,8 @@ def test_a_value_out_of_range_is_ignored(laid_out, room, key):
     usual = None if component is None else component.value
     for value in WRONG_STATES[room][key]:
         found = follow(laid_out, room, {key: value, other: kept})
-        assert found.get(key, usual) == usual, value
+        set_to = found.get(key, usual)
+        assert (set_to["value"] if isinstance(set_to, dict) and "value" in set_to else set_to) == usual, value
         assert found[other] == kept
 
 
@@ -722,7 +729,7 @@ def test_a_users_own_weights_open_their_rooms_without_an_edit(shelf):
 def test_the_launch_gives_nothing_away():
     settings = app.launch_settings()
     assert not any(settings[key] for key in ("show_error", "enable_monitoring", "run_history", "share", "ssr_mode"))
-    assert settings["strict_cors"] is True and settings["max_file_size"] == "8mb"
+    assert settings["strict_cors"] is True and settings["max_file_size"] == 25_000_000
 
 
 def test_a_seed_and_a_place_decide_the_picture_of_all_shipped_weights():
