@@ -36,8 +36,9 @@ from demos._kit.fields import Choice, Seed, Slider, SmallPicture
 from demos._kit.lineup import BUSY, DONE, PUBLISHED, STOPPED, WAITING, Entry, Lineup, by_turns
 from demos._kit.measured import Score, scores
 from demos._kit.pictures import to_pil
-from demos._kit.plan import Action, Api, Plan, Subjects, Try, View
+from demos._kit.plan import Action, Api, Plan, Try, View
 from demos._kit.shown import Single
+from demos._kit.subjects import Subjects
 from demos._kit.widgets import spot
 from gen_models import catalog, runtime, sets
 from gen_models.sheets import PARTNERS

@@ -21,8 +21,9 @@ from gradio.context import LocalContext
 from demos._kit import plan as kit
 from demos._kit import running
 from demos._kit.fields import CONTROLS, Check, Choice, Field, Number, Picks, Picture, Seed, Slider, Sliders, SmallPicture, Text
-from demos._kit.plan import Action, Api, Plan, Subjects, View
+from demos._kit.plan import Action, Api, Plan, View
 from demos._kit.shown import BeforeAfter, Columns, Film, Html, Rows, Shown, Single, Steps, Tiles
+from demos._kit.subjects import Subjects
 
 MODULES = [importlib.import_module(f"demos.{file.stem}") for file in sorted((ROOT / "demos").glob("[!_]*.py"))]
 PLANS = {module.__name__.rpartition(".")[2]: module.PLAN for module in MODULES if hasattr(module, "PLAN")}
@@ -60,7 +61,7 @@ def start(plan: Plan, weights: str) -> dict[str, list[Any]]:
 
 def offered(plan: Plan) -> list[str]:
     """The weights of the room that are here, those of its first data set first."""
-    return sorted(plan.offered, key=lambda name: name.partition("-")[2] != plan.first)
+    return sorted(plan.subjects.names(), key=lambda name: name.partition("-")[2] != plan.first)
 
 
 def refused(function: Any, *values: Any) -> str:
@@ -97,8 +98,7 @@ def test_a_field_refuses_what_it_cannot_be_in_one_sentence(room, name):
 @pytest.mark.parametrize("room", PLANS)
 def test_a_room_refuses_weights_that_it_does_not_have(room):
     for value in [*NO_NAMES, "dcgan", "nobody-mnist"]:
-        label = PLANS[room].subjects.label if PLANS[room].subjects else "Trained on"
-        assert refused(PLANS[room].known, value).startswith(f"{label} must be one of")
+        assert refused(PLANS[room].known, value).startswith(f"{PLANS[room].subjects.label} must be one of")
 
 
 @pytest.mark.parametrize("room, title", VIEWS)

@@ -30,12 +30,6 @@ def header(*models: str) -> None:
     gr.HTML(f'<header class="room-header" data-room="{models[0]}">{"".join(parts)}</header>', elem_classes=["flush"])
 
 
-def plain_header(room: str, title: str, summary: str) -> None:
-    """Title and the one sentence of a room without a model of its own."""
-    words = f"<div><h2>{html.escape(title)}</h2><p>{html.escape(summary)}</p></div>"
-    gr.HTML(f'<header class="room-header" data-room="{room}">{words}</header>', elem_classes=["flush"])
-
-
 def weights_choice(
     models: str | Mapping[str, str], first: str, offers: Callable[[str], bool] = lambda weights: True,
     titles: Mapping[str, str] = MappingProxyType({}),

@@ -34,11 +34,11 @@ from demos._kit.checks import integer, one_of
 from demos._kit.events import BESIDE, HEAVY, QUICK, ROLL_JS, error_boundary
 from demos._kit.fields import BROUGHT, CONTROLS, MORE, NOWHERE, RESULT, Change, Choice, Field, Picture, Seed
 from demos._kit.inputs import sent_picture
-from demos._kit.layout import explanation, header, plain_header, weights_choice
 from demos._kit.markup import note_html
 from demos._kit.recipes import Room, link_button, save_button
 from demos._kit.running import Cache, cancel, cancellable, is_cancelled, token, token_of, visitor_stays, while_awaited
 from demos._kit.shown import Bars, Shown, Single, Steps, Tiles
+from demos._kit.subjects import Subjects, Trained
 from demos._kit.widgets import BEGIN_JS, guarded_html, note_line, starter, tiles
 from demos._server import request_log
 from gen_models import catalog
@@ -181,27 +181,6 @@ class Api:
     """Fields that no caller sets -> their values."""
 
 
-@dataclass(frozen=True)
-class Subjects:
-    """What a room without weights of its own has a choice of in their place, such as data sets with all that is trained on them.
-
-    It goes wherever ``weights`` go: into the methods of fields, into recipes, and under the name ``key`` into verbs.
-    """
-
-    room: str
-    """The name of its file."""
-    title: str
-    summary: str
-    key: str
-    label: str
-    offered: Callable[[], Mapping[str, str]]
-    """Their names -> titles; the first is chosen at first."""
-    digest: Callable[[Mapping[str, Any]], str]
-    """The controls -> the hash of all weights that they use."""
-    measured: Callable[[], str]
-    """Markdown under "Measured"."""
-
-
 @dataclass
 class Slots:
     """The components of a view once it is laid out."""
@@ -254,36 +233,24 @@ class Plan:
     # ---- calling verbs with checked values ----------------------------------------------------------------------------
 
     @property
-    def kinds(self) -> list[str]:
-        """The models, the one that the room is called by first; none in a room of subjects."""
-        return [self.models] if isinstance(self.models, str) else [] if self.subjects else list(self.models)
-
-    @property
-    def subjects(self) -> Subjects | None:
-        """What is chosen in the place of weights."""
-        return self.models if isinstance(self.models, Subjects) else None
+    def subjects(self) -> Trained | Subjects:
+        """What is chosen first."""
+        return self.models if isinstance(self.models, Subjects) else Trained(self.models, self.first, self.offers, self.titles)
 
     @property
     def name(self) -> str:
         """The name of the room."""
-        return self.subjects.room if self.subjects else self.kinds[0]
+        return self.subjects.room
 
     @property
     def key(self) -> str:
         """What verbs, recipes and callers of the API call the chosen weights, or subject."""
-        return self.subjects.key if self.subjects else WEIGHTS
+        return self.subjects.key
 
     @property
     def main(self) -> View:
         """The view beside the controls."""
         return self.views[0]
-
-    @property
-    def offered(self) -> list[str]:
-        """The weights, or subjects, that can be chosen."""
-        if self.subjects:
-            return list(self.subjects.offered())
-        return [name for kind in self.kinds for name in catalog.trained(kind) if self.offers(name)]
 
     def known(self, weights: Any) -> str:
         """``weights``, checked.
@@ -291,7 +258,7 @@ class Plan:
         Raises:
             gr.Error: if there are none of that name.
         """
-        return one_of(weights, self.offered, self.subjects.label if self.subjects else "Trained on")
+        return one_of(weights, self.subjects.names(), self.subjects.label)
 
     def reads(self, verb: Callable) -> list[str]:
         """The fields that a verb reads, and ``run``."""
@@ -361,19 +328,10 @@ class _Laying:
         self.beside = [view for view in plan.views if view.within in (CONTROLS, *plan.fields)]
         self.shown_when: dict[str, list[tuple[gr.Column | gr.Button, Sequence[str]]]] = {}
         """Field -> what is shown only while it has one of some values."""
-        subjects = plan.subjects
-        if subjects:
-            plain_header(subjects.room, subjects.title, subjects.summary)
-        else:
-            header(*plan.kinds)
+        plan.subjects.header()
         with gr.Row(elem_classes=["room"]):
             with gr.Column(scale=3, min_width=280):
-                if subjects:
-                    offered = {title: name for name, title in subjects.offered().items()}
-                    weights = gr.Radio(list(offered.items()), value=next(iter(offered.values()), None), label=subjects.label,
-                                       elem_classes=["chips"])  # fmt: skip
-                else:
-                    weights = weights_choice(plan.models, plan.first, plan.offers, plan.titles)
+                weights = plan.subjects.choice()
                 self.weights, self.parts[WEIGHTS] = weights, [weights]
                 self.at_first = weights.value or ""
                 if plan.heading:
@@ -424,8 +382,7 @@ class _Laying:
             raise ValueError(f"no view has the title at which these fields stand: {missing}")
         order = plan.order or [plan.key, *(name for name, one in plan.fields.items() if one.kept)]
         self.room = Room(plan.name, {name: self.parts[WEIGHTS if name == plan.key else name][0] for name in order})
-        self.room.migrate = plan.migrate
-        self.room.digest = subjects.digest if subjects else self.room.digest
+        self.room.migrate, self.room.digest = plan.migrate, plan.subjects.digest
         # what other weights offer is not among the choices of the first
         varied = [name for name, one in plan.fields.items() if isinstance(one, Choice) and one.of and one.options]
         self.room.choices = {name: [*plan.fields[name].options] for name in varied}
@@ -434,7 +391,7 @@ class _Laying:
                 self.buttons(view)
         with action_row:
             self.press_for(CONTROLS)
-        explanation(plan.kinds, plan.explanation, subjects.measured if subjects else None)
+        plan.subjects.explain(plan.explanation)
         self.wire()
         for verb in plan.api:
             gr.api(self.api(verb), api_name=verb.name, concurrency_id="models")
