@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -12,23 +11,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import PIL.Image
-from safetensors import SafetensorError, safe_open
 
-from demos._families.contests import (
-    COMPLETE,
-    DRAWN,
-    FILL,
-    HOLES,
-    KINDS,
-    RECONSTRUCT,
-    SAMPLE,
-    SHARP,
-    Baseline,
-    Task,
-    hatched,
-    hole,
-    work,
-)
+from demos._families.contests import COMPLETE, DRAWN, FILL, KINDS, RECONSTRUCT, SAMPLE, SHARP, Baseline, Task, hatched, hole, work
 from demos._kit import recipes, shipped
 from demos._kit.alone import alone
 from demos._kit.checks import number
@@ -153,19 +137,10 @@ def room_of(weights: str) -> str:
     return "?" + urlencode({"room": name, "state": json.dumps({"weights": weights})}) if name else ""
 
 
-def numbers_in(weights: str) -> int | None:
-    """How many numbers are in the file of the weights, read from its head; None if it is not here or damaged."""
-    try:
-        with safe_open(catalog.WEIGHTS / weights / "model.safetensors", "pt") as file:
-            return sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
-    except (OSError, SafetensorError):
-        return None
-
-
 def entry_of(weights: str, data: str, score: Score) -> Entry:
     """The row of a model, nothing done yet."""
     model, _, suffix = weights.partition("-")
-    about, count, training = catalog.about(model), numbers_in(weights), config_of(weights).get("training", {})
+    about, count, training = catalog.about(model), shipped.numbers_in(weights), config_of(weights).get("training", {})
     facts = ["not here yet" if count is None else f"{count / 1e6:.{1 if count >= 1e5 else 2}f} million parameters"]
     if {"minutes", "hardware"} <= training.keys():
         time_ = f"{training['minutes']:.0f} min" if training["minutes"] >= 0.95 else "less than a minute"
@@ -343,7 +318,7 @@ PLAN = Plan(
         what=Tasks("Task", options=list(KINDS), of=offered),
         picture=Given("Any picture; it is kept small enough for a link", examples=examples, small=small, needs=("what",),
                       when=("what", PICTURED), columns=8),
-        part=Slider("Unknown part", 0.5, low=0.1, high=0.9, when=("what", HOLES)),
+        part=Slider("Unknown part", 0.5, low=0.1, high=0.9, when=("what", [COMPLETE, FILL])),
         x=Slider("Hole, across", 0.5, when=("what", [FILL])), y=Slider("Hole, down", 0.5, when=("what", [FILL])),
         seed=Seed(when=("what", DRAWN)),
         count=Slider("Pictures of each model", MAX_COUNT, low=1, high=MAX_COUNT, step=1, live=False, when=("what", DRAWN)),

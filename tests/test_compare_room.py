@@ -25,7 +25,7 @@ import app
 from demos import compare
 from demos._families import contests
 from demos._families.contests import COMPLETE, FILL, RECONSTRUCT, SAMPLE
-from demos._kit import lineup
+from demos._kit import lineup, shipped
 from demos._kit.inputs import as_input
 from demos._kit.lineup import Entry, Lineup
 from demos._kit.measured import Score, scores
@@ -164,9 +164,9 @@ def test_a_folder_without_a_sound_config_does_not_close_the_room(stocked):
 
 def test_parameters_are_counted_in_the_file(stocked):
     model = load("dcgan-mnist")
-    assert compare.numbers_in("dcgan-mnist") == sum(value.numel() for value in model.state_dict().values())
+    assert shipped.numbers_in("dcgan-mnist") == sum(value.numel() for value in model.state_dict().values())
     (stocked / "dcgan-mnist" / "model.safetensors").write_bytes(b"cut")
-    assert compare.numbers_in("dcgan-mnist") is None
+    assert shipped.numbers_in("dcgan-mnist") is None
 
 
 def test_a_number_of_another_protocol_is_not_shown_beside_the_others(stocked):

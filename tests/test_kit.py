@@ -580,6 +580,7 @@ def test_a_small_picture_is_kept_as_text():
     with gr.Blocks():
         change = field.changes(field.build("dcgan-fashion"))[1]
     text = change.value("dcgan-fashion", PIL.Image.linear_gradient("L").convert("RGB"))
-    assert len(text) < 4500 and field.restored("dcgan-fashion", text) == text
+    assert len(text) < 4500 and field.restored("dcgan-fashion", text) == field.follow("dcgan-faces", text) == text
+    assert [field.restored("dcgan-fashion", value) for value in ("", "example 3")] == ["example 0", "example 3"]
     assert field.check("dcgan-fashion", text).tobytes() == PIL.Image.linear_gradient("L").convert("RGB").resize((8, 8)).tobytes()
     assert refused(field.check, "dcgan-fashion", "A" * 5000) == "This picture is too large for a link; upload it."

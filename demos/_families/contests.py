@@ -190,7 +190,6 @@ class Kind(NamedTuple):
 SAMPLE, RECONSTRUCT, COMPLETE, FILL = ("Sample", "Reconstruct", "Complete", "Fill in")
 DRAWN = (SAMPLE, COMPLETE, FILL)
 """Tasks with a seed: each picture of it is another one."""
-HOLES = (COMPLETE, FILL)
 NOISE = "psnr-y", "Signal-to-noise ratio of test pictures"
 CODES = Baseline("shrunk", "Shrunk", shrunk), Baseline("frequencies", "Lowest frequencies", frequencies)
 SIZES = Baseline("nearest", "Nearest pixel", nearest), Baseline("bicubic", "Bicubic", cubic, "psnr-y-bicubic")

@@ -6,6 +6,7 @@ import html
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import Any
 
 import PIL.Image
@@ -19,6 +20,8 @@ from demos._kit.shown import Shown
 WAITING, BUSY, DONE, STOPPED, FAILED, PUBLISHED = "waiting", "busy", "done", "stopped", "failed", "published"
 WIDTH, MARGIN, COLUMN, GAP = 1280, 28, 290, 4
 """Of a saved picture in pixels: its width, its edge, the words of a row, the space between two pictures."""
+LETTERS = 36
+"""Characters that stand side by side in the words of a row."""
 PAPER, INK, GREY, ACCENT, LINE = "#ffffff", "#1c1917", "#57534e", "#3b3a8f", "#e7e5e4"
 ALIKE = "one picture: asked again, it makes the same"
 
@@ -135,13 +138,13 @@ class Lineup(Shown):
         rows = [(entry, entry.pictures[: 1 if entry.is_alike else None]) for entry in [*self.given, *self.entries]]
         count = max([1, *(len(pictures) for _, pictures in rows)])
         side = min((WIDTH - 2 * MARGIN - COLUMN - (count - 1) * GAP) // count, 160)
-        words = [wrapped([*entry.lines, entry.score.line], small, COLUMN - 20) for entry, _ in rows]
+        words = [[part for line in [*entry.lines, entry.score.line] for part in wrap(line, LETTERS)] for entry, _ in rows]
         fitted = [[scaled(picture, side) for picture in pictures] for _, pictures in rows]
         heights = [
             16 + max(30 + 20 * len(lines), *(picture.height for picture in own), 0)
             for lines, own in zip(words, fitted, strict=True)
         ]
-        foot = wrapped([self.note], small, WIDTH - 2 * MARGIN)
+        foot = wrap(self.note, LETTERS * (WIDTH - 2 * MARGIN) // COLUMN)
         sheet = PIL.Image.new("RGB", (WIDTH, 2 * MARGIN + 70 + sum(heights) + 20 * len(foot)), PAPER)
         brush, top = PIL.ImageDraw.Draw(sheet), MARGIN + 60
         brush.text((MARGIN, MARGIN), self.title, INK, large)
@@ -165,21 +168,6 @@ def scaled(picture: PIL.Image.Image, side: int) -> PIL.Image.Image:
     picture = picture.convert("RGB")
     times = side // picture.width
     return enlarged(picture, times) if times > 1 else picture.resize((side, side), PIL.Image.Resampling.LANCZOS)
-
-
-def wrapped(texts: Sequence[str], font: Any, width: int) -> list[str]:
-    """Texts in lines of at most ``width`` pixels."""
-    lines = []
-    for text in texts:
-        line = ""
-        for word in text.split():
-            longer = f"{line} {word}".strip()
-            if line and font.getlength(longer) > width:
-                lines.append(line)
-                longer = word
-            line = longer
-        lines += [line] if line else []
-    return lines
 
 
 def by_turns(entries: Sequence[Entry], work: Callable[[Entry], Iterator[bool]], budget: int) -> Iterator[bool]:

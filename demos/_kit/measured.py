@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from demos._kit import charts
 from demos._kit.shipped import shape_of
+from demos._server.covers import is_measure
 from gen_models import catalog
 from gen_models.cards import measures_of, shown
 from gen_models.measures._measure import QUICK
@@ -84,6 +85,10 @@ def standing_html(weights: str) -> str:
 # ---- like with like -----------------------------------------------------------------------------------------------------------
 
 
+COUNT = re.compile(r"\b\d+\b")
+"""How many pictures a protocol says, among other numbers."""
+
+
 class Score(NamedTuple):
     """A number of weights that is shown beside those of others."""
 
@@ -111,7 +116,11 @@ def scores(names: Sequence[str], key: str, measure: str) -> dict[str, Score]:
     Where that protocol took more pictures of some of them than of others, all numbers are those of the quick measurement, which
     takes as many of each. ``measure``: what it is called.
     """
-    entries = {name: entry for name in names for entry in measures_of(name) if is_sound(entry) and entry["key"] == key}
+    needed = {"protocol", "better", "quick"}
+    entries = {
+        name: entry for name in names for entry in measures_of(name)
+        if is_measure(entry) and needed <= entry.keys() and entry["key"] == key
+    }  # fmt: skip
     ways = {name: (tuple(clauses(COUNT.sub("#", entry["protocol"]))), shape_of(name)[1]) for name, entry in entries.items()}
     shared, side = Counter(ways.values()).most_common(1)[0][0] if ways else ((), 0)
     counts = {entry["protocol"] for name, entry in entries.items() if ways[name] == (shared, side)}
@@ -135,20 +144,6 @@ def scores(names: Sequence[str], key: str, measure: str) -> dict[str, Score]:
     return found
 
 
-COUNT = re.compile(r"\b\d+\b")
-
-
 def clauses(protocol: str) -> list[str]:
     """The parts of a protocol between commas, semicolons and brackets."""
     return [part.strip(" .") for part in re.split("[,;()]", protocol) if part.strip(" .")]
-
-
-def is_sound(entry: Any) -> bool:
-    """Whether an entry of ``evaluation.json`` has all that is shown of it."""
-    words = ("key", "measure", "unit", "protocol", "better")
-    try:
-        numbers = [entry["value"], entry["error"], entry["quick"]["value"], entry["quick"]["error"]]
-        numbers += [entry["real"], entry["real_error"]] if "real" in entry else []
-        return all(isinstance(entry[word], str) for word in words) and all(isinstance(number, int | float) for number in numbers)
-    except (KeyError, TypeError):
-        return False
