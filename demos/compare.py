@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 
 import PIL.Image
 
 from demos._families.contests import COMPLETE, DRAWN, FILL, KINDS, RECONSTRUCT, SAMPLE, SHARP, Baseline, Task, hatched, hole, work
-from demos._kit import recipes, shipped
+from demos._kit import shipped
 from demos._kit.alone import alone
 from demos._kit.checks import number
 from demos._kit.fields import Choice, Seed, Slider, SmallPicture
@@ -21,6 +19,7 @@ from demos._kit.lineup import BUSY, DONE, PUBLISHED, STOPPED, WAITING, Entry, Li
 from demos._kit.measured import Score, scores
 from demos._kit.pictures import to_pil
 from demos._kit.plan import Action, Api, Plan, Try, View
+from demos._kit.recipes import room_of
 from demos._kit.shown import Single
 from demos._kit.subjects import Subjects
 from demos._kit.widgets import spot
@@ -128,16 +127,12 @@ def is_open() -> bool:
     return bool(compared())
 
 
-def room_of(weights: str) -> str:
-    """The query of the link to a model's room: its own, else the first one of its family."""
-    model = weights.partition("-")[0]
-    family, rooms = catalog.names()[model], recipes.rooms()
-    near = [name for name in rooms if catalog.names().get(name) == family]
-    name = model if model in rooms else min(near, key=lambda name: catalog.about(name)["year"], default="")
-    return "?" + urlencode({"room": name, "state": json.dumps({"weights": weights})}) if name else ""
+def code_of(weights: str) -> int:
+    """How many numbers of a picture a model keeps; 0: it has no code."""
+    return config_of(weights).get("arguments", {}).get("latent_dim", 0)
 
 
-def entry_of(weights: str, data: str, score: Score) -> Entry:
+def entry_of(weights: str, data: str, what: str, score: Score) -> Entry:
     """The row of a model, nothing done yet."""
     model, _, suffix = weights.partition("-")
     about, count, training = catalog.about(model), shipped.numbers_in(weights), config_of(weights).get("training", {})
@@ -145,6 +140,7 @@ def entry_of(weights: str, data: str, score: Score) -> Entry:
     if {"minutes", "hardware"} <= training.keys():
         time_ = f"{training['minutes']:.0f} min" if training["minutes"] >= 0.95 else "less than a minute"
         facts.append(f"trained for {time_} on {training['hardware'].replace(' 1 cores', ' 1 core')}")
+    facts += [f"keeps {code_of(weights)} numbers of a picture"] if what == RECONSTRUCT and code_of(weights) else []
     title = about["title"] + (f" · {suffix.removeprefix(f'{data}_')}" if suffix != data else "")
     return Entry(weights, title, about["year"], room_of(weights), count, facts, score, 4 * (count or 0))
 
@@ -156,11 +152,12 @@ def entries_of(data: str, what: str) -> list[Entry]:
     # a model has the same number at every task
     found = scores(names if kind.scale else list(dict.fromkeys([*entrants(data, SAMPLE), *names])), key, measure)
     first = next((name for name in names if not found[name].remark), "")
+    facts = ["no training", *([f"keeps at most {max(map(code_of, names))} numbers of a picture"] if what == RECONSTRUCT else [])]
     rows = []
     for one in baselines(what, names):
         score = scores([first], one.key, measure)[first] if one.key and first else Score(key)
-        rows.append(Entry(one.name, one.title, facts=["no training"], score=score))
-    return rows + [entry_of(name, data, found[name]) for name in names]
+        rows.append(Entry(one.name, one.title, facts=facts, score=score))
+    return rows + [entry_of(name, data, what, found[name]) for name in names]
 
 
 def digest(controls: Mapping[str, Any]) -> str:
@@ -184,8 +181,10 @@ def measured() -> str:
     for data, title in data_sets().items():
         for what in [what for what in compared()[data] if what == SAMPLE or KINDS[what].scale]:
             entries = [entry for entry in entries_of(data, what) if entry.score.measure]
-            rows = [f"| {one.title} | {one.score.text or '-'} | {one.score.real or '-'} | {one.score.remark} |" for one in entries]
-            head = f"| model | {KINDS[what].measure[1]} | real pictures against real ones | remark |\n| --- | --- | --- | --- |"
+            rows = [f"| {one.title} | {'' if one.score.remark else one.score.text} | {one.score.remark} |" for one in entries]
+            real = next((one.score.real for one in entries if one.score.real and not one.score.remark), "")
+            rows += [f"| real pictures | {real} | |"] if real else []
+            head = f"| model | {KINDS[what].measure[1]} | remark |\n| --- | --- | --- |"
             parts += [f"**{title}: {what.lower()}**", "\n".join([head, *rows]), protocol(entries)]
     return "\n\n".join(parts)
 
@@ -210,8 +209,7 @@ def line_up(
     """Every model of a data set does the same task; the rows fill by turns, those first that need one pass."""
     names, entries = entrants(data, what), entries_of(data, what)
     shape = max(map(shipped.shape_of, names), key=lambda shape: shape[1])
-    code = max(config_of(name).get("arguments", {}).get("latent_dim", 1) for name in names)
-    task = Task(what, seed, count, part, x, y, picture, shape, code)
+    task = Task(what, seed, count, part, x, y, picture, shape, max(map(code_of, names)))
     for entry in entries:
         entry.show([PIL.Image.new("L", (8, 8), 128)] * (count if what in DRAWN else 1))
     yield lineup(data, task, entries, "The models take their turns.", busy=True)

@@ -30,7 +30,7 @@ from demos._kit.inputs import as_input
 from demos._kit.lineup import Entry, Lineup
 from demos._kit.measured import Score, scores
 from demos._kit.pictures import as_text, enlarged, png_uri, to_pil
-from demos._kit.recipes import Room, png_with_recipe, recipe_of
+from demos._kit.recipes import Room, png_with_recipe, recipe_of, room_of
 from demos._kit.shipped import sheet_tiles
 from gen_models import Draws, catalog, load, runtime
 from gen_models.base import GenerativeModel
@@ -127,7 +127,9 @@ def test_each_task_has_the_models_that_can_do_it_the_oldest_first(stocked):
     found = compare.compared()
     assert found["mnist"] == {SAMPLE: DIGITS, RECONSTRUCT: ["gmm-mnist", "vae-bold", "vae-mnist"], COMPLETE: can, FILL: can}
     assert found["mine"] == {SAMPLE: ["vae-mine", "dcgan-mine"], RECONSTRUCT: ["vae-mine"]}
-    assert [entry.name for entry in compare.entries_of("mine", RECONSTRUCT)] == ["shrunk", "frequencies", "vae-mine"]
+    rows = {entry.name: entry.facts[-1] for entry in compare.entries_of("mine", RECONSTRUCT)}
+    least = f"keeps at most {compare.code_of('vae-mine')} numbers of a picture"
+    assert rows == {"shrunk": least, "frequencies": least, "vae-mine": least.replace("at most ", "")}
     (scale,) = (what for what in compare.takers()["faces"] if what.startswith("Enlarge"))
     assert compare.entrants("faces", scale) == ["edsr-faces"] and contests.KINDS[scale].scale == load("edsr-faces").scale
 
@@ -181,7 +183,8 @@ def test_a_number_of_another_protocol_is_not_shown_beside_the_others(stocked):
     assert page.count("<b>") == 1 and "samples 4.25</b>" in page and "not comparable (real pictures rounded" in page
     assert "2.00" not in page and "10 samples" in shown.note
     words = compare.measured()
-    assert "| Gaussian mixture | 9.50 | 0.050 |  |" in words and PROTOCOL.format("") in words
+    assert "| Gaussian mixture | 9.50 |  |" in words and "| real pictures | 0.050 | |" in words
+    assert "2.00" not in words and PROTOCOL.format("") in words
 
 
 def test_numbers_of_unequal_counts_are_replaced_by_those_of_equal_ones(stocked):
@@ -212,7 +215,7 @@ def test_the_minutes_of_training_stand_beside_each_model(stocked):
     for minutes, words in ((0.2, "less than a minute"), (41.5, "42 min")):
         config["training"] = {"minutes": minutes, "hardware": "CPU, 1 cores"}
         (stocked / "vae-mnist" / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        assert f"trained for {words} on CPU, 1 core" in compare.entry_of("vae-mnist", "mnist", Score()).facts
+        assert f"trained for {words} on CPU, 1 core" in compare.entry_of("vae-mnist", "mnist", SAMPLE, Score()).facts
 
 
 # ---- first sight ------------------------------------------------------------------------------------------------------
@@ -240,7 +243,7 @@ def test_every_row_leads_to_a_room_that_opens_with_these_weights(laid_out):
     names = [name for data in compare.data_sets() for name in compare.entrants(data, SAMPLE)]
     assert len(names) >= 18
     for name in names:
-        query = {key: values[0] for key, values in parse_qs(compare.room_of(name)[1:]).items()}
+        query = {key: values[0] for key, values in parse_qs(room_of(name)[1:]).items()}
         found = app.restore(SimpleNamespace(query_params=query), built, tabs)
         assert found[built[query["room"]].controls["weights"]] == name
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import gradio as gr
 import PIL.Image
@@ -69,6 +69,15 @@ def recipe_of(
 def rooms() -> list[str]:
     """The names of all rooms, from the files here."""
     return sorted(file.stem for file in Path(__file__).parents[1].glob("[!_]*.py"))
+
+
+def room_of(weights: str) -> str:
+    """The query of the link to the room of trained weights: that of their model, else the first one of its family; "": none."""
+    model = weights.partition("-")[0]
+    family = catalog.names()[model]
+    near = [name for name in rooms() if catalog.names().get(name) == family]
+    name = model if model in near else min(near, key=lambda name: catalog.about(name)["year"], default="")
+    return "?" + urlencode({"room": name, "state": json.dumps({"weights": weights})}) if name else ""
 
 
 @request_log.encoding
