@@ -336,7 +336,7 @@ def test_no_event_reads_a_foreign_file(server, foreign, kind, field, more):
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "\x00", "app.py", {"a": 1}])
 def test_an_event_that_names_a_foreign_file_is_refused(server, path):
-    action = next(action for action in server.actions if action["collects_event_data"])
+    action = next(action for action in server.actions if action["targets"][0][1] == "pick")
     answer = server.press(action, [server.start[part] for part in action["inputs"]], event_data={"index": {"path": path} | META})
     assert not answer.done and answer.sentence() != ""
     plain(answer)

@@ -408,6 +408,9 @@ class SmallPicture(Picture):
     small: Callable[[str, PIL.Image.Image], PIL.Image.Image] = lambda weights, picture: picture
     """(weights, what a visitor brought) -> what is kept of it."""
 
+    def extras(self, components):
+        return ()
+
     def check(self, weights, value, upload=None, board=None, **needs):
         if value == "upload" and upload is not None:
             return self.small(weights, upload)
