@@ -10,7 +10,7 @@ from typing import Any
 
 import PIL.Image
 
-from demos._families.contests import COMPLETE, DRAWN, FILL, KINDS, RECONSTRUCT, SAMPLE, SHARP, Baseline, Task, hatched, hole, work
+from demos._families.comparing import COMPLETE, DRAWN, FILL, KINDS, RECONSTRUCT, SAMPLE, SHARP, Baseline, Task, hatched, hole, work
 from demos._kit import shipped
 from demos._kit.alone import alone
 from demos._kit.checks import number
@@ -76,7 +76,7 @@ def config_of(weights: str) -> dict[str, Any]:
         return {}
 
 
-def takers() -> dict[str, dict[str, list[str]]]:
+def able() -> dict[str, dict[str, list[str]]]:
     """Data set -> task -> weights whose models can do it, the oldest model first; a user's own sets are called as the weights."""
 
     def age(name: str) -> tuple:
@@ -98,7 +98,7 @@ def takers() -> dict[str, dict[str, list[str]]]:
 
 def entrants(data: str, what: str) -> list[str]:
     """The weights that take part in a task, the oldest model first."""
-    return takers().get(data, {}).get(what, [])
+    return able().get(data, {}).get(what, [])
 
 
 def baselines(what: str, names: Sequence[str]) -> Sequence[Baseline]:
@@ -111,7 +111,7 @@ def compared() -> dict[str, dict[str, list[str]]]:
     found = {
         data: {what: held[what] for what in KINDS if what in held
                if len(held[what]) > 1 or len(held[what]) + len(baselines(what, held[what])) >= FEWEST}
-        for data, held in takers().items()
+        for data, held in able().items()
     }  # fmt: skip
     counts = {data: len({name for names in held.values() for name in names}) for data, held in found.items()}
     return {data: found[data] for data in sorted(found, key=lambda data: (-counts[data], data)) if counts[data] > 1}
@@ -128,7 +128,7 @@ def is_open() -> bool:
 
 
 def code_of(weights: str) -> int:
-    """How many numbers of a picture a model keeps; 0: it has no code."""
+    """How many numbers are in the code that a model makes of a picture; 0: it makes none."""
     return config_of(weights).get("arguments", {}).get("latent_dim", 0)
 
 
@@ -140,7 +140,7 @@ def entry_of(weights: str, data: str, what: str, score: Score) -> Entry:
     if {"minutes", "hardware"} <= training.keys():
         time_ = f"{training['minutes']:.0f} min" if training["minutes"] >= 0.95 else "less than a minute"
         facts.append(f"trained for {time_} on {training['hardware'].replace(' 1 cores', ' 1 core')}")
-    facts += [f"keeps {code_of(weights)} numbers of a picture"] if what == RECONSTRUCT and code_of(weights) else []
+    facts += [f"a code of {code_of(weights)} numbers"] if what == RECONSTRUCT and code_of(weights) else []
     title = about["title"] + (f" · {suffix.removeprefix(f'{data}_')}" if suffix != data else "")
     return Entry(weights, title, about["year"], room_of(weights), count, facts, score, 4 * (count or 0))
 
@@ -152,7 +152,7 @@ def entries_of(data: str, what: str) -> list[Entry]:
     # a model has the same number at every task
     found = scores(names if kind.scale else list(dict.fromkeys([*entrants(data, SAMPLE), *names])), key, measure)
     first = next((name for name in names if not found[name].remark), "")
-    facts = ["no training", *([f"keeps at most {max(map(code_of, names))} numbers of a picture"] if what == RECONSTRUCT else [])]
+    facts = ["no training", *([f"no more than {max(map(code_of, names))} numbers"] if what == RECONSTRUCT else [])]
     rows = []
     for one in baselines(what, names):
         score = scores([first], one.key, measure)[first] if one.key and first else Score(key)

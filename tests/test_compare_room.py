@@ -23,8 +23,8 @@ from conftest import refusal, smooth
 
 import app
 from demos import compare
-from demos._families import contests
-from demos._families.contests import COMPLETE, FILL, RECONSTRUCT, SAMPLE
+from demos._families import comparing
+from demos._families.comparing import COMPLETE, FILL, RECONSTRUCT, SAMPLE
 from demos._kit import lineup, shipped
 from demos._kit.inputs import as_input
 from demos._kit.lineup import Entry, Lineup
@@ -128,10 +128,10 @@ def test_each_task_has_the_models_that_can_do_it_the_oldest_first(stocked):
     assert found["mnist"] == {SAMPLE: DIGITS, RECONSTRUCT: ["gmm-mnist", "vae-bold", "vae-mnist"], COMPLETE: can, FILL: can}
     assert found["mine"] == {SAMPLE: ["vae-mine", "dcgan-mine"], RECONSTRUCT: ["vae-mine"]}
     rows = {entry.name: entry.facts[-1] for entry in compare.entries_of("mine", RECONSTRUCT)}
-    least = f"keeps at most {compare.code_of('vae-mine')} numbers of a picture"
-    assert rows == {"shrunk": least, "frequencies": least, "vae-mine": least.replace("at most ", "")}
-    (scale,) = (what for what in compare.takers()["faces"] if what.startswith("Enlarge"))
-    assert compare.entrants("faces", scale) == ["edsr-faces"] and contests.KINDS[scale].scale == load("edsr-faces").scale
+    least = f"no more than {compare.code_of('vae-mine')} numbers"
+    assert rows == {"shrunk": least, "frequencies": least, "vae-mine": least.replace("no more than", "a code of")}
+    (scale,) = (what for what in compare.able()["faces"] if what.startswith("Enlarge"))
+    assert compare.entrants("faces", scale) == ["edsr-faces"] and comparing.KINDS[scale].scale == load("edsr-faces").scale
 
 
 def test_every_task_of_the_published_weights_has_three_rows_and_every_data_set_four_models():
@@ -226,7 +226,7 @@ def sight(**changed: Any) -> Lineup:
 
 
 def test_the_first_sight_runs_no_model(stocked, monkeypatch):
-    monkeypatch.setattr(contests, "load", None)
+    monkeypatch.setattr(comparing, "load", None)
     with gr.Blocks():
         room = compare.room()
     assert room.controls["data"].value == "mnist"
@@ -283,7 +283,7 @@ def test_reconstructions_come_with_their_difference(stocked):
 def test_completions_are_those_of_the_models(stocked, what, part, x, y):
     frames = ran(what=what, part=part, x=x, y=y, picture="example 1")
     picture = compare.examples("mnist")[1]
-    unknown = contests.hole(what, SIDE, part, x, y)
+    unknown = comparing.hole(what, SIDE, part, x, y)
     given = torch.from_numpy(as_input(picture, SIDE, 1, centre=False))[None]
     for entry in frames[-1].entries:
         with torch.no_grad():
@@ -296,11 +296,11 @@ def test_completions_are_those_of_the_models(stocked, what, part, x, y):
 
 def test_enlargements_are_those_of_the_models_beside_what_needs_none(stocked):
     put("vae-faces", "faces", 3, stocked), put("srgan-faces", "faces", 3, stocked)
-    (what,) = (what for what in compare.compared()["faces"] if contests.KINDS[what].scale)
+    (what,) = (what for what in compare.compared()["faces"] if comparing.KINDS[what].scale)
     photo = kept("faces", smooth(np.random.default_rng(1), 160))
     shown = ran(weights="faces", what=what, picture=photo)[-1]
     true = torch.from_numpy(as_input(compare.PLAN.fields["picture"].check("faces", photo), 128, 3, centre=False))[None]
-    small = degrade(true, contests.KINDS[what].scale)
+    small = degrade(true, comparing.KINDS[what].scale)
     assert [entry.name for entry in shown.entries] == ["nearest", "bicubic", "srgan-faces", "edsr-faces"]
     with torch.no_grad():
         wanted = [load(entry.name).upscale(small) for entry in shown.entries[2:]]
@@ -313,29 +313,29 @@ def test_enlargements_are_those_of_the_models_beside_what_needs_none(stocked):
 
 def test_baselines_keep_no_more_numbers_than_a_code_and_what_is_known():
     picture = PIL.Image.blend(PIL.Image.new("RGB", (32, 32), "grey"), smooth(np.random.default_rng(2), 32), 0.3)
-    task = contests.Task(COMPLETE, 0, 1, 0.5, 0.5, 0.5, picture, (3, 32), 48)
+    task = comparing.Task(COMPLETE, 0, 1, 0.5, 0.5, 0.5, picture, (3, 32), 48)
     true = task.images(3, 32)
-    for make in (contests.shrunk, contests.frequencies):
+    for make in (comparing.shrunk, comparing.frequencies):
         made = make(task, 3, 32)
         assert made.shape == true.shape and torch.linalg.matrix_rank(made[0, 0].double(), atol=1e-4) <= 6
         assert (made - true).square().mean() < true.var(), "better than one colour"
     known = torch.from_numpy(~task.unknown(32))
-    filled = contests.smooth(task, 3, 32)
+    filled = comparing.smooth(task, 3, 32)
     assert torch.equal(filled[..., known], true[..., known]) and filled.min() >= 0 and filled.max() <= 1
 
 
 def test_holes():
-    lower = contests.hole(COMPLETE, 16, 0.25, 0.1, 0.1)
+    lower = comparing.hole(COMPLETE, 16, 0.25, 0.1, 0.1)
     assert lower[12:].all() and not lower[:12].any()
     for x, y in ((0, 0), (1, 1), (0.5, 0.3)):
-        square = contests.hole(FILL, 16, 0.5, x, y)
+        square = comparing.hole(FILL, 16, 0.5, x, y)
         rows, columns = np.nonzero(square)
         assert square.sum() == 64 and np.ptp(rows) == np.ptp(columns) == 7
     assert square[:9, 4:12].sum() == 64 and rows.min() == 1
     for side in (8, 28, 64):
         for part in (0.1, 0.9):
-            assert 0 < contests.hole(FILL, side, part, 0, 1).sum() < side**2 > contests.hole(COMPLETE, side, part, 0, 1).sum() > 0
-    assert not contests.hole(SAMPLE, 8, 0.5, 0.5, 0.5).any()
+            assert 0 < comparing.hole(FILL, side, part, 0, 1).sum() < side**2 > comparing.hole(COMPLETE, side, part, 0, 1).sum() > 0
+    assert not comparing.hole(SAMPLE, 8, 0.5, 0.5, 0.5).any()
 
 
 def recorded(monkeypatch, name: str, log: list) -> None:
@@ -356,7 +356,7 @@ def test_slow_models_take_turns_and_the_fast_ones_come_first(stocked, monkeypatc
     log: list[str] = []
     for name in ("gmm-mnist", "vae-mnist", "dcgan-mnist", "pixelcnn-mnist", "ddpm-mnist"):
         recorded(monkeypatch, name, log)
-    monkeypatch.setattr(contests, "SLICE", 0.0)
+    monkeypatch.setattr(comparing, "SLICE", 0.0)
     frames = ran()
     slow = [place for place, name in enumerate(log) if name in ("PixelCNN", "DDPM")]
     assert max(place for place, name in enumerate(log) if name in ("GMM", "VAE", "DCGAN")) < slow[6]
@@ -370,7 +370,7 @@ def test_models_under_way_stay_within_the_memory_budget(stocked, monkeypatch):
     log: list[str] = []
     for name in ("pixelcnn-mnist", "ddpm-mnist"):
         recorded(monkeypatch, name, log)
-    monkeypatch.setattr(contests, "SLICE", 0.0)
+    monkeypatch.setattr(comparing, "SLICE", 0.0)
     monkeypatch.setattr(catalog, "BUDGET", 100)
     assert all(entry.state == "done" for entry in entries())
     assert log == sorted(log, reverse=True) and len(set(log)) == 2, "one after the other"
@@ -389,7 +389,7 @@ def test_models_are_loaded_before_their_turn_at_the_door(stocked, monkeypatch):
 
     forward_pass = runtime.forward_pass
     monkeypatch.setattr(runtime, "forward_pass", door)
-    monkeypatch.setattr(contests, "load", lambda name: loads.append(inside[0]) or load(name))
+    monkeypatch.setattr(comparing, "load", lambda name: loads.append(inside[0]) or load(name))
     ran()
     assert loads == [False] * len(DIGITS)
 
@@ -397,7 +397,7 @@ def test_models_are_loaded_before_their_turn_at_the_door(stocked, monkeypatch):
 def test_one_that_is_stopped_ends_at_once_and_keeps_what_is_done(stocked, monkeypatch):
     log: list[str] = []
     recorded(monkeypatch, "pixelcnn-mnist", log)
-    monkeypatch.setattr(contests, "SLICE", 0.0)
+    monkeypatch.setattr(comparing, "SLICE", 0.0)
     stopped: list[bool] = []
     frames = compare.PLAN.call(compare.line_up, raw(), SimpleNamespace(goes_on=lambda: not stopped))
     next(shown for shown in frames if sum(entry.state == "done" for entry in shown.entries) == 4)
@@ -544,7 +544,7 @@ def test_a_saved_picture_and_a_link_restore_the_room(stocked, tmp_path):
 def test_a_link_may_name_a_task_that_the_first_data_set_lacks():
     """Of the weights in the repository."""
     room, tabs, _ = alone()
-    what = next(what for what in compare.compared()["faces"] if contests.KINDS[what].scale)
+    what = next(what for what in compare.compared()["faces"] if comparing.KINDS[what].scale)
     assert what not in [value for _, value in room.controls["what"].choices]
     for data, opens in (("faces", True), ("mnist", False)):
         query = {"room": "compare", "state": json.dumps({"data": data, "what": what})}

@@ -23,7 +23,7 @@ WIDTH, MARGIN, COLUMN, GAP = 1280, 28, 290, 4
 LETTERS = 36
 """Characters that stand side by side in the words of a row."""
 PAPER, INK, GREY, ACCENT, LINE = "#ffffff", "#1c1917", "#57534e", "#3b3a8f", "#e7e5e4"
-ALIKE = "one picture: asked again, it makes the same"
+ALIKE = "the same picture every time, so it is shown once"
 
 
 @dataclass
