@@ -111,7 +111,7 @@ def restore(request: gr.Request, built: Mapping[str, Room], tabs: gr.Tabs | None
     state = room.migrate(state) if state else {}
     for key, value in state.items():
         component = room.controls.get(key)
-        if component is not None and _fits(component, value):
+        if component is not None and (value in room.choices[key] if key in room.choices else _fits(component, value)):
             updates[component] = value
     digest, current = query.get("sha", ""), room.digest(state)
     if digest and current and not current.startswith(digest):

@@ -112,7 +112,8 @@ def measures_of(name: str) -> list[dict[str, Any]]:
     """What was measured of the present weights; [] if nothing was."""
     try:
         stored = hub.read_json(catalog.WEIGHTS / name / EVALUATION)
-        return stored["measures"] if stored["sha256"] == catalog.config_of(name)["sha256"] else []
+        present = stored["sha256"] == catalog.config_of(name)["sha256"] and isinstance(stored["measures"], list)
+        return stored["measures"] if present else []
     except (OSError, ValueError, KeyError, TypeError, catalog.WeightsError):
         return []
 

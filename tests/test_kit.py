@@ -20,9 +20,10 @@ from gradio.context import LocalContext
 
 from demos._kit import plan as kit
 from demos._kit import running
-from demos._kit.fields import CONTROLS, Check, Choice, Field, Number, Picks, Picture, Seed, Slider, Sliders, Text
+from demos._kit.fields import CONTROLS, Check, Choice, Field, Number, Picks, Picture, Seed, Slider, Sliders, SmallPicture, Text
 from demos._kit.plan import Action, Api, Plan, View
 from demos._kit.shown import BeforeAfter, Columns, Film, Html, Rows, Shown, Single, Steps, Tiles
+from demos._kit.subjects import Subjects
 
 MODULES = [importlib.import_module(f"demos.{file.stem}") for file in sorted((ROOT / "demos").glob("[!_]*.py"))]
 PLANS = {module.__name__.rpartition(".")[2]: module.PLAN for module in MODULES if hasattr(module, "PLAN")}
@@ -60,7 +61,7 @@ def start(plan: Plan, weights: str) -> dict[str, list[Any]]:
 
 def offered(plan: Plan) -> list[str]:
     """The weights of the room that are here, those of its first data set first."""
-    return sorted(plan.offered, key=lambda name: name.partition("-")[2] != plan.first)
+    return sorted(plan.subjects.names(), key=lambda name: name.partition("-")[2] != plan.first)
 
 
 def refused(function: Any, *values: Any) -> str:
@@ -71,8 +72,8 @@ def refused(function: Any, *values: Any) -> str:
     return caught.value.message
 
 
-def test_there_are_rooms_with_a_plan():
-    assert {"dcgan"} <= set(PLANS)
+def test_every_room_has_a_plan():
+    assert {"dcgan"} < set(PLANS) == {module.__name__.rpartition(".")[2] for module in MODULES}
 
 
 @pytest.mark.parametrize("room", PLANS)
@@ -97,7 +98,7 @@ def test_a_field_refuses_what_it_cannot_be_in_one_sentence(room, name):
 @pytest.mark.parametrize("room", PLANS)
 def test_a_room_refuses_weights_that_it_does_not_have(room):
     for value in [*NO_NAMES, "dcgan", "nobody-mnist"]:
-        assert refused(PLANS[room].known, value).startswith("Trained on must be one of")
+        assert refused(PLANS[room].known, value).startswith(f"{PLANS[room].subjects.label} must be one of")
 
 
 @pytest.mark.parametrize("room, title", VIEWS)
@@ -132,7 +133,7 @@ def test_a_room_is_laid_out_and_restores_itself(room):
     values = [component.value for component in laid.controls.values()]
     found = laid.show(*values)
     assert len(found) == len(laid.shown)
-    assert "weights" in laid.controls and laid.controls["weights"].value == offered(plan)[0]
+    assert laid.controls[plan.key].value == offered(plan)[0]
     for event in page.fns.values():
         assert event.api_visibility != "public" or event.api_name in [verb.name for verb in plan.api]
 
@@ -141,13 +142,13 @@ def test_a_room_is_laid_out_and_restores_itself(room):
 def test_a_room_whose_weights_are_gone_is_laid_out_all_the_same(room, shelf):
     with gr.Blocks():
         laid = PLANS[room].lay_out()
-    assert laid.controls["weights"].value is None
+    assert laid.controls[PLANS[room].key].value is None
 
 
 @pytest.mark.parametrize("room", PLANS)
 def test_every_name_that_a_verb_reads_is_there(room):
     plan = PLANS[room]
-    known = {"weights", "run", "goes_on", *plan.fields}
+    known = {plan.key, "run", "goes_on", *plan.fields}
     for view in plan.views:
         assert set(inspect.signature(view.make).parameters) <= known, view.title
     for verb in plan.api:
@@ -540,3 +541,46 @@ def test_rows_save_the_first_part_that_is_saved():
     assert not Rows([Html("words")]).is_saved
     with pytest.raises(NotImplementedError, match="is not saved"):
         Rows([Html("words")]).frames()
+
+
+def test_a_room_of_subjects_calls_them_by_their_own_name():
+    def double(planet: str, number: int) -> Tiles:
+        """Twice a number."""
+        return Tiles([torch.zeros(1, 4, 4)], [f"{2 * number} on {planet}"])
+
+    subjects = Subjects("toys", "Toys", "A sentence.", "planet", "Planet", lambda: {"mars": "Mars", "venus": "Venus"},
+                        lambda controls: str(controls["planet"]), lambda: "Nothing.")  # fmt: skip
+    verb = Api("toy_double", double, dict(planet="", number=3), given=dict(number=4))
+    plan = toy(models=subjects, views=[View("", double, "Double", live=True, keep="Save")], actions=[], api=[verb])
+    laid, page = events(plan)
+    assert laid.controls["planet"].choices == [("Mars", "mars"), ("Venus", "venus")] and laid.controls["planet"].value == "mars"
+    assert laid.model == "toys" and laid.digest({"planet": "venus"}) == "venus"
+    (switch,) = (event for event in handlers(page, "input", "double") if event.targets[0][0] == laid.controls["planet"]._id)
+    values = {laid.controls["planet"]: "venus", laid.controls["number"]: 2}
+    assert "4 on venus" in "".join(map(str, switch.fn(*(values.get(part, 0) for part in switch.inputs))))
+    assert refused(plan.known, "earth") == "Planet must be one of mars, venus."
+    called: list[str] = []
+    plan.api[0].make = lambda planet, number: called.append(f"{planet} {number}") or double(planet, number)
+    answer = next(event.fn for event in events(plan)[1].fns.values() if event.api_name == "toy_double")
+    answer(), answer("venus", 9)
+    assert called == ["mars 4", "venus 4"], "a caller does not set what is given"
+
+
+def test_a_view_under_a_field_is_shown_while_the_field_is():
+    fields = dict(way=Choice("Way", "short", options=("short", "long")), extra=Slider("Extra", when=("way", ("long",))))
+    views = [View("", lambda way: None, "Go"), View("Under", lambda extra: None, live=True, within="extra")]
+    _, page = events(toy(fields=fields, views=views, actions=[], api=[]))
+    (choose,) = handlers(page, "change", "<lambda>")
+    (column,) = choose.outputs
+    assert [part.elem_id for part in column.children if isinstance(part, gr.HTML)][:1] == ["dcgan-under"] and not column.visible
+
+
+def test_a_small_picture_is_kept_as_text():
+    field = SmallPicture(examples=lambda weights: [], small=lambda weights, picture: picture.resize((8, 8)))
+    with gr.Blocks():
+        change = field.changes(field.build("dcgan-fashion"))[1]
+    text = change.value("dcgan-fashion", PIL.Image.linear_gradient("L").convert("RGB"))
+    assert len(text) < 4500 and field.restored("dcgan-fashion", text) == field.follow("dcgan-faces", text) == text
+    assert [field.restored("dcgan-fashion", value) for value in ("", "example 3")] == ["example 0", "example 3"]
+    assert field.check("dcgan-fashion", text).tobytes() == PIL.Image.linear_gradient("L").convert("RGB").resize((8, 8)).tobytes()
+    assert refused(field.check, "dcgan-fashion", "A" * 5000) == "This picture is too large for a link; upload it."

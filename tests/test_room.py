@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import inspect
 import io
 import json
@@ -406,22 +405,7 @@ def counting(count):
     yield from range(count)
 
 
-# ---- every verb is tried ----------------------------------------------------------------------------------------------
-
-
-def test_every_verb_of_the_rooms_is_tried():
-    tried = {"drag"}
-    for file in Path(__file__).parent.glob("test_*_room.py"):  # rooms with a file of their own
-        name = file.stem.removeprefix("test_").removesuffix("_room")
-        tried |= set(re.findall(rf"\b{name}\.(\w+)", file.read_text(encoding="utf-8")))
-    with gr.Blocks() as page:
-        for name in (*app.shared(), *(name for members in app.rooms(closed=True).values() for name in members)):
-            module = importlib.import_module(f"demos.{name}")
-            if not hasattr(module, "PLAN"):  # those with a plan are tried by tests/test_kit.py
-                module.room()
-    used = {inspect.unwrap(event.fn).__name__ for event in page.fns.values() if event.fn is not None}
-    assert used - {"save", "cancel", "explained", "cards", "<lambda>"} <= tried, used - tried
-    assert "save" in used
+# ---- parts of a room --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("numbers", [None, lambda: "| a | table |"], ids=["cards", "own"])

@@ -37,8 +37,8 @@ def theme() -> gr.themes.Base:
 
 def alone(plan: Plan) -> None:
     """Serve a room by itself, at the first free port."""
-    with limits.Page(title=plan.kinds[0], analytics_enabled=False) as page:
-        gr.HTML(f'<i class="rooms" data-rooms="{plan.kinds[0]}"></i>', visible="hidden")
+    with limits.Page(title=plan.name, analytics_enabled=False) as page:
+        gr.HTML(f'<i class="rooms" data-rooms="{plan.name}"></i>', visible="hidden")
         glossary()
         plan.lay_out()
     page.queue()

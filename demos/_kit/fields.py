@@ -16,10 +16,10 @@ from gradio.components.base import Component
 
 from demos._kit.checks import integer, number, one_of
 from demos._kit.events import ROLL_JS
-from demos._kit.inputs import CheckedImage, CheckedNumber, drawing
+from demos._kit.inputs import CheckedImage, CheckedNumber, drawing, sent_picture
 from demos._kit.layout import seed_row
 from demos._kit.markup import tiles_html
-from demos._kit.pictures import photo_uri
+from demos._kit.pictures import as_text, photo_uri
 from demos._kit.recipes import MAX_SEED
 from demos._kit.widgets import sketchpad, tiles
 
@@ -30,6 +30,8 @@ BROUGHT = ("upload", "drawing")
 """Values of a field of pictures that say that the visitor brought the picture."""
 LETTERS = 20_000
 """Characters of a text field's value that are looked at."""
+PICTURE_LETTERS = 4500
+"""Characters of a picture that fits into a link."""
 
 
 class Change(NamedTuple):
@@ -326,7 +328,8 @@ class Picture(Field):
         return True
 
     def build(self, weights):
-        source = gr.Textbox(self.default, visible="hidden", show_label=False)
+        # a column that is shown again shows what is hidden in it, too
+        source = gr.Textbox(self.default, visible="hidden", show_label=False, elem_classes=["never"])
         with gr.Tabs(elem_classes=["sources"]):
             with gr.Tab("Examples"):
                 if self.examples_words:
@@ -393,3 +396,41 @@ class Picture(Field):
         if self.draw:
             found.append(Change(components[4].click, [], lambda weights: "drawing", quick=False))
         return found
+
+
+@dataclass
+class SmallPicture(Picture):
+    """A picture that links and saved pictures hold even if a visitor brought it, because it is kept small.
+
+    Its value is ``example 0``, or the picture's file as text.
+    """
+
+    small: Callable[[str, PIL.Image.Image], PIL.Image.Image] = lambda weights, picture: picture
+    """(weights, what a visitor brought) -> what is kept of it."""
+
+    def extras(self, components):
+        return ()
+
+    def check(self, weights, value, upload=None, board=None, **needs):
+        if value == "upload" and upload is not None:
+            return self.small(weights, upload)
+        if not isinstance(value, str) or value == "upload" or value.startswith("example "):
+            return super().check(weights, value, **needs)
+        if len(value) > PICTURE_LETTERS:
+            raise gr.Error("This picture is too large for a link; upload it.")
+        return sent_picture(value)
+
+    def follow(self, weights, value, *extras, **needs):
+        brought = isinstance(value, str) and value and not value.startswith("example ")
+        return value if brought else super().follow(weights, value, *extras, **needs)
+
+    def restored(self, weights, value):
+        return value or self.default
+
+    def changes(self, components):
+        picked, brought = super().changes(components)
+
+        def kept(weights: str, picture: PIL.Image.Image) -> str:
+            return as_text(self.check(weights, "upload", picture), PICTURE_LETTERS)
+
+        return [picked, brought._replace(inputs=[components[2]], value=kept)]

@@ -1,13 +1,19 @@
-"""How the weights of a room stand: beside those that are next better and next worse, and beside real pictures."""
+"""How weights stand beside others: those that are next better and next worse, all that do the same task, and real pictures."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Sequence
 from html import escape
 from typing import Any, NamedTuple
 
 from demos._kit import charts
+from demos._kit.shipped import shape_of
+from demos._server.covers import is_measure
 from gen_models import catalog
 from gen_models.cards import measures_of, shown
+from gen_models.measures._measure import QUICK
 
 DIRECTION = {"lower": "lower is better", "higher": "higher is better", "near 1": "1 is right"}
 
@@ -90,3 +96,70 @@ def standing_html(weights: str) -> str:
     unit = f" in {entry['unit']}" if entry["unit"] else ""
     words = f"{entry['measure']}{unit}, {DIRECTION[entry['better']]}"
     return f'<div class="standing"><p class="over"><b>{escape(weights)}</b> {escape(words)}</p>{charts.bars(rows)}</div>'
+
+
+# ---- like with like -----------------------------------------------------------------------------------------------------------
+
+
+COUNT = re.compile(r"\b\d+\b")
+"""How many pictures a protocol says, among other numbers."""
+
+
+class Score(NamedTuple):
+    """A number of weights that is shown beside those of others."""
+
+    key: str = ""
+    measure: str = ""
+    value: float | None = None
+    text: str = ""
+    """The value with the digits that its error leaves."""
+    remark: str = ""
+    """Why it is not shown; "": it can be compared with the others'."""
+    protocol: str = ""
+    real: str = ""
+    """The same for real pictures."""
+    better: str = "lower"
+
+    @property
+    def line(self) -> str:
+        """It in words."""
+        return f"{self.measure}: {self.remark}" if self.remark else f"{self.measure} {self.text}".strip()
+
+
+def scores(names: Sequence[str], key: str, measure: str) -> dict[str, Score]:
+    """A number of each of these weights, compared under the protocol and size of pictures that most of them share.
+
+    Where that protocol took more pictures of some of them than of others, all numbers are those of the quick measurement, which
+    takes as many of each. ``measure``: what it is called.
+    """
+    needed = {"protocol", "better", "quick"}
+    entries = {
+        name: entry for name in names for entry in measures_of(name)
+        if is_measure(entry) and needed <= entry.keys() and entry["key"] == key
+    }  # fmt: skip
+    ways = {name: (tuple(clauses(COUNT.sub("#", entry["protocol"]))), shape_of(name)[1]) for name, entry in entries.items()}
+    shared, side = Counter(ways.values()).most_common(1)[0][0] if ways else ((), 0)
+    counts = {entry["protocol"] for name, entry in entries.items() if ways[name] == (shared, side)}
+    found = {}
+    for name in names:
+        if name not in entries:
+            found[name] = Score(key, measure, remark="not measured")
+            continue
+        entry = entries[name]
+        own, size = ways[name]
+        odd = [words for words, way in zip(clauses(entry["protocol"]), own, strict=True) if way not in shared]
+        odd += [f"pictures of {size} x {size} pixels"] * (size != side)
+        number, protocol, real = entry, entry["protocol"], shown(entry["real"], entry["real_error"]) if "real" in entry else ""
+        if len(counts) > 1:
+            number, real = entry["quick"], ""
+            protocol = f"{QUICK.samples} samples of each against {QUICK.real} unseen pictures, as not all were measured with more."
+        unit = f" {entry['unit']}" if entry["unit"] else ""
+        value, floor = (text.partition(" ± ")[0] for text in (shown(number["value"], number["error"]), real))
+        remark = f"not comparable ({odd[0]})" if odd else ""
+        found[name] = Score(key, measure, number["value"], value + unit, remark, protocol, floor, entry["better"])
+    return found
+
+
+def clauses(protocol: str) -> list[str]:
+    """The parts of a protocol between commas, semicolons and brackets."""
+    return [part.strip(" .") for part in re.split("[,;()]", protocol) if part.strip(" .")]

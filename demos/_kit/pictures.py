@@ -53,6 +53,17 @@ def photo_uri(picture: PIL.Image.Image) -> str:
     return data_uri(stream.getvalue(), "jpeg")
 
 
+def as_text(picture: PIL.Image.Image, letters: int) -> str:
+    """A picture's file in base64, of at most so many letters: if need be with losses, and at last smaller."""
+    while True:
+        for kind, settings in (("PNG", {}), *(("WEBP", {"quality": quality, "method": 6}) for quality in (90, 75, 60, 45, 30))):
+            stream = io.BytesIO()
+            picture.save(stream, kind, **settings)
+            if 4 * -(-stream.tell() // 3) <= letters:
+                return base64.b64encode(stream.getvalue()).decode()
+        picture = picture.resize((picture.width // 2, picture.height // 2), PIL.Image.Resampling.BOX)
+
+
 def strip_image(pictures: Sequence[PIL.Image.Image], scale: int = 1, columns: int | None = None) -> PIL.Image.Image:
     """Pictures side by side, ``columns`` in a row, each pixel ``scale`` times as large."""
     columns = columns or len(pictures)

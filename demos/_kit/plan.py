@@ -1,11 +1,11 @@
 """A room by declaration: fields, views and actions; from these follow its layout, its events, Stop, links, saving and API verbs.
 
-A *verb* is a plain function. The names of its parameters say what it reads: ``weights`` is the name of the chosen weights, a
-field's name gives that field's checked value, ``run`` gives what the main view, if that streams, shows at the moment in this page
-(None: nothing that was computed; the main view's own verb gets what the run before showed), and any other name is a part of the
-event that called it (``index`` of a tile that was clicked, ``x`` and ``y`` of a place). It returns a
-:class:`~demos._kit.shown.Shown` value, or yields several while it works, and None where there is nothing new to show but it could
-be stopped.
+A *verb* is a plain function. The names of its parameters say what it reads: ``weights`` is the name of the chosen weights (in a
+room of :class:`Subjects`, its ``key`` is that of the chosen one), a field's name gives that field's checked value, ``run`` gives
+what the main view, if that streams, shows at the moment in this page (None: nothing that was computed; the main view's own verb
+gets what the run before showed), and any other name is a part of the event that called it (``index`` of a tile that was
+clicked, ``x`` and ``y`` of a place). It returns a :class:`~demos._kit.shown.Shown` value, or yields several while it works, and
+None where there is nothing new to show but it could be stopped.
 
 A verb that yields and reads ``goes_on``, a function, asks it at every step whether it is still wanted: neither stopped nor its page
 closed. Such a verb ends by itself; what it yields after Stop is shown, too, so that the page shows exactly how far it came.
@@ -19,7 +19,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import SimpleNamespace
@@ -34,11 +34,11 @@ from demos._kit.checks import integer, one_of
 from demos._kit.events import BESIDE, HEAVY, QUICK, ROLL_JS, error_boundary
 from demos._kit.fields import BROUGHT, CONTROLS, MORE, NOWHERE, RESULT, Change, Choice, Field, Picture, Seed
 from demos._kit.inputs import sent_picture
-from demos._kit.layout import explanation, header, weights_choice
 from demos._kit.markup import note_html
 from demos._kit.recipes import Room, link_button, save_button
 from demos._kit.running import Cache, cancel, cancellable, is_cancelled, token, token_of, visitor_stays, while_awaited
 from demos._kit.shown import Bars, Shown, Single, Steps, Tiles
+from demos._kit.subjects import Subjects, Trained
 from demos._kit.widgets import BEGIN_JS, guarded_html, note_line, starter, tiles
 from demos._server import request_log
 from gen_models import catalog
@@ -96,7 +96,8 @@ class View:
     after: bool = False
     """Computed each time a run of the main view has reached its end, and emptied when one was stopped."""
     within: str = ""
-    """Title of the view in whose tab it stands, beside that view; ``CONTROLS``: under the controls; "": it has a tab of its own."""
+    """Title of the view in whose tab it stands, beside that view; ``CONTROLS``: under the controls; a field: under this, and shown
+    only while that is; "": it has a tab of its own."""
     possible: Callable[[], bool] = lambda: True
     """Whether it can be computed here; a room is laid out without what cannot."""
 
@@ -176,6 +177,8 @@ class Api:
     """Parameter -> the field that it gives, where that has another name."""
     fields: Mapping[str, Field] = field(default_factory=dict)
     """Parameters that are no fields of the room."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that no caller sets -> their values."""
 
 
 @dataclass
@@ -201,12 +204,13 @@ class Slots:
 
 @dataclass
 class Plan:
-    """A room. ``models``: the model whose weights are offered, or several with the word that tells each from the others.
+    """A room. ``models``: the model whose weights are offered, several with the word that tells each from the others, or
+    :class:`Subjects`.
 
     ``first``: the data set of the weights at first. ``views``: the main one first. ``lay_out`` builds the room within a page.
     """
 
-    models: str | dict[str, str]
+    models: str | dict[str, str] | Subjects
     first: str
     fields: dict[str, Field]
     views: Sequence[View]
@@ -229,19 +233,24 @@ class Plan:
     # ---- calling verbs with checked values ----------------------------------------------------------------------------
 
     @property
-    def kinds(self) -> list[str]:
-        """The models, the one that the room is called by first."""
-        return [self.models] if isinstance(self.models, str) else list(self.models)
+    def subjects(self) -> Trained | Subjects:
+        """What is chosen first."""
+        return self.models if isinstance(self.models, Subjects) else Trained(self.models, self.first, self.offers, self.titles)
+
+    @property
+    def name(self) -> str:
+        """The name of the room."""
+        return self.subjects.room
+
+    @property
+    def key(self) -> str:
+        """What verbs, recipes and callers of the API call the chosen weights, or subject."""
+        return self.subjects.key
 
     @property
     def main(self) -> View:
         """The view beside the controls."""
         return self.views[0]
-
-    @property
-    def offered(self) -> list[str]:
-        """The weights that can be chosen."""
-        return [name for kind in self.kinds for name in catalog.trained(kind) if self.offers(name)]
 
     def known(self, weights: Any) -> str:
         """``weights``, checked.
@@ -249,7 +258,7 @@ class Plan:
         Raises:
             gr.Error: if there are none of that name.
         """
-        return one_of(weights, self.offered, "Trained on")
+        return one_of(weights, self.subjects.names(), self.subjects.label)
 
     def reads(self, verb: Callable) -> list[str]:
         """The fields that a verb reads, and ``run``."""
@@ -267,10 +276,10 @@ class Plan:
     def call(self, verb: Callable, raw: Mapping[str, Sequence[Any]], event: Any = None) -> Any:
         """Call a verb; ``raw``: ``weights`` and fields -> the values of the components that each is read from."""
         parameters = inspect.signature(verb).parameters
-        weights = self.known(raw[WEIGHTS][0]) if raw[WEIGHTS][0] or WEIGHTS in parameters else ""
+        weights = self.known(raw[WEIGHTS][0]) if raw[WEIGHTS][0] or self.key in parameters else ""
         found: dict[str, Any] = {}
         for name, parameter in parameters.items():
-            if name == WEIGHTS:
+            if name == self.key:
                 found[name] = weights
             elif name in self.fields:
                 found[name] = self.fields[name].check(weights, *raw[name], **self.needs(name, raw))
@@ -298,6 +307,12 @@ class Plan:
             made = final
         return made
 
+    def seen(self, view: View, raw: Mapping[str, Sequence[Any]]) -> Shown | None:
+        """What was there before any click of a view that streams, where it depends on all that a run reads and stands for one."""
+        if view.streams and view.sight and {*self.reads(view.make)} <= {*self.reads(view.sight)}:
+            return self.call(view.sight, raw)
+        return None
+
     # ---- laying out ---------------------------------------------------------------------------------------------------
 
     def lay_out(self) -> Room:
@@ -310,22 +325,22 @@ class _Laying:
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.parts, self.slots = plan, {}, {}
+        self.beside = [view for view in plan.views if view.within in (CONTROLS, *plan.fields)]
         self.shown_when: dict[str, list[tuple[gr.Column | gr.Button, Sequence[str]]]] = {}
         """Field -> what is shown only while it has one of some values."""
-        kinds = plan.kinds
-        header(*kinds)
+        plan.subjects.header()
         with gr.Row(elem_classes=["room"]):
             with gr.Column(scale=3, min_width=280):
-                weights = weights_choice(plan.models, plan.first, plan.offers, plan.titles)
+                weights = plan.subjects.choice()
                 self.weights, self.parts[WEIGHTS] = weights, [weights]
                 self.at_first = weights.value or ""
                 if plan.heading:
                     weights.unrender()
                 self.place(CONTROLS)
                 action_row = gr.Row(elem_classes=["keep"]) if any(one.place == CONTROLS for one in plan.actions) else nullcontext()
-                beside = [view for view in plan.views if view.within == CONTROLS]
-                for view in beside:
-                    self.show(view)
+                for view in self.beside:
+                    if view.within == CONTROLS:
+                        self.show(view)
                 if any(one.place == MORE for one in plan.fields.values()):
                     with gr.Accordion("More", open=False):
                         self.place(MORE)
@@ -336,13 +351,13 @@ class _Laying:
         self.place(NOWHERE)
         if plan.tour:
             tour = "".join(one.html() for one in plan.tour)
-            gr.HTML(f'<ol class="tour" data-room="{kinds[0]}">{tour}</ol>', elem_classes=["flush"])
+            gr.HTML(f'<ol class="tour" data-room="{plan.name}">{tour}</ol>', elem_classes=["flush"])
         if plan.heading:
             gr.Markdown(f"### {plan.heading}")
             weights.render()
-        rows: dict[str, gr.Row] = {view.title: keep for view in (plan.main, *beside)}
+        rows: dict[str, gr.Row] = {view.title: keep for view in (plan.main, *self.beside)}
         self.tabs = None
-        if len(plan.views) > 1 + len(beside):
+        if len(plan.views) > 1 + len(self.beside):
             with gr.Tabs(elem_classes=["views"]) as self.tabs:
                 for view in plan.views[1:]:
                     if view.within:
@@ -365,15 +380,18 @@ class _Laying:
         missing = [name for name in plan.fields if name not in self.parts]
         if missing:
             raise ValueError(f"no view has the title at which these fields stand: {missing}")
-        order = plan.order or [WEIGHTS, *(name for name, one in plan.fields.items() if one.kept)]
-        self.room = Room(kinds[0], {name: self.parts[name][0] for name in order})
-        self.room.migrate = plan.migrate
+        order = plan.order or [plan.key, *(name for name, one in plan.fields.items() if one.kept)]
+        self.room = Room(plan.name, {name: self.parts[WEIGHTS if name == plan.key else name][0] for name in order})
+        self.room.migrate, self.room.digest = plan.migrate, plan.subjects.digest
+        # what other weights offer is not among the choices of the first
+        varied = [name for name, one in plan.fields.items() if isinstance(one, Choice) and one.of and one.options]
+        self.room.choices = {name: [*plan.fields[name].options] for name in varied}
         for view in plan.views:
             with rows[view.title]:
                 self.buttons(view)
         with action_row:
             self.press_for(CONTROLS)
-        explanation(kinds, plan.explanation)
+        plan.subjects.explain(plan.explanation)
         self.wire()
         for verb in plan.api:
             gr.api(self.api(verb), api_name=verb.name, concurrency_id="models")
@@ -382,13 +400,20 @@ class _Laying:
         """Build the fields that stand there."""
         for name, one in self.plan.fields.items():
             if one.place == where and name not in self.parts:
-                if one.when is None:
+                with self.while_it_applies(one.when):
                     self.parts[name] = one.build(self.at_first)
-                    continue
-                ruler, values = one.when
-                with gr.Column(visible=self.plan.fields[ruler].start(self.at_first) in values) as column:
-                    self.parts[name] = one.build(self.at_first)
-                self.shown_when.setdefault(ruler, []).append((column, values))
+                    for view in self.beside:
+                        if view.within == name:
+                            self.show(view)
+
+    def while_it_applies(self, when: tuple[str, Sequence[str]] | None) -> AbstractContextManager:
+        """A place for what is shown only while a field has one of some values."""
+        if when is None:
+            return nullcontext()
+        ruler, values = when
+        column = gr.Column(visible=self.plan.fields[ruler].start(self.at_first) in values)
+        self.shown_when.setdefault(ruler, []).append((column, values))
+        return column
 
     def show(self, view: View, tab: gr.Tab | None = None) -> None:
         """Build what a view fills."""
@@ -401,7 +426,7 @@ class _Laying:
             sight = self.sight(view, started)
         except (catalog.WeightsError, KeyError):  # the page opens all the same, and the first click says what is wrong
             sight = None
-        name = f"{self.plan.kinds[0]}-{slug(view.title) or 'main'}"
+        name = f"{self.plan.name}-{slug(view.title) or 'main'}"
         space = dict(min_height=160) if view is self.plan.main else {}
         if view.streams:
             shown = guarded_html(view.component, name, sight.html() if sight else "", **space)
@@ -495,7 +520,7 @@ class _Laying:
             self.choose(ruler, parts)
         for number, one in enumerate(self.plan.tour):
             for event in self.tries(one.on):
-                js = f"() => galleryTick({json.dumps(self.plan.kinds[0])}, {number})"
+                js = f"() => galleryTick({json.dumps(self.plan.name)}, {number})"
                 event(None, None, None, js=js, api_visibility="private")
         self.switch()
         self.restore()
@@ -753,7 +778,7 @@ class _Laying:
         actions = [action for action in plan.actions if action.on == WEIGHTS]
         sets = {key for action in actions for key in action.sets}
         fields = [name for name, one in plan.fields.items() if name in sets or one.depends(self.at_first)]
-        views = [view for view in plan.views if not view.still or WEIGHTS in inspect.signature(view.still).parameters]
+        views = [view for view in plan.views if not view.still or plan.key in inspect.signature(view.still).parameters]
         live = [view for view in views if view.live and view.at_once]
         sights = [view.sight for view in views if view.sight]
         verbs = [*(action.do for action in actions), *(view.at_once for view in live), *sights]
@@ -800,7 +825,7 @@ class _Laying:
 
         def show(*values: Any) -> list[Any]:
             plain = dict(zip(order, values, strict=True))
-            weights = plan.known(plain[WEIGHTS])
+            weights = plan.known(plain[plan.key])
             raw = {WEIGHTS: [weights]}
             fresh = {
                 name: one.restored(weights, plain[name]) if name in plain else one.start(weights)
@@ -856,14 +881,14 @@ class _Laying:
 
         def make(*values: Any) -> Any:
             plain, rest = dict(zip(order, values, strict=False)), list(values[len(order) :])
-            raw = {WEIGHTS: [plain[WEIGHTS]]}
+            raw = {WEIGHTS: [plain[self.plan.key]]}
             for name in names:
                 count = len(self.components(name)) - 1
                 raw[name], rest = [plain.get(name), *rest[:count]], rest[count:]
             for name in more:
                 raw[name][0] = rest.pop(0)
             kept = _finished.get(token_of(rest[0])) if run else None
-            made = kept[1] if kept and same(kept[0], raw) else self.plan.last(verb, raw)
+            made = kept[1] if kept and same(kept[0], raw) else self.plan.seen(view, raw) or self.plan.last(verb, raw)
             if made is None:
                 raise gr.Error("What is shown is no longer here; begin again.")
             return frames(made) if frames else made.frames()
@@ -881,8 +906,9 @@ class _Laying:
         known = plan.fields | dict(verb.fields)
 
         def answer(**given: Any) -> Any:
-            named_ = {verb.names.get(key, key): value for key, value in (dict(verb.defaults) | given).items()}
-            weights = plan.known(named_.get(WEIGHTS, self.at_first))
+            named_ = {verb.names.get(key, key): value for key, value in (dict(verb.defaults) | given).items()} | dict(verb.given)
+            chosen = named_.get(plan.key, "")
+            weights = plan.known(self.at_first if chosen == "" else chosen)
             raw: dict[str, list[Any]] = {WEIGHTS: [weights]}
             for name in replace(plan, fields=known).reads(verb.make):
                 one = known[name]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import gradio as gr
 import PIL.Image
@@ -54,6 +54,8 @@ class Room:
     """Takes the controls by key and returns the hash of the weights that they use."""
     migrate: Callable[[dict[str, Any]], dict[str, Any]] = lambda controls: controls
     """Controls of an older link or saved picture, by key -> today's."""
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Of controls whose choices depend on others: all values that they may have."""
 
 
 def recipe_of(
@@ -67,6 +69,15 @@ def recipe_of(
 def rooms() -> list[str]:
     """The names of all rooms, from the files here."""
     return sorted(file.stem for file in Path(__file__).parents[1].glob("[!_]*.py"))
+
+
+def room_of(weights: str) -> str:
+    """The query of the link to the room of trained weights: that of their model, else the first one of its family; "": none."""
+    model = weights.partition("-")[0]
+    family = catalog.names()[model]
+    near = [name for name in rooms() if catalog.names().get(name) == family]
+    name = model if model in near else min(near, key=lambda name: catalog.about(name)["year"], default="")
+    return "?" + urlencode({"room": name, "state": json.dumps({"weights": weights})}) if name else ""
 
 
 @request_log.encoding

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import PIL.Image
 import torch
 from safetensors import SafetensorError, safe_open
@@ -43,6 +45,15 @@ def tensors(name: str, *keys: str) -> tuple[Tensor, ...]:
     except (OSError, SafetensorError) as error:
         cure = f"restore weights/{name} or train again"
         raise catalog.WeightsError(f"the weights {name} are missing or damaged; {cure}") from error
+
+
+def numbers_in(weights: str) -> int | None:
+    """How many numbers are in the file of the weights, read from its head; None if it is not here or damaged."""
+    try:
+        with safe_open(catalog.WEIGHTS / weights / "model.safetensors", "pt") as file:
+            return sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
+    except (OSError, SafetensorError):
+        return None
 
 
 def measures_by_key(weights: str) -> dict[str, dict]:

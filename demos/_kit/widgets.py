@@ -69,6 +69,11 @@ def compared(before: PIL.Image.Image, after: PIL.Image.Image, names: Sequence[st
     return json.dumps(state | more)
 
 
+def spot(value: str = "", **settings: Any) -> gr.HTML:
+    """A picture into which one points; its event ``place`` carries ``across`` and ``down``, shares of its sides."""
+    return gr.HTML(value, js_on_load=script("spot"), elem_classes=["spot", *settings.pop("elem_classes", [])], **settings)
+
+
 def board(value: str, modes: Mapping[str, Any], masks: Mapping[str, Sequence[Any]] | None = None, **settings: Any) -> gr.HTML:
     """A drawing board; its event ``drawn`` follows each stroke. ``board.js`` says what its value is.
 

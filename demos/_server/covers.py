@@ -39,13 +39,13 @@ def headline(model: str) -> tuple[str, dict[str, Any]]:
     at_hand = catalog.trained(model)
     name = f"{model}-{data}" if f"{model}-{data}" in at_hand else next(iter(at_hand), "")
     try:
-        numbers = [number for number in hub.read_json(catalog.WEIGHTS / name / "evaluation.json")["measures"] if _is_number(number)]
+        numbers = [number for number in hub.read_json(catalog.WEIGHTS / name / "evaluation.json")["measures"] if is_measure(number)]
     except (OSError, ValueError, KeyError, TypeError):
         return name, {}
     return name, next((number for number in numbers if number["key"] == key), numbers[0] if numbers else {})
 
 
-def _is_number(number: Any) -> bool:
+def is_measure(number: Any) -> bool:
     """Whether an entry of ``evaluation.json`` has what is shown of it."""
     if not isinstance(number, dict):
         return False

@@ -8,7 +8,8 @@ const start = () => {
     document.getElementById(RUN)?.setAttribute('aria-busy', String(on));
   }
   if (!on) return;
-  trigger('submit');
+  const begun = props.value;
+  setTimeout(() => { if (props.value === begun) trigger('submit'); });  // other choices of a field arrive a moment after plain values
 };
 watch('value', start);
 start();
