@@ -27,6 +27,7 @@ from torch import Tensor
 from demos._kit import recipes, shipped
 from demos._kit.checks import integer, number, one_of
 from demos._kit.events import BESIDE, QUICK, ROLL_JS, error_boundary
+from demos._kit.faces import own_picture
 from demos._kit.inputs import CheckedImage, as_input, sent_picture
 from demos._kit.layout import explanation, seed_row
 from demos._kit.markup import tiles_html
@@ -241,7 +242,7 @@ def given(data: str, text: Any) -> PIL.Image.Image:
 def as_text(data: str, image: PIL.Image.Image) -> str:
     """A visitor's picture as models of the data set know theirs, as text that fits into a link."""
     largest = max(entrants(data, SAMPLE), key=lambda name: shipped.shape_of(name)[1])
-    picture = to_pil(shipped.picture_for(largest, image)[0])
+    picture = to_pil(shipped.picture_for(largest, own_picture(largest, image))[0])
     while True:
         for kind, more in (("PNG", {}), *(("JPEG", {"quality": quality}) for quality in (92, 80, 60, 40))):
             stream = io.BytesIO()

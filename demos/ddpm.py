@@ -312,7 +312,8 @@ def fill(
     weights: str, picture: np.ndarray, unknown: np.ndarray, seed: int, count: int, steps: int, guidance: float, eta: float,
     label: int | None, other: int | None, repeats: int,
 ) -> Iterator[Shown]:  # fmt: skip
-    """Paint what is unknown of a picture. picture: a picture file in base64 or a data URI, squared and reduced.
+    """Paint what is unknown of a picture. picture: a picture file in base64 or a data URI, squared and reduced; for
+    weights of faces, a face in it is found and set upright.
 
     Unless a class is given, guidance does nothing.
     unknown: lower half, right half, middle, or zeros and ones, row by row, 1 where it is to be painted. repeats: 1 to 5, how often
@@ -325,7 +326,7 @@ def redraw(
     weights: str, picture: np.ndarray, strength: float, seed: int, count: int, steps: int, guidance: float, eta: float,
     label: int | None, other: int | None,
 ) -> Iterator[Shown]:  # fmt: skip
-    """Lay a picture under noise and take the noise off (SDEdit). picture: a picture file in base64 or a data URI.
+    """Lay a picture under noise and take the noise off (SDEdit). picture: as for ddpm_fill.
 
     Unless a class is given, guidance does nothing.
     strength: 0.02 to 1, the noise as a share of all steps; more of it keeps less of the picture. The others as for ddpm_sample.

@@ -318,7 +318,7 @@ def fields() -> dict[str, Field]:
     return dict(
         seed=Seed(), z=sliders(), a=end("A"), b=end("B"),
         picture=Picture(
-            "A picture; the middle square is used", examples=example_pictures, draw=True, place=LOOK, kept=False,
+            examples=example_pictures, draw=True, place=LOOK, kept=False,
             examples_words="Pictures that a GAN of this gallery made; click one.",
         ),
         across=Slider("Across: latent of rank", 1, "1 carries most", low=1, high=COUNT, step=1, place=MAP, redo=False, kept=False),

@@ -16,6 +16,7 @@ from gradio.components.base import Component
 
 from demos._kit.checks import integer, number, one_of
 from demos._kit.events import ROLL_JS
+from demos._kit.faces import own_picture
 from demos._kit.inputs import CheckedImage, CheckedNumber, drawing
 from demos._kit.layout import seed_row
 from demos._kit.markup import tiles_html
@@ -361,10 +362,14 @@ class Picture(Field):
                 raise gr.Error("There are no examples for these weights: upload a picture.")
             return found[integer(int(place), 0, len(found) - 1, "Example")].convert("RGB")
         if value == "drawing":
-            return drawing(board)
+            return self.own(weights, drawing(board), **needs)
         if value != "upload" or upload is None:
             raise gr.Error("Upload a picture first, or take an example.")
-        return upload
+        return self.own(weights, upload, **needs)
+
+    def own(self, weights: str, picture: PIL.Image.Image, **needs: Any) -> PIL.Image.Image:
+        """A picture that the visitor brought, as verbs get it."""
+        return own_picture(weights, picture)
 
     def follow(self, weights, value, *extras, **needs):
         word, _, place = str(value).partition(" ")

@@ -59,6 +59,10 @@ class Record:
     """Name -> colour, six hexadecimal digits, of what a label map shows."""
     fill: float = 1.0
     """Share of a picture's side that the longer side of the thing in it fills."""
+    finder: str = ""
+    """Weights of the finder by which a visitor's picture (of kind A) is aligned: its largest face is set upright; "": it is not."""
+    framing: float = 1.0
+    """Side of these pictures in sides of the square that the finder puts around the face in them."""
     opposite: str = ""
     """A data set of pictures of the same shape that show something else."""
     benchmarks: Mapping[str, Callable[[Path | None], Any]] = field(default_factory=dict)

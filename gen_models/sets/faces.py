@@ -42,5 +42,6 @@ RECORD = Record(
     hub="UTKFace",
     pictures="faces",
     classes=CLASSES,
+    finder="finder-faces2photos",
     read=read,
 )

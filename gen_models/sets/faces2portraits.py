@@ -14,5 +14,7 @@ RECORD = Record(
           "spread widely",
     license="license: other\nlicense_name: research-only",
     kinds=("face", "portrait"),
+    finder="finder-faces2photos",
+    framing=1.2,
     read=partial(read_archive, "faces2portraits", "face2genshin_128.zip", ("train/A/", "train/B/"), DOMAINS, False, 128),
 )  # fmt: skip
