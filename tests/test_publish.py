@@ -32,7 +32,9 @@ def run(tmp_path):
 def test_a_run_becomes_weights_with_card_samples_and_checksum(shelf, run):
     assert publish.main(["vae-mnist", "--from", str(run)]) == 0
     folder = shelf / "vae-mnist"
-    assert {file.name for file in folder.iterdir()} == {"config.json", "model.safetensors", "README.md", "samples.png"}
+    assert {file.name for file in folder.iterdir()} == {
+        "config.json", "model.safetensors", "README.md", "samples.png", "ends.webp"
+    }  # fmt: skip
     entry = catalog.table()["vae-mnist"]
     assert entry["sha256"] == catalog.sha256(folder / "model.safetensors")
     assert entry["bytes"] == (folder / "model.safetensors").stat().st_size

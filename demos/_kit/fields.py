@@ -6,8 +6,9 @@ A field's *value* is what its first component holds and what a recipe keeps; :me
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -281,6 +282,10 @@ class Sliders(Text):
     moved: Callable[[str, str, int, Any], str] = lambda weights, text, rank, value: text
     begin: Callable[[str], str] = lambda weights: ""
     """Weights -> the text at first."""
+    ends: Callable[[str], str] = lambda weights: ""
+    """Weights -> the address of a row of square pictures: what the lower ends of all sliders give, then their upper ends."""
+    number: int = field(default_factory=itertools.count().__next__)
+    """What tells its sliders from those of other rooms on the page."""
 
     def depends(self, weights):
         return True
@@ -289,17 +294,29 @@ class Sliders(Text):
         return self.begin(weights)
 
     def build(self, weights):
-        at_first = self.shown(weights, self.start(weights))
-        made = [gr.Slider(self.low, self.high, step=0.05, **settings) for settings in at_first[: self.visible]]
+        def sliders(first: int, last: int | None = None) -> list[Component]:
+            look = [["ends", f"ends-{self.number}", f"end-{rank}"] for rank in range(self.count)]
+            shown = list(zip(self.shown(weights, self.start(weights)), look, strict=True))[first:last]
+            return [gr.Slider(self.low, self.high, step=0.05, elem_classes=classes, **settings) for settings, classes in shown]
+
+        made = sliders(0, self.visible)
         with gr.Accordion(self.rest, open=False):
-            made += [gr.Slider(self.low, self.high, step=0.05, **settings) for settings in at_first[self.visible :]]
-        return [*super().build(weights), *made]
+            made += sliders(self.visible)
+        return [*super().build(weights), *made, gr.HTML(self.style(weights), visible="hidden")]
+
+    def style(self, weights: str) -> str:
+        """The pictures at the ends of the sliders, as a style sheet."""
+        row = self.ends(weights) if weights else ""
+        if not row:
+            return ""
+        places = "".join(f".ends-{self.number}.end-{rank}{{--rank:{rank}}}" for rank in range(self.count))
+        return f"<style>.ends-{self.number}{{--row:url({row});--thumb:44px;--count:{self.count}}}{places}</style>"
 
     def updates(self, weights, value, **needs):
-        return [value, *(gr.Slider(**settings) for settings in self.shown(weights, value))]
+        return [value, *(gr.Slider(**settings) for settings in self.shown(weights, value)), self.style(weights)]
 
     def changes(self, components):
-        text, *sliders = components
+        text, *sliders, _ = components
 
         def mover(rank: int) -> Callable[[str, str, Any], str]:
             return lambda weights, before, value: self.moved(weights, before, rank, value)

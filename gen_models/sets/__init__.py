@@ -49,6 +49,8 @@ class Record:
     """What its pictures show, in the plural: ``digits``."""
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Task -> names of its classes, in the order of the labels' columns and numbers."""
+    traits: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    """Name -> (pictures (N, C, H, W) in [0, 1], labels (N, tasks)) -> a number for each, (N,): latents are named after these."""
     kinds: tuple[str, str] = ("A", "B")
     """What one picture of kind A, and one of kind B, is called; for a set of pictures of two kinds."""
     backwards: bool = False
