@@ -88,6 +88,7 @@ def adopt(name: str, source: Path) -> None:
         if (source / file).is_file():
             with replacing(target / file) as part:
                 shutil.copyfile(source / file, part)
+    (target / latents.NAMES).unlink(missing_ok=True)  # of the latents of the weights before
 
 
 def publish(name: str) -> Path:

@@ -165,10 +165,12 @@ def test_a_second_training_takes_the_place_of_the_first(shelf, own_run):
     """Moved by hand it came to lie in a folder within the first, which the page showed for ever."""
     folder, samples = shelf / "vae-mine", []
     for number in (1, 2):
+        if samples:
+            (folder / "latents.json").write_text('{"0": "Width"}', encoding="utf-8")
         assert publish.main(["vae-mine", "--from", str(own_run(number))]) == 0
         assert run_of("vae-mine") == number
         samples.append((folder / "samples.png").read_bytes())
-    assert {file.name for file in folder.iterdir()} == {"config.json", "model.safetensors", "README.md", "samples.png"}
+    assert {file.name for file in folder.iterdir()} == {"config.json", "model.safetensors", "README.md", "samples.png", "ends.webp"}
     assert samples[0] != samples[1]
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "| Put on the page with | `python -m gen_models.publish vae-mine --from runs/vae-mine` |" in card
