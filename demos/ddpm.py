@@ -355,7 +355,7 @@ PLAN = Plan(
             examples=example_pictures, masks=("lower half", "right half", "middle", "nothing"), empty=True,
             upload="A drawing, a piece of clothing, a face", when=("mode", (FILL, REDRAW)),
         ),
-        repeats=Slider("Repeats", 1, "How often each step is taken, its noise put back in between: what is painted fits better.",
+        repeats=Slider("Repeats", 3, "How often each step is taken, its noise put back in between: what is painted fits better.",
                        low=1, high=MAX_REPEATS, step=1, when=("mode", (FILL,))),
         label=ClassChoice(),
         steps=Slider("Steps", 50, "Fewer are faster", low=1, high=MAX_STEPS, step=1),
@@ -389,7 +389,7 @@ PLAN = Plan(
     actions=[Action(begin_with, ["board"], on="mode")],
     api=[
         Api("ddpm_sample", sample, dict(weights="ddpm-mnist") | GIVEN, returns=list[str]),
-        Api("ddpm_fill", fill, dict(weights="ddpm-mnist", picture="", unknown="lower half") | GIVEN | dict(repeats=1),
+        Api("ddpm_fill", fill, dict(weights="ddpm-mnist", picture="", unknown="lower half") | GIVEN | dict(repeats=3),
             returns=list[str], fields=SENT),
         Api("ddpm_redraw", redraw, dict(weights="ddpm-mnist", picture="", strength=0.6) | GIVEN, returns=list[str], fields=SENT),
     ],
