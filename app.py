@@ -291,7 +291,7 @@ def launch_settings(page: limits.Page | None = None, hosts: Sequence[str] = ()) 
     found = page.about if page else {}
     absent = {*FAMILIES, *recipes.rooms()} - {*found, *catalog.names()}
     return dict(
-        **look(), show_error=False, max_file_size="8mb", state_session_capacity=200,
+        **look(), show_error=False, max_file_size=limits.MAX_UPLOAD, state_session_capacity=200,
         ssr_mode=False, strict_cors=True, enable_monitoring=False, run_history=False, share=False,
         footer_links=["api"], app_kwargs={
             "middleware": [

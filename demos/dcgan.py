@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import gradio as gr
@@ -21,6 +22,7 @@ from demos._kit.shown import Film, Tiles
 from gen_models import Draws, catalog, load, runtime
 from gen_models.data import data_dir, load_data
 from gen_models.layers import slerp
+from gen_models.sets import record
 
 MODEL = "dcgan"
 MAX_COUNT = 64
@@ -113,8 +115,8 @@ def training_thumbnails(data: str, channels: int, size: int) -> tuple[Tensor, Te
 def nearest(weights: str, seed: int, truncation: float, picks: list[int]) -> Tiles:
     """Sample A and the eight training pictures nearest to it."""
     data = catalog.config_of(weights)["data"]
-    if data_dir() is None or data == "folder":
-        raise gr.Error("The training pictures are not at hand: start the app with GALLERY_DATA naming the data folder.")
+    if not has_data() or record(data).own:
+        raise gr.Error("The pictures that this model was trained on are not on this machine.")
     channels, size, _ = load(weights).image_shape
     images, thumbnails = training_thumbnails(data, channels, size)
     picture = decoded(weights, latents(weights, seed, truncation, picks[0]))
@@ -122,6 +124,27 @@ def nearest(weights: str, seed: int, truncation: float, picks: list[int]) -> Til
     values, found = torch.cdist(query, thumbnails)[0].topk(8, largest=False)
     near = [images[int(index)].float() / 255 for index in found]
     return Tiles([picture[0], *near], ["A", *(f"{value:.2f}" for value in values)], columns=9)
+
+
+def has_data() -> bool:
+    """Whether there is a data folder in which to search."""
+    return data_dir() is not None
+
+
+@dataclass
+class Truncation(Slider):
+    """Length of the latents; not for colour, where what lies near the middle of the latent space is mud."""
+
+    def settings(self, weights):
+        return {"visible": weights not in catalog.trained(MODEL) or catalog.config_of(weights)["arguments"]["channels"] == 1}
+
+    def build(self, weights):
+        (slider,) = super().build(weights)
+        slider.visible = self.settings(weights)["visible"]
+        return [slider]
+
+    def updates(self, weights, value, **needs):
+        return [gr.update(value=value, **self.settings(weights))]
 
 
 def migrate(controls: dict) -> dict:
@@ -135,7 +158,8 @@ PLAN = Plan(
     MODEL, "fashion", explanation=EXPLANATION,
     fields=dict(
         seed=Seed(),
-        truncation=Slider("Truncation", 1.0, "Smaller: more alike", low=0.1, high=1.2, step=0.05, bounds=(0.05, 1.5)),
+        truncation=Truncation("Truncation", 1.0, "Smaller: more alike, and not better", low=0.1, high=1.2, step=0.05,
+                              bounds=(0.05, 1.5)),
         count=Slider("Pictures", 24, low=8, high=MAX_COUNT, step=8, bounds=(1, MAX_COUNT)),
         slot=Choice("A click on a picture fills", "A", options="ABC", redo=False, kept=False),
         picks=Picks(default="0,1,2", most=MAX_COUNT),
@@ -154,7 +178,7 @@ PLAN = Plan(
         View("A − B + C", arithmetic, "Calculate", keep="Save picture"),
         View("The discriminator's eye", judged, "Judge", pick=attention,
              intro="All samples, most convincing first. Click one to see which pixels move its score."),
-        View("Nearest training pictures", nearest, "Search",
+        View("Nearest training pictures", nearest, "Search", possible=has_data,
              intro="Did it learn by heart? Sample A, then its nearest training pictures by 16 × 16 pixel distance."),
     ],
     actions=[Action(pick, ["picks", "slot"], on=("", "pick"))],

@@ -25,6 +25,9 @@ from gen_models import Draws, load, runtime
 MODEL = "gan"
 COUNT = 40
 WALKS, STEPS_OF_A_WALK = 5, 8
+FULL, SLOW = "Full", "Slow motion"
+NOTHING, *LAYERS = "Nothing", "Pull", "Grid"
+DRAW = "(value) => { for (const room of document.querySelectorAll('.room')) room.dataset.drawn = value; }"
 COLLAPSE_STEPS = 3
 """Generator steps for one of the discriminator with which the generator outruns it."""
 EXPLANATION = r"""
@@ -55,12 +58,12 @@ def start(points: str, kind: str, seed: int, plan: list[Part] | None, run: Frame
 
 def train(
     points: str, kind: str, seed: int, rate: float, steps: int, loss: str, cure: str, plan: list[Part] | None,
-    run: Frame | None = None, goes_on: Callable[[], bool] = lambda: True,
+    run: Frame | None = None, goes_on: Callable[[], bool] = lambda: True, pace: str = FULL,
 ) -> Iterator[Frame]:  # fmt: skip
     """Train on until it is stopped; what is not there yet of the plan is trained first, and is all."""
     live.enough(points)
     training = live_board.at_hand(run, points, kind, seed, plan) or Training(points, kind, seed)
-    training.settings = Settings(rate, steps, loss, cure)
+    training.settings, training.slow = Settings(rate, steps, loss, cure), pace == SLOW
     yield from live_board.frames(training, live.rest(plan or [], training.plan), goes_on)
 
 
@@ -81,6 +84,13 @@ def retune(rate: float, steps: int, loss: str, cure: str, run: Frame | None = No
     """Other settings from the next step on."""
     if run is not None and run.training is not None:
         run.training.settings = Settings(rate, steps, loss, cure)
+    return {}
+
+
+def paced(pace: str, run: Frame | None = None) -> dict[str, str]:
+    """Full speed or slow motion from the next step on."""
+    if run is not None and run.training is not None:
+        run.training.slow = pace == SLOW
     return {}
 
 
@@ -166,9 +176,13 @@ PLAN = Plan(
     fields=dict(
         points=planes.Points("Data", live.FIRST, others=[DIGITS]), kind=Choice("Model", GAN, options=KINDS),
         steps=Slider("Generator steps", 1, "For one step of the discriminator", when=GAME, low=1, high=live.MOST_OF_G, step=1),
-        cure=Choice("Cure", NONE, when=GAME, options=CURES), seed=Seed(default=7),
+        cure=Choice("Cure", NONE, when=GAME, options=CURES),
+        drawn=Choice("Also draw", NOTHING, "Pull: where each sample moves next. Grid: lines through the noise, as G maps them.",
+                     when=GAME, options=(NOTHING, *LAYERS), in_page=DRAW),
+        seed=Seed(default=7),
         rate=Number("Learning rate", live.RATE[True], place=MORE, low=live.RATES[0], high=live.RATES[1]),
         loss=Choice("Loss of the generator", LOSSES[0], place=MORE, when=GAME, options=LOSSES), pasted=planes.Pasted(place=MORE),
+        pace=Choice("Speed", FULL, "In slow motion a step takes a quarter of a second.", place=MORE, options=(FULL, SLOW)),
         plan=Text("This training", read=lambda weights, text: live.read(text)),
     ),
     tour=[
@@ -192,7 +206,7 @@ PLAN = Plan(
         *(Action(partial(step, what), ["plan"], button=f"Step the {what}", begins=True, when=GAME)
           for what in live.PARTS[1:]),
         *(Action(retune, [], on=name) for name in ("rate", "steps", "loss", "cure")),
-        *(Action(again, ["plan"], on=name) for name in ("kind", "seed")),
+        Action(paced, [], on="pace"), *(Action(again, ["plan"], on=name) for name in ("kind", "seed")),
         Action(choose_data, ["plan", "rate"], on="points"), *planes.edits(again()),
     ],
     api=[

@@ -54,7 +54,7 @@ def weights_of(training: Training) -> torch.Tensor:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_shows_board_legend_losses_and_steps_of_its_model(kind):
     work = begun(kind=kind)
-    last = after(work)
+    last = after(work, 3)  # a slice is one step at least, and a curve two
     work.close()
     markup = last.html()
     assert 'data-count="320"' in markup and int(re.search(r'data-generated="(\d+)"', markup)[1]) > 0
@@ -174,9 +174,11 @@ def test_a_training_that_diverges_is_not_gone_on_with():
     assert not frame.training.leads(EIGHT, GAN, SEED, None)
 
 
-def test_a_vae_finds_the_rings():
-    *_, last = begun([Part(BOTH, 2500, Settings())], text="Rings", kind=VAE, seed=7)
-    assert last.seen.found > 0.9
+def test_a_vae_comes_nearer_to_the_rings():
+    """How near it comes in the end is measured by the benchmark of live training."""
+    *_, last = begun([Part(BOTH, 400, Settings())], text="Rings", kind=VAE, seed=7)
+    ((_, losses),) = last.training.live.losses.items()
+    assert np.mean([loss for _, loss in losses[-50:]]) < np.mean([loss for _, loss in losses[:50]]) - 0.3
 
 
 def test_two_points_are_enough_even_in_one_place():
@@ -231,3 +233,47 @@ def test_the_verb_trains_and_answers_the_same_twice():
     first = verb("Moons", "GAN", 60, 5)
     assert first == verb("Moons", "GAN", 60, 5) and len(first["points"]) == live.GENERATED
     assert set(first["losses"]) == {"discriminator", "generator"} and "at least 2 points" in refusal(verb, "0.5 0.5")
+
+
+def test_it_counts_clusters_and_names_mode_collapse():
+    """The generator's last layer is set to one place, and then to all eight."""
+    training = Training(EIGHT, GAN, SEED)
+    points, labels = training.real, live_board.clusters(EIGHT)
+    assert sorted(set(labels)) == list(range(8))
+    training.live.steps = live_board.SETTLED
+    for count in (1, 7, 8):
+        kept = points[torch.from_numpy(labels < count)]
+        training.live.model.sample = lambda draws, kept=kept: kept[torch.arange(live.GENERATED) % len(kept)]
+        seen = live_board.look(training)
+        assert seen.covered == count and f"covers {count} of 8 clusters" in seen.words
+        assert ("mode collapse" in seen.words) == (count == 1)
+    training.live.steps = 10
+    training.live.model.sample = lambda draws: points[:1].expand(live.GENERATED, 2)
+    assert "mode collapse" not in live_board.look(training).words, "it has just begun"
+
+
+def test_lines_lead_where_the_generators_loss_falls():
+    training = trained([Part(BOTH, 50, Settings())])
+    model, seen = training.live.model, live_board.look(training)
+    start, end = (live.on_board(seen.pull[:, side]) for side in (0, 1))
+    assert len(start) == live_board.PULLED
+    longest = float((end - start).norm(dim=1).max())
+    assert longest == pytest.approx(2 * live_board.REACH, rel=1e-4)
+    with torch.no_grad():
+        before, after_ = (model.fooled(model.judged(start + share * (end - start), training.real)) for share in (0, 0.01))
+    assert (after_ < before).float().mean() > 0.95
+    assert np.allclose(seen.grid[0, 0], live.off_board(model.generator(torch.tensor([[-2.0, -2.0, 0.0, 0.0]])).detach())[0])
+
+
+def test_in_slow_motion_every_step_is_seen(monkeypatch):
+    monkeypatch.setattr(live, "SLOW", 0.0)
+    work = gan.train(EIGHT, GAN, SEED, *KNOBS, [], pace=gan.SLOW)
+    steps = []
+    for frame in itertools.islice(work, 4):
+        steps.append(frame.training.live.steps)
+    assert steps == [0, 1, 2, 3]
+    gan.paced(gan.FULL, frame)
+    assert not frame.training.slow
+    work.close()
+    *_, last = gan.train(EIGHT, GAN, SEED, *KNOBS, [Part(BOTH, 20, Settings())], frame, pace=gan.FULL)
+    assert last.training.live.steps == 20

@@ -305,7 +305,7 @@ def test_the_oldest_uploads_make_room(hall, monkeypatch):
         paths += hall.client.post("/gradio_api/upload", files={"files": (f"{place}.png", png() + bytes([place]))}).json()
         time.sleep(0.02)
     assert [Path(path).is_file() for path in paths] == [False, False, True, True, True]
-    monkeypatch.setattr(limits, "MAX_UPLOADED", limits.MAX_BODY)  # no room but for the next request
+    monkeypatch.setattr(limits, "MAX_UPLOADED", limits.MAX_FORM)  # no room but for the next request
     paths += hall.client.post("/gradio_api/upload", files={"files": ("5.png", png())}).json()
     assert [Path(path).is_file() for path in paths] == [False] * 5 + [True]
     assert hall.health()["uploads"] == 1

@@ -36,8 +36,7 @@ from demos._kit.layout import explanation
 from demos._kit.pictures import data_uri
 from demos._kit.recipes import RECIPE_KEY, png_with_recipe, read_recipe, recipe_of, rooms
 from demos._kit.running import Cache, _cancelled, cancel, cancellable
-from gen_models import Draws, catalog, load
-from gen_models.base import GenerativeModel
+from gen_models import catalog
 from gen_models.data import DataError
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -439,10 +438,16 @@ def test_the_accordions_are_written_when_they_are_opened(numbers):
     assert numbers is None or measured == numbers()
 
 
-def test_nearest_without_data_is_one_sentence(monkeypatch):
-    monkeypatch.delenv("GALLERY_DATA", raising=False)
-    with pytest.raises(gr.Error, match="GALLERY_DATA"):
-        dcgan.nearest(catalog.trained("dcgan")[0], 7, 1.0, [3, 1, 2])
+@pytest.mark.parametrize("there", [True, False])
+def test_what_is_near_in_the_training_pictures_is_offered_where_these_are(monkeypatch, data_folder, there):
+    monkeypatch.setenv("GALLERY_DATA", str(data_folder)) if there else monkeypatch.delenv("GALLERY_DATA", raising=False)
+    with gr.Blocks() as blocks:
+        dcgan.room()
+    tabs = [part.label for part in blocks.blocks.values() if isinstance(part, gr.Tab)]
+    assert ("Nearest training pictures" in tabs) is there and "Walk from A to B" in tabs
+    if not there:
+        with pytest.raises(gr.Error, match="trained on are not on this machine"):
+            dcgan.nearest(catalog.trained("dcgan")[0], 7, 1.0, [3, 1, 2])
 
 
 def test_latents_beyond_the_bounds_are_clamped():
@@ -633,7 +638,8 @@ def test_a_value_out_of_range_is_ignored(laid_out, room, key):
     usual = None if component is None else component.value
     for value in WRONG_STATES[room][key]:
         found = follow(laid_out, room, {key: value, other: kept})
-        assert found.get(key, usual) == usual, value
+        set_to = found.get(key, usual)
+        assert (set_to["value"] if isinstance(set_to, dict) and "value" in set_to else set_to) == usual, value
         assert found[other] == kept
 
 
@@ -722,20 +728,7 @@ def test_a_users_own_weights_open_their_rooms_without_an_edit(shelf):
 def test_the_launch_gives_nothing_away():
     settings = app.launch_settings()
     assert not any(settings[key] for key in ("show_error", "enable_monitoring", "run_history", "share", "ssr_mode"))
-    assert settings["strict_cors"] is True and settings["max_file_size"] == "8mb"
-
-
-def test_a_seed_and_a_place_decide_the_picture_of_all_shipped_weights():
-    samplers = [name for name in catalog.trained() if issubclass(catalog.model_class(catalog.split_name(name)[0]), GenerativeModel)]
-    assert {name.partition("-")[0] for name in samplers} >= {"dcgan", "vae"}
-    for name in samplers:
-        model = load(name)
-        together = model.sample(Draws(7, 16)).detach()
-        assert together.shape == (16, *model.image_shape) and together.min() >= 0 and together.max() <= 1
-        for index in range(16):
-            alone = model.sample(Draws(7, 1, first=index)).detach()
-            assert (alone[0] - together[index]).abs().max() <= 1 / 255, (name, index)
-        assert (together[0] - together[1]).abs().max() > 0.1, name
+    assert settings["strict_cors"] is True and settings["max_file_size"] == 25_000_000
 
 
 def test_no_event_has_two_handlers_that_the_page_calls_once_more(page):

@@ -66,7 +66,7 @@ def test_one_address_pushes_out_its_own_uploads_first(hall, monkeypatch):
     upload(hall, "1.0.0.2", b"many", count=20)
     hall.until(uploads=6)  # the bound holds for a request of many files, too
     assert Path(mine).is_file()
-    monkeypatch.setattr(limits, "MAX_UPLOADED", limits.MAX_BODY + 1000)
+    monkeypatch.setattr(limits, "MAX_UPLOADED", limits.MAX_FORM + 1000)
     for place in range(3):
         upload(hall, "1.0.0.2", 400 * bytes([place]))
     assert Path(mine).is_file()

@@ -49,11 +49,11 @@ def test_there_are_weights_to_test():
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_it_paints_the_pictures_on_its_card(name):
     with torch.inference_mode():
-        made = levels(catalog.load(name).sample(Draws(0, 64)))
-    difference = np.abs(made - tiles(name))
+        made = levels(catalog.load(name).sample(Draws(0, 16)))
+    difference = np.abs(made - tiles(name)[:16])
     if isinstance(catalog.load(name), Rounds):
         # where a pixel decides the next, a rounded bit may turn the rest of a picture, in a rare one
-        assert (difference.max(axis=(1, 2, 3)) > 3).sum() <= 3
+        assert (difference.max(axis=(1, 2, 3)) > 3).sum() <= 1
         return
     # another processor rounds otherwise: a level here and there, never a picture
     assert difference.max() <= 3
@@ -61,17 +61,19 @@ def test_it_paints_the_pictures_on_its_card(name):
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_seed_7_is_the_same_in_one_batch_of_16_and_in_16_of_one(name):
+def test_a_seed_and_a_place_decide_the_picture_whatever_the_batch(name):
     model = catalog.load(name)
     with torch.inference_mode():
         together = model.sample(Draws(7, 16))
-        alone = torch.cat([model.sample(Draws(7, 1, first=index)) for index in range(16)])
-    if isinstance(model, Rounds):
-        assert (together != alone).flatten(1).any(dim=1).sum() <= 1
-        return
-    assert torch.allclose(together, alone, atol=1e-5)
-    assert np.abs(levels(together) - levels(alone)).max() <= 1
+        alone = torch.cat([model.sample(Draws(7, 1, first=index)) for index in (0, 15)])
+    assert together.shape == (16, *model.image_shape) and together.min() >= 0 and together.max() <= 1
     assert levels(together).std(axis=0).max() > 5, "sixteen times the same picture"
+    ends = together[[0, 15]]
+    if isinstance(model, Rounds):
+        assert (ends != alone).flatten(1).any(dim=1).sum() <= 1
+        return
+    assert torch.allclose(ends, alone, atol=1e-5)
+    assert np.abs(levels(ends) - levels(alone)).max() <= 1
 
 
 def test_restorers_make_what_their_cards_room_shows():

@@ -50,6 +50,8 @@ RATE = {True: 3e-3, False: 5e-4}
 """The learning rate with which one begins, for points and for digits."""
 BATCH = {True: 128, False: 64}
 """Examples in a batch of points and of digits."""
+SLOW = 0.25
+"""Seconds between two steps in slow motion."""
 SLICE = 0.1
 """Seconds of training between two pictures, after which others have their turn at the door."""
 LONGEST = 180.0
@@ -226,6 +228,8 @@ class Training:
         self.plan: list[Part] = []
         self.settings = Settings()
         self.applied: Settings | None = None
+        self.slow = False
+        """Whether it takes a step at a time, slowly enough to be watched."""
         self.owner: object = None
         """Whose work goes on; whoever puts another here ends it."""
         self.diverged = False
@@ -322,7 +326,9 @@ def trained(
                     except Diverged as error:
                         training.diverged = True
                         raise gr.Error(str(error), title="The training diverged") from error
-                    if time.perf_counter() > end or not on():
+                    if training.slow or time.perf_counter() > end or not on():
                         finished = False
                         break
             yield
+            if training.slow and on():
+                time.sleep(SLOW)

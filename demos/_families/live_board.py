@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -25,6 +27,18 @@ GRID = (80, 56)
 """Places across and down at which the networks are asked."""
 NEAR = 0.03
 """Of the board's width: as close as this, a point counts as found."""
+APART = 0.05
+"""Of the board's width: points with a wider gap between them belong to different clusters."""
+COVERED = 0.02
+"""Share of the generated points that must lie near a cluster's points for it to count as covered."""
+SETTLED = 1000
+"""Steps after which a generator that leaves out half of the clusters has not just begun."""
+PULLED = 80
+"""Generated points of which it is drawn where they are pulled."""
+REACH = 0.06
+"""Length of the longest such line, of the board's width."""
+LINES = torch.linspace(-2, 2, 9)
+"""Values of the first two noise numbers, between which the generator's grid is drawn."""
 REAL, FAKE = "#2f6fc4", "#d97a2b"
 
 
@@ -40,6 +54,12 @@ class Seen:
     """The share of the points that have a generated one near."""
     near: float = 0.0
     """The share of the generated points that lie near one."""
+    covered: int = 0
+    """How many clusters of the data have generated points."""
+    pull: np.ndarray | None = None
+    """Where the generator's loss would move its points, the lines' ends: (n, 2, 2) of the board."""
+    grid: np.ndarray | None = None
+    """What the generator makes of a grid of noise: (lines, points, 2) of the board."""
     pictures: Tensor | None = None
     words: str = ""
 
@@ -61,8 +81,10 @@ def look(training: Training) -> Seen:
             made = model.sample(training.noise.anew())
             if training.real is None:
                 return Seen(pictures=made, words=read_digits(made))
+            pull = grid = None
             if training.kind == GAN:
                 shown = model.field(places(), training.real)
+                pull, grid = pulled(model, made[:PULLED], training.real), warped(model)
             else:
                 shown = model.density(places(), training.latents.anew())
                 shown = shown / shown.max().clamp_min(1e-12)
@@ -71,7 +93,38 @@ def look(training: Training) -> Seen:
     distances = 0.5 * torch.cdist(made, training.real)
     found, near = (float((distances.amin(dim=side) < NEAR).float().mean()) for side in (0, 1))
     words = f"{100 * found:.0f} % of the points have a generated one near, {100 * near:.0f} % of the generated lie near a point."
-    return Seen(live.off_board(made), shown.numpy().reshape(GRID[::-1]).clip(0, 1), found, near, words=words)
+    labels = clusters(training.text)
+    hit = torch.from_numpy(labels)[distances.argmin(dim=1)[distances.amin(dim=1) < NEAR]]
+    covered = int((hit[hit >= 0].bincount(minlength=1) >= COVERED * len(made)).sum())
+    if (count := int(labels.max()) + 1) > 2:
+        collapsed = training.kind == GAN and training.live.steps >= SETTLED and 2 * covered <= count
+        words = f"It covers {covered} of {count} clusters{': mode collapse' if collapsed else ''}. {words}"
+    shown = shown.numpy().reshape(GRID[::-1]).clip(0, 1)
+    return Seen(live.off_board(made), shown, found, near, covered, pull, grid, words=words)
+
+
+@lru_cache(maxsize=16)
+def clusters(text: str) -> np.ndarray:
+    """Number of the cluster of each point of a board, (N,); -1: of none."""
+    from sklearn.cluster import DBSCAN  # takes a second to import, and nobody may train on points
+
+    return DBSCAN(eps=APART, min_samples=5).fit_predict(planes.given(text))
+
+
+def pulled(model: Any, points: Tensor, real: Tensor) -> np.ndarray:
+    """Lines from points to where the generator's loss would move them, the longest ``REACH`` long: (n, 2, 2) of the board."""
+    pull = model.pull(points, real)
+    pull = 2 * REACH * pull / pull.norm(dim=1).max().clamp_min(1e-12)
+    return live.off_board(torch.stack([points, points + pull], dim=1))
+
+
+def warped(model: Any) -> np.ndarray:
+    """What the generator makes of straight lines through its noise, the numbers after the first two zero: (lines, points, 2)."""
+    fine = torch.linspace(-2, 2, 33)
+    noise = torch.zeros(2 * len(LINES), len(fine), model.latent_dim)
+    noise[: len(LINES), :, 0], noise[: len(LINES), :, 1] = LINES[:, None], fine
+    noise[len(LINES) :, :, 1], noise[len(LINES) :, :, 0] = LINES[:, None], fine
+    return live.off_board(model.generator(noise.flatten(0, 1)).unflatten(0, noise.shape[:2]))
 
 
 def read_digits(pictures: Tensor) -> str:
@@ -108,6 +161,10 @@ def board_svg(points: np.ndarray, seen: Seen, kind: str) -> str:
     if seen.field is not None:
         uri = png_uri(field_picture(seen.field, kind))
         parts.insert(0, f'<image href="{uri}" width="1000" height="{1000 * HEIGHT:.0f}" preserveAspectRatio="none"/>')
+    for name, lines in (("grid", seen.grid), ("pull", seen.pull)):
+        if lines is not None:
+            drawn = "".join("M" + "L".join(f"{1000 * x:.0f} {1000 * (HEIGHT - y):.0f}" for x, y in line) for line in lines)
+            parts.append(f'<path class="layer {name}" d="{drawn}"/>')
     if seen.generated is not None:
         inside = ((seen.generated >= 0) & (seen.generated <= (1, HEIGHT))).all(axis=1)
         generated = int(inside.sum())
@@ -133,7 +190,9 @@ def board_picture(points: np.ndarray, seen: Seen, kind: str) -> PIL.Image.Image:
 
 
 LEGENDS = {
-    GAN: (("ink", "", "data"), ("", FAKE, "generated, and where D expects it"), ("", REAL, "where D expects data")),
+    GAN: (
+        ("ink", "", "data"), ("", FAKE, "generated, from noise by G, and where D expects it"), ("", REAL, "where D expects data"),
+    ),
     VAE: (("ink", "", "data"), ("", FAKE, "generated, and how dense the VAE takes the data to be")),
 }
 

@@ -97,6 +97,8 @@ class View:
     """Computed each time a run of the main view has reached its end, and emptied when one was stopped."""
     within: str = ""
     """Title of the view in whose tab it stands, beside that view; ``CONTROLS``: under the controls; "": it has a tab of its own."""
+    possible: Callable[[], bool] = lambda: True
+    """Whether it can be computed here; a room is laid out without what cannot."""
 
     @property
     def streams(self) -> bool:
@@ -307,7 +309,7 @@ class Plan:
 
     def lay_out(self) -> Room:
         """Build the room's components and events in the page that is being built."""
-        return _Laying(self).room
+        return _Laying(replace(self, views=[view for view in self.views if view.possible()])).room
 
 
 class _Laying:

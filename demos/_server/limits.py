@@ -42,7 +42,11 @@ from demos._server.errors import as_sentence, in_sentences
 log = logging.getLogger("gallery")
 
 MAX_BODY = 10_000_000
-"""Bytes of a request: an upload of 8 MB, or two pictures of 4 million letters for a verb."""
+"""Bytes of a request, such as two pictures of 4 million letters for a verb."""
+MAX_UPLOAD = 25_000_000
+"""Bytes of a picture that is uploaded; a phone's have up to 20 million."""
+MAX_FORM = MAX_UPLOAD + 100_000
+"""Bytes of a request that uploads one."""
 MAX_PART = 1_000_000
 """Bytes of a part of a drawing, which the page sends by itself; a board's own are a tenth of it."""
 MAX_NAME = 100
@@ -360,6 +364,11 @@ def address_of(request: Any) -> str:
 # ---- in front of all routes -------------------------------------------------------------------------------------------
 
 
+RUN = "/gradio_api/run/"
+IN_WORDS = b"x-refused"
+"""A header: of a request, that its refusal is wanted with status 200; of such an answer, the status that it would have."""
+
+
 class Bounds:
     """Middleware that refuses what is too large, closes doors that nobody needs, and answers in words where a route fails."""
 
@@ -380,7 +389,11 @@ class Bounds:
 
         async def watched(message: Message) -> None:
             nonlocal begun
-            begun = begun or message["type"] == "http.response.start"
+            if message["type"] == "http.response.start":
+                begun = True
+                # a browser notes each 500 as an error, and to refuse what a visitor typed is none; the page restores the status
+                if message["status"] == 500 and path.startswith(RUN) and IN_WORDS in dict(scope["headers"]):
+                    message = message | {"status": 200, "headers": [*message["headers"], (IN_WORDS, b"500")]}
             await send(message)
 
         async def refuse(status: int, sentence: str, **headers: str) -> None:
@@ -392,7 +405,8 @@ class Bounds:
             answer = ANSWER.fullmatch(path)
             if answer and scope["method"] == "GET" and self.page is not None and not self.page.knows(answer[1]):
                 raise HTTPException(404, FETCHED)
-            receive = await bounded(scope, hurried(scope, receive), MAX_PART if path.endswith("/component_server") else MAX_BODY)
+            most = MAX_PART if path.endswith("/component_server") else MAX_FORM if path.endswith("/upload") else MAX_BODY
+            receive = await bounded(scope, hurried(scope, receive), most)
             if path.endswith("/upload") and scope["method"] == "POST":
                 await self._upload(scope, receive, watched)
             else:
@@ -438,7 +452,7 @@ class Bounds:
 
         uploaded = self.page.upload_file_set if self.page is not None else set()
         try:
-            await run_in_threadpool(make_room, uploaded, self.owners, MAX_BODY)
+            await run_in_threadpool(make_room, uploaded, self.owners, MAX_FORM)
             await self.app(scope, receive, noted)
             with suppress(ValueError, TypeError):
                 self.owners |= dict.fromkeys(json.loads(b"".join(parts)), host)

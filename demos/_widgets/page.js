@@ -22,6 +22,24 @@
     event.preventDefault();
     refuse('The browser does not let this page read what you copied; upload the picture as a file.');
   });
+  // too large a file is refused before it is on its way
+  const MOST = 25e6;
+  for (const kind of ['change', 'drop', 'paste']) {
+    document.addEventListener(kind, event => {
+      const field = event.target.type === 'file' ? event.target : null;
+      const files = [...(field ?? event.dataTransfer ?? event.clipboardData)?.files ?? []];
+      const large = files.find(file => file.size > MOST);
+      if (files.length) {  // what messages say is of an earlier file
+        if (notice) notice.hidden = true;
+        document.querySelectorAll('[data-testid=toast-close]').forEach(close => close.click());
+      }
+      if (!large) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      if (field) field.value = '';
+      refuse(`${large.name} has ${(large.size / 1e6).toFixed(1)} MB; the gallery takes files of up to ${MOST / 1e6} MB.`);
+    }, true);
+  }
   // a browser whose language has a decimal point drops a comma without a word, and 1,5 would become 15
   document.addEventListener('beforeinput', event => {
     const field = event.target, typed = event.data ?? '';
@@ -153,7 +171,14 @@
     }
     const waits = stage() && here() && /\/(queue\/join|run\/)/.test(path) ? expect() : null;
     let answer;
+    if (path.includes('/run/')) {  // its refusal comes as a success, which the browser does not note as an error of the page
+      const headers = new Headers(request[1]?.headers);
+      headers.set('X-Refused', '1');
+      request[1] = {...request[1], headers};
+    }
     try { answer = await ask(...request); } finally { if (!answer?.ok) joined(null); }
+    const refused = answer.headers.get('X-Refused');
+    if (refused) answer = new Response(answer.body, {status: Number(refused), headers: answer.headers});
     if (!answer.ok || path.includes('/run/')) arrived(waits);
     // what is cancelled never comes
     if (path.endsWith('/cancel')) for (const wait of [...awaited.values()]) arrived(wait);

@@ -153,7 +153,7 @@ class DCGAN(GenerativeModel):
         return to_unit(self.generator(latents.to(self.device)))
 
     def sample(self, draws: Draws, truncation: float = 1.0) -> Tensor:
-        """One picture per row of ``draws``; smaller ``truncation``: safer and more alike."""
+        """One picture per row of ``draws``; smaller ``truncation``: more alike."""
         return self.decode(self.latents(draws, truncation))
 
     def score(self, images: Tensor) -> Tensor:

@@ -144,7 +144,11 @@ class GAN(GenerativeModel):
             scores = self.scores(self.generator(self.noise(count)))
         finally:
             self.discriminator.requires_grad_(True)
-        return {"fool": -softplus(scores).mean() if self.saturating else softplus(-scores).mean()}
+        return {"fool": self.fooled(scores).mean()}
+
+    def fooled(self, scores: Tensor) -> Tensor:
+        """The generator's loss for each score: log(1 - D), or -log D."""
+        return -softplus(scores) if self.saturating else softplus(-scores)
 
     def noise(self, count: int) -> Tensor:
         """(count, latent_dim) numbers from N(0, 1)."""
@@ -201,3 +205,10 @@ class PointGAN(GAN):
     def field(self, points: Tensor, company: Tensor) -> Tensor:
         """D(x) of the paper, (B,) in [0, 1], for points (B, 2), judged in the company of others."""
         return torch.sigmoid(self.judged(points, company))
+
+    def pull(self, points: Tensor, company: Tensor) -> Tensor:
+        """Where the generator's loss would move points (B, 2), judged in the company of others: minus its gradient, (B, 2)."""
+        with torch.inference_mode(False), torch.enable_grad():  # the caller computes without gradients, these are the answer
+            points = points.clone().requires_grad_(True)
+            (gradient,) = torch.autograd.grad(self.fooled(self.judged(points, company)).sum(), points)
+        return -gradient
