@@ -389,7 +389,7 @@ PLAN = Plan(
     actions=[Action(begin_with, ["board"], on="mode")],
     api=[
         Api("ddpm_sample", sample, dict(weights="ddpm-mnist") | GIVEN, returns=list[str]),
-        Api("ddpm_fill", fill, dict(weights="ddpm-mnist", picture="", unknown="lower half") | GIVEN | dict(repeats=3),
+        Api("ddpm_fill", fill, dict(weights="ddpm-mnist", picture="", unknown="lower half") | GIVEN | dict(repeats=1),
             returns=list[str], fields=SENT),
         Api("ddpm_redraw", redraw, dict(weights="ddpm-mnist", picture="", strength=0.6) | GIVEN, returns=list[str], fields=SENT),
     ],
