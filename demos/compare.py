@@ -14,6 +14,7 @@ from demos._families.comparing import COMPLETE, DRAWN, FILL, KINDS, RECONSTRUCT,
 from demos._kit import shipped
 from demos._kit.alone import alone
 from demos._kit.checks import number
+from demos._kit.faces import own_picture
 from demos._kit.fields import Choice, Seed, Slider, SmallPicture
 from demos._kit.lineup import BUSY, DONE, PUBLISHED, STOPPED, WAITING, Entry, Lineup, by_turns
 from demos._kit.measured import Score, scores
@@ -293,7 +294,8 @@ def examples(data: str, what: str = RECONSTRUCT) -> list[PIL.Image.Image]:
 def small(data: str, picture: PIL.Image.Image) -> PIL.Image.Image:
     """A visitor's picture as the models that make the largest pictures know theirs."""
     names = {name for held in compared()[data].values() for name in held}
-    made = to_pil(shipped.picture_for(max(names, key=lambda name: (shipped.shape_of(name)[1], name)), picture)[0])
+    largest = max(names, key=lambda name: (shipped.shape_of(name)[1], name))
+    made = to_pil(shipped.picture_for(largest, own_picture(largest, picture))[0])
     return made if made.width <= SHARP else made.resize((SHARP, SHARP), PIL.Image.Resampling.LANCZOS)
 
 

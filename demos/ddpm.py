@@ -314,7 +314,8 @@ def fill(
     weights: str, picture: np.ndarray, unknown: np.ndarray, seed: int, count: int, steps: int, guidance: float, eta: float,
     label: int | None, other: int | None, repeats: int,
 ) -> Iterator[Shown]:  # fmt: skip
-    """Paint what is unknown of a picture. picture: a picture file in base64 or a data URI, squared and reduced.
+    """Paint what is unknown of a picture. picture: a picture file in base64 or a data URI, squared and reduced; for
+    weights of faces, a face in it is found and set upright.
 
     Unless a class is given, guidance does nothing.
     unknown: lower half, right half, middle, or zeros and ones, row by row, 1 where it is to be painted. repeats: 1 to 5, how often
@@ -327,7 +328,7 @@ def redraw(
     weights: str, picture: np.ndarray, strength: float, seed: int, count: int, steps: int, guidance: float, eta: float,
     label: int | None, other: int | None,
 ) -> Iterator[Shown]:  # fmt: skip
-    """Lay a picture under noise and take the noise off (SDEdit). picture: a picture file in base64 or a data URI.
+    """Lay a picture under noise and take the noise off (SDEdit). picture: as for ddpm_fill.
 
     Unless a class is given, guidance does nothing.
     strength: 0.02 to 1, the noise as a share of all steps; more of it keeps less of the picture. The others as for ddpm_sample.
@@ -356,7 +357,7 @@ PLAN = Plan(
             examples=example_pictures, masks=("lower half", "right half", "middle", "nothing"), empty=True,
             upload="A drawing, a piece of clothing, a face", when=("mode", (FILL, REDRAW)),
         ),
-        repeats=Slider("Repeats", 1, "How often each step is repeated, noise put back in between: the filled part fits better.",
+        repeats=Slider("Repeats", 3, "How often each step is repeated, noise put back in between: the filled part fits better.",
                        low=1, high=MAX_REPEATS, step=1, when=("mode", (FILL,))),
         label=ClassChoice(),
         steps=Slider("Steps", 50, "Fewer are faster", low=1, high=MAX_STEPS, step=1),

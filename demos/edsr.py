@@ -12,6 +12,7 @@ import PIL.Image
 from demos._families import restorers
 from demos._families.restorers import ALL, SIZES, WARNING, Given, Mark, Restoration, Source, as_picture
 from demos._kit.alone import alone
+from demos._kit.faces import faces_in
 from demos._kit.fields import MORE, RESULT, Check, Choice, Seed, Slider, Text
 from demos._kit.markup import note_html, size_text
 from demos._kit.pictures import as_tensor, enlarged, strip_image, to_pil
@@ -189,7 +190,7 @@ def bicubic_of(task: Task) -> PIL.Image.Image:
 
 def marked(task: Task) -> list[Mark]:
     """The faces with their numbers, and which of them are restored."""
-    found, numbers = enumerate(restorers.faces_in(task.picture, FINDER), 1), task.picked.split(",")
+    found, numbers = enumerate(faces_in(task.small, FINDER), 1), task.picked.split(",")
     return [Mark(number, face, bool(weights_for(face)), task.picked == ALL or str(number) in numbers) for number, face in found]
 
 
@@ -366,7 +367,7 @@ def added(task: Task) -> Figures:
 @of_task
 def squares(task: Task) -> Html:
     """Left, top and side of a square around each face."""
-    return Html("", data=[[*face] for face in restorers.faces_in(task.picture, FINDER)])
+    return Html("", data=[[face.left, face.top, face.side] for face in faces_in(task.small, FINDER)])
 
 
 def migrate(controls: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from gen_models import catalog, hub, runtime, sheets
+from gen_models import catalog, hub, latents, runtime, sheets
 from gen_models.cards import EVALUATION, card, hub_card
 from gen_models.data import DataError
 from gen_models.files import replacing, write_text
@@ -88,6 +88,7 @@ def adopt(name: str, source: Path) -> None:
         if (source / file).is_file():
             with replacing(target / file) as part:
                 shutil.copyfile(source / file, part)
+    (target / latents.NAMES).unlink(missing_ok=True)  # of the latents of the weights before
 
 
 def publish(name: str) -> Path:
@@ -110,6 +111,7 @@ def publish(name: str) -> Path:
     if name in catalog.table() or not record(data).own:  # what a user trained on their own pictures is no part of the project
         _enter(name, folder)
     sheets.write(model, data, folder)
+    latents.write(model, data, folder)
     write_text(folder / "README.md", card(name))
     return folder
 

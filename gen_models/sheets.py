@@ -56,7 +56,7 @@ def save_examples(model: Translator, data: str, folder: Path) -> None:
         with runtime.forward_pass():
             save_grid(sheet(model, tested), folder / SAMPLES)
         for file, pictures in ((INPUTS, held.images), (PARTNERS, held.partners)):
-            _save_side_by_side(pictures[:EXAMPLES], folder / file)
+            save_row(pictures[:EXAMPLES], folder / file)
     ways: list[tuple[str, str, dict[str, bool]]] = [(INPUTS, RESULT, {})]
     if isinstance(model, TranslatesBack):
         ways.append((PARTNERS, BACK, {"backwards": True}))
@@ -67,7 +67,7 @@ def save_examples(model: Translator, data: str, folder: Path) -> None:
             first = np.asarray(file.convert("RGB").crop((0, 0, size, size)), np.float32).transpose(2, 0, 1) / 255
         with runtime.forward_pass():
             made = model.translate(torch.from_numpy(first)[None, : model.image_shape[0]], **options).float().cpu()
-        _save_side_by_side((made * 255).round().to(torch.uint8), folder / target)
+        save_row((made * 255).round().to(torch.uint8), folder / target)
 
 
 def save_restorations(model: Restorer, data: str, folder: Path) -> None:
@@ -87,10 +87,10 @@ def save_restorations(model: Restorer, data: str, folder: Path) -> None:
         small = model.downscale(true, Draws(0, len(true)))
         made = model.upscale(small[:1]).cpu()
     for file, pictures, exact in ((INPUTS, small, True), (PARTNERS, true, False), (RESULT, made, False)):
-        _save_side_by_side((pictures * 255).round().to(torch.uint8), folder / file, exact)
+        save_row((pictures * 255).round().to(torch.uint8), folder / file, exact)
 
 
-def _save_side_by_side(pictures: Tensor, file: Path, exact: bool = False) -> None:
+def save_row(pictures: Tensor, file: Path, exact: bool = False) -> None:
     """Bytes (N, C, H, W) as one WebP, without loss where that is smaller: so are drawings and label maps, photographs are not.
 
     ``exact``: without loss in any case.

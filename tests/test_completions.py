@@ -100,7 +100,7 @@ def test_a_picture_comes_onto_the_board_which_keeps_its_mask(stocked, field):
         assert np.array_equal(again.unknown, mask(kept, SIDE)), name
     assert board_of(DIGITS, example(DIGITS, Board(found.pixels, None).text, 1)).unknown is None
     photo = smooth(np.random.default_rng(0), 64)
-    pixels = board_of(FACES, upload(FACES, "", photo)).pixels
+    pixels = board_of(OWN, upload(OWN, "", photo)).pixels
     assert np.abs(pixels.astype(int) - as_input(photo, SIDE, 3, centre=False) * 255).max() <= 1
     drawing = PIL.Image.new("L", (60, 90), 255)
     drawing.paste(0, (10, 20, 12, 80))

@@ -93,7 +93,7 @@ def test_faces_that_are_ticked_are_restored_where_they_are_and_the_rest_is_cache
 
 @pytest.mark.parametrize("face, share", [(Face(10, 10, 30), 0.0), (Face(9, 10, 30), 0.3), (Face(-6, 8, 16), 1.0)], ids=str)
 def test_a_face_is_what_the_mixed_models_make_of_it(monkeypatch, face, share):
-    monkeypatch.setattr(restorers, "find", lambda picture, finder: [face])
+    monkeypatch.setattr(edsr, "faces_in", lambda picture, finder: [face])
     picture, (left, top, right, below) = soft(face.left + face.side, (64, 50)), face.inside(64, 50)
     own = exact(f"edsr-{edsr.FACES[scale_for(face.side)]}", picture.crop((left, top, right, below)), share)
     own = own.resize((4 * (right - left), 4 * (below - top)), PIL.Image.Resampling.BICUBIC)

@@ -15,7 +15,7 @@ from torch.nn.functional import avg_pool2d
 from gen_models import faces, load
 from gen_models.degradation import upscale
 from gen_models.evaluation.finder import Finder
-from gen_models.faces import Face, find, joined, paste, restore, scale_for, seam
+from gen_models.faces import Face, aligned, find, joined, paste, portrait, restore, scale_for, seam
 from gen_models.restoration.edsr import EDSR
 
 BUNDLED = Path(skimage.__file__).parent / "data"
@@ -65,6 +65,18 @@ def near(face: Face, middle: tuple[float, float], width: float) -> bool:
     return all(abs(one - other) < width / 4 for one, other in zip(centre, middle, strict=True))
 
 
+def turned(picture: PIL.Image.Image, degrees: float) -> PIL.Image.Image:
+    """As a photograph that was taken with the camera at a slant."""
+    return picture.rotate(degrees, PIL.Image.Resampling.BICUBIC, expand=True, fillcolor=(120, 120, 120))
+
+
+def within(size: tuple[int, int], place: tuple[int, int], picture: PIL.Image.Image) -> PIL.Image.Image:
+    """A picture in a larger one."""
+    page = PIL.Image.new("RGB", size, (90, 120, 150))
+    page.paste(picture, place)
+    return page
+
+
 # ---- finding ----------------------------------------------------------------------------------------------------------
 
 
@@ -109,7 +121,7 @@ def test_the_search_is_bounded(size):
     (high, wide), (low, narrow) = sizes[0], sizes[-1]
     assert high * wide <= 1.05 * faces.SEARCHED and wide <= 3 * size[0] + eye.stride
     assert wide / high == pytest.approx(size[0] / size[1], rel=0.05)
-    assert len(sizes) < 20 and min(low, narrow) < faces.STEP * eye.window, "up to faces as large as the picture"
+    assert len(sizes) < 20 * len(faces.TURNS) and min(low, narrow) < faces.STEP * eye.window, "up to faces as large as the picture"
     assert all((side - eye.window) % eye.stride == 0 for side in sizes[0])
 
 
@@ -150,6 +162,54 @@ def test_only_what_is_sure_is_a_face(odds, found):
 def test_no_more_faces_than_a_crowd():
     found = find(PIL.Image.new("RGB", (600, 400)), Sure(9.0))
     assert len(found) == faces.MOST and found == sorted(found)
+
+
+# ---- setting upright ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "taken, tilt",
+    [(lambda picture: turned(picture, -20), 20), (lambda picture: turned(picture, 20), -20),
+     (lambda picture: turned(picture, -30), 30), (lambda picture: turned(picture, 30), -30),
+     (lambda picture: within((500, 600), (70, 160), picture), 0),
+     (lambda picture: within((1200, 900), (800, 100), picture.resize((250, 250), PIL.Image.Resampling.LANCZOS)), 0),
+     (lambda picture: turned(within((700, 600), (150, 120), picture), 28), -28)],
+    ids=["to the right", "to the left", "far to the right", "far to the left", "shifted", "small", "shifted and leaning"],
+)  # fmt: skip
+def test_a_portrait_is_set_upright_however_it_was_taken(astronaut, finder, taken, tilt):
+    straight, picture = portrait(astronaut, finder), taken(astronaut)
+    face = portrait(picture, finder)
+    assert abs(face.tilt - straight.tilt - tilt) < 5
+    wanted, found = (np.float32(aligned(image, one, 64)) for image, one in ((astronaut, straight), (picture, face)))
+    assert np.abs(found - wanted).mean() < 12
+    square = np.float32(aligned(picture, Face(0, 0, min(picture.size)), 64))
+    assert np.abs(square - wanted).mean() > 40, "as it was taken, it differs"
+
+
+@pytest.mark.parametrize("name", ["coffee.png", "chelsea.png"])
+def test_a_picture_without_a_face_has_no_portrait(finder, name):
+    with PIL.Image.open(BUNDLED / name) as image:
+        assert portrait(image.convert("RGB"), finder) is None
+
+
+def test_of_several_faces_the_largest_is_taken(astronaut, finder):
+    page = within((700, 420), (280, 10), astronaut)
+    page.paste(astronaut.resize((200, 200), PIL.Image.Resampling.LANCZOS), (20, 100))
+    assert near(portrait(page, finder), (280 + MIDDLE[0], 10 + MIDDLE[1]), WIDTH)
+
+
+def test_what_is_cut_out_is_the_square_itself_upright_and_goes_on_beyond_the_edge():
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    picture = PIL.Image.fromarray(pixels)
+    assert np.array_equal(aligned(picture, Face(20, 10, 32), 32), pixels[10:42, 20:52])
+    assert np.array_equal(aligned(picture, Face(30, 20, 16), 32, framing=2), pixels[12:44, 22:54])
+    # what leans clockwise by a quarter is set upright by a quarter the other way
+    assert np.abs(np.float32(aligned(picture, Face(20, 10, 32, 90), 32)) - np.rot90(pixels[10:42, 20:52])).max() <= 1
+    beyond = np.asarray(aligned(picture, Face(-16, -16, 32), 32))
+    assert np.array_equal(beyond[16:, 16:], pixels[:16, :16]) and (beyond[:16, :16] == pixels[0, 0]).all()
+
+
+# ---- restoring ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

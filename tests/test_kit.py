@@ -487,10 +487,24 @@ def test_sliders_behind_a_text_move_it_and_are_set_by_it():
     )  # fmt: skip
     with gr.Blocks():
         parts = field.build("dcgan-fashion")
-    assert len(parts) == 4 and [part.label for part in parts[1:]] == ["n0", "n1", "n2"]
+    assert len(parts) == 5 and [part.label for part in parts[1:4]] == ["n0", "n1", "n2"]
     move = field.changes(parts)[1]
     assert move.inputs == [parts[0], parts[2]] and move.value("dcgan-fashion", "0,0,0", 2) == "0,2,0"
-    assert [update.value for update in field.updates("dcgan-fashion", "1,2,3")[1:]] == [1, 2, 3]
+    assert [update.value for update in field.updates("dcgan-fashion", "1,2,3")[1:4]] == [1, 2, 3]
+    assert parts[4].value == field.updates("dcgan-fashion", "1,2,3")[4] == "", "without pictures there is nothing at their ends"
+
+
+def test_sliders_stand_between_the_pictures_of_their_ends():
+    one, other = (Sliders(count=2, visible=1, shown=lambda weights, text: [dict(label="a"), dict(label="b")],
+                          ends=lambda weights: f"data:{weights}") for _ in range(2))  # fmt: skip
+    with gr.Blocks():
+        *sliders, style = one.build("x")[1:]
+        others = other.build("x")[1:-1]
+    (own,) = {name for name in sliders[0].elem_classes if name.startswith("ends-")}
+    assert [slider.elem_classes[-1] for slider in sliders] == ["end-0", "end-1"]
+    assert all(own in slider.elem_classes for slider in sliders) and not any(own in slider.elem_classes for slider in others)
+    assert f".{own}{{--row:url(data:x)" in style.value and f".{own}.end-1{{--rank:1}}" in style.value
+    assert "url(data:y)" in one.updates("y", "")[-1], "other weights bring their own"
 
 
 @pytest.mark.parametrize(

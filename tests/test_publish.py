@@ -32,7 +32,9 @@ def run(tmp_path):
 def test_a_run_becomes_weights_with_card_samples_and_checksum(shelf, run):
     assert publish.main(["vae-mnist", "--from", str(run)]) == 0
     folder = shelf / "vae-mnist"
-    assert {file.name for file in folder.iterdir()} == {"config.json", "model.safetensors", "README.md", "samples.png"}
+    assert {file.name for file in folder.iterdir()} == {
+        "config.json", "model.safetensors", "README.md", "samples.png", "ends.webp"
+    }  # fmt: skip
     entry = catalog.table()["vae-mnist"]
     assert entry["sha256"] == catalog.sha256(folder / "model.safetensors")
     assert entry["bytes"] == (folder / "model.safetensors").stat().st_size
@@ -163,10 +165,12 @@ def test_a_second_training_takes_the_place_of_the_first(shelf, own_run):
     """Moved by hand it came to lie in a folder within the first, which the page showed for ever."""
     folder, samples = shelf / "vae-mine", []
     for number in (1, 2):
+        if samples:
+            (folder / "latents.json").write_text('{"0": "Width"}', encoding="utf-8")
         assert publish.main(["vae-mine", "--from", str(own_run(number))]) == 0
         assert run_of("vae-mine") == number
         samples.append((folder / "samples.png").read_bytes())
-    assert {file.name for file in folder.iterdir()} == {"config.json", "model.safetensors", "README.md", "samples.png"}
+    assert {file.name for file in folder.iterdir()} == {"config.json", "model.safetensors", "README.md", "samples.png", "ends.webp"}
     assert samples[0] != samples[1]
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "| Put on the page with | `python -m gen_models.publish vae-mine --from runs/vae-mine` |" in card

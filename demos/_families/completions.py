@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from demos._kit.checks import integer, one_of
+from demos._kit.faces import own_picture
 from demos._kit.fields import Change, Choice, Field
 from demos._kit.inputs import CheckedImage, sent_picture
 from demos._kit.markup import tiles_html
@@ -126,8 +127,8 @@ def board_of(weights: str, text: Any) -> Board:
 
 
 def as_known(weights: str, image: PIL.Image.Image) -> np.ndarray:
-    """A visitor's picture as the model knows its pictures, (C, S, S) uint8: digits and clothes light on black, centred, scaled."""
-    values = picture_for(weights, image)
+    """A visitor's picture as the model knows its pictures, (C, S, S) uint8: things on black centred and scaled, a face upright."""
+    values = picture_for(weights, own_picture(weights, image))
     if values.shape[1] == 1:
         values = values / values.max().clamp_min(1e-6)  # a thin line is pale once it is small
     return as_bytes(values)[0]
@@ -235,7 +236,7 @@ class SentPicture(Field):
         if self.black and value == "":
             channels, side = shape_of(weights)
             return np.zeros((channels, side, side), np.uint8)
-        return as_bytes(picture_for(weights, sent_picture(value), self.centre))[0]
+        return as_bytes(picture_for(weights, own_picture(weights, sent_picture(value)), self.centre))[0]
 
 
 @dataclass

@@ -19,17 +19,18 @@ from torch import Tensor
 from demos._kit import charts
 from demos._kit.checks import integer, number
 from demos._kit.fields import Field, Picture, Seed, Slider, Sliders, Text
-from demos._kit.pictures import png_uri, strip_image, to_pil
+from demos._kit.pictures import data_uri, png_uri, strip_image, to_pil
 from demos._kit.plan import Action, Api, Try, View
 from demos._kit.shipped import example_pictures, picture_for, sheet_tiles, tensors
 from demos._kit.shown import Film, Html, Rows, Single, Tiles
 from demos._widgets import script
-from gen_models import Draws, catalog, load, runtime
+from gen_models import Draws, catalog, hub, load, runtime
+from gen_models.latents import COUNT, ENDS, NAMES, REACH
 from gen_models.layers import from_unit
 
-VISIBLE, COUNT = 5, 16
-"""Sliders that are seen at once, and all of them."""
-LIMIT = 4.0
+VISIBLE = 5
+"""Sliders that are seen at once."""
+LIMIT = REACH
 """Latents are kept within this many standard deviations of the prior."""
 SIDE = 11
 """Tiles of the map's side."""
@@ -80,17 +81,31 @@ def from_text(weights: str, text: str) -> Tensor:
     return numbers(text, len(latent_kl(weights)), "The latents")
 
 
+def names_of(weights: str) -> dict[str, str]:
+    """Number of a latent -> the trait of the pictures that goes with it, found when the weights were published."""
+    try:
+        return hub.read_json(catalog.WEIGHTS / weights / NAMES)
+    except (OSError, ValueError):
+        return {}
+
+
+def ends_of(weights: str) -> str:
+    """The pictures of the ends of all sliders, made when the weights were published, as a data URI; "": they are not there."""
+    file = catalog.WEIGHTS / weights / ENDS
+    return data_uri(file.read_bytes(), "webp") if file.is_file() else ""
+
+
 def slider_settings(weights: str, text: str) -> list[dict[str, Any]]:
     """Value, label and visibility of every slider; those of latents that carry nothing are hidden."""
     try:
         z, places, kl = from_text(weights, text), order(weights), latent_kl(weights)
     except (catalog.WeightsError, KeyError):  # the page opens all the same, and the first click says what is wrong
         z, places, kl = torch.zeros(0), [], torch.zeros(0)
-    found = []
+    found, names = [], names_of(weights)
     for rank in range(COUNT):
         if rank < len(places) and kl[places[rank]] > 0.02:
             latent = places[rank]
-            label = f"Latent {latent} · {float(kl[latent]):.1f} nats"
+            label = names.get(str(latent), f"Latent {latent}")
             found.append(dict(value=round(float(z[latent]), 2), label=label, visible=True))
         else:
             found.append(dict(value=0, label=f"Latent of rank {rank + 1}", visible=not places))
@@ -117,7 +132,7 @@ def sliders() -> Sliders:
     """The latents of the place where the room is."""
     return Sliders(
         "The latents", count=COUNT, visible=VISIBLE, rest="More latents", low=-LIMIT, high=LIMIT, begin=at_first, read=from_text,
-        shown=slider_settings, moved=moved,
+        shown=slider_settings, moved=moved, ends=ends_of,
     )  # fmt: skip
 
 
@@ -318,7 +333,7 @@ def fields() -> dict[str, Field]:
     return dict(
         seed=Seed(), z=sliders(), a=end("A"), b=end("B"),
         picture=Picture(
-            "A picture; the middle square is used", examples=example_pictures, draw=True, place=LOOK, kept=False,
+            examples=example_pictures, draw=True, place=LOOK, kept=False,
             examples_words="Pictures made by a GAN of this gallery; click one.",
         ),
         across=Slider("Across: latent of rank", 1, "1: most informative", low=1, high=COUNT, step=1, place=MAP, redo=False,

@@ -27,10 +27,10 @@ from demos._kit.running import Cache
 from demos._kit.shown import BeforeAfter, Figures, Shown
 from demos._kit.widgets import compare
 from demos._widgets import script, text_of
-from gen_models import Draws, catalog, load, runtime
+from gen_models import Draws, runtime
 from gen_models.base import Restorer
 from gen_models.degradation import Damage, degrade
-from gen_models.faces import Face, find, paste, restore
+from gen_models.faces import Face, paste, restore
 from gen_models.measures.fidelity import fidelities, luma, noise_ratios
 
 SIZES = ("256", "512", "768", "1024")
@@ -60,8 +60,6 @@ PROTOCOL = (
 )
 _made: Cache[tuple[PIL.Image.Image, int]] = Cache(40_000_000, lambda made: made[0].width * made[0].height)
 """The latest enlargements, and the passes that each took, so that another choice of faces need not make them again."""
-_found: Cache[list[Face]] = Cache(64)
-"""Where faces are in the latest pictures."""
 _restored: Cache[PIL.Image.Image] = Cache(40_000_000, lambda made: made.width * made.height)
 """The latest pictures with their faces restored."""
 
@@ -92,6 +90,9 @@ class Source(Picture):
             left, top = (picture.width - cut) // 2, (picture.height - cut) // 2
             small.append(picture.resize((side, side), PIL.Image.Resampling.LANCZOS, (left, top, left + cut, top + cut)))
         return tiles_html([photo_uri(picture) for picture in small], columns=self.columns, words="example")
+
+    def own(self, weights, picture, **needs):
+        return picture
 
     def check(self, weights, value, upload=None, board=None, **needs):
         return Given(super().check(weights, value, upload, board, **needs), value == "upload")
@@ -206,19 +207,6 @@ def steps(
 
 
 # ---- faces ------------------------------------------------------------------------------------------------------------------
-
-
-def faces_in(picture: Prepared, finder: str) -> list[Face]:
-    """The faces in the small picture; none where the weights ``finder`` are not trained."""
-    if finder not in catalog.trained(finder.partition("-")[0]):
-        return []
-    found = _found.get(picture.key)
-    if found is None:
-        network = load(finder)  # before a turn is taken: others need not wait while a file is read
-        with runtime.fast_pass():
-            found = find(picture.small, network)
-        _found.put(picture.key, found)
-    return found
 
 
 def numbers_of(weights: str, picked: str) -> str:

@@ -80,6 +80,9 @@ class Source(Picture):
     def at_first(self, weights: str) -> dict[str, Any]:
         return {"way": begins(weights)}
 
+    def own(self, weights, picture, way=THERE):
+        return super().own(weights, picture) if way == THERE else picture
+
 
 def working_size() -> Choice:
     """How large a picture goes through."""

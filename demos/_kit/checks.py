@@ -8,6 +8,10 @@ from typing import Any
 import gradio as gr
 
 
+class Unusable(gr.Error):
+    """What a visitor brought is of no use to the model: views that read it are emptied and say why in one sentence."""
+
+
 def is_number(value: Any, low: float, high: float) -> bool:
     """Whether ``value`` is a number from ``low`` to ``high``; neither True, nor text, nor NaN is one."""
     return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high

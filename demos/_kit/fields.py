@@ -6,8 +6,9 @@ A field's *value* is what its first component holds and what a recipe keeps; :me
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -16,6 +17,7 @@ from gradio.components.base import Component
 
 from demos._kit.checks import integer, number, one_of
 from demos._kit.events import ROLL_JS
+from demos._kit.faces import own_picture
 from demos._kit.inputs import CheckedImage, CheckedNumber, drawing, sent_picture
 from demos._kit.layout import seed_row
 from demos._kit.markup import tiles_html
@@ -282,6 +284,10 @@ class Sliders(Text):
     moved: Callable[[str, str, int, Any], str] = lambda weights, text, rank, value: text
     begin: Callable[[str], str] = lambda weights: ""
     """Weights -> the text at first."""
+    ends: Callable[[str], str] = lambda weights: ""
+    """Weights -> the address of a row of square pictures: what the lower ends of all sliders give, then their upper ends."""
+    number: int = field(default_factory=itertools.count().__next__)
+    """What tells its sliders from those of other rooms on the page."""
 
     def depends(self, weights):
         return True
@@ -290,17 +296,29 @@ class Sliders(Text):
         return self.begin(weights)
 
     def build(self, weights):
-        at_first = self.shown(weights, self.start(weights))
-        made = [gr.Slider(self.low, self.high, step=0.05, **settings) for settings in at_first[: self.visible]]
+        def sliders(first: int, last: int | None = None) -> list[Component]:
+            look = [["ends", f"ends-{self.number}", f"end-{rank}"] for rank in range(self.count)]
+            shown = list(zip(self.shown(weights, self.start(weights)), look, strict=True))[first:last]
+            return [gr.Slider(self.low, self.high, step=0.05, elem_classes=classes, **settings) for settings, classes in shown]
+
+        made = sliders(0, self.visible)
         with gr.Accordion(self.rest, open=False):
-            made += [gr.Slider(self.low, self.high, step=0.05, **settings) for settings in at_first[self.visible :]]
-        return [*super().build(weights), *made]
+            made += sliders(self.visible)
+        return [*super().build(weights), *made, gr.HTML(self.style(weights), visible="hidden")]
+
+    def style(self, weights: str) -> str:
+        """The pictures at the ends of the sliders, as a style sheet."""
+        row = self.ends(weights) if weights else ""
+        if not row:
+            return ""
+        places = "".join(f".ends-{self.number}.end-{rank}{{--rank:{rank}}}" for rank in range(self.count))
+        return f"<style>.ends-{self.number}{{--row:url({row});--thumb:44px;--count:{self.count}}}{places}</style>"
 
     def updates(self, weights, value, **needs):
-        return [value, *(gr.Slider(**settings) for settings in self.shown(weights, value))]
+        return [value, *(gr.Slider(**settings) for settings in self.shown(weights, value)), self.style(weights)]
 
     def changes(self, components):
-        text, *sliders = components
+        text, *sliders, _ = components
 
         def mover(rank: int) -> Callable[[str, str, Any], str]:
             return lambda weights, before, value: self.moved(weights, before, rank, value)
@@ -364,10 +382,14 @@ class Picture(Field):
                 raise gr.Error("There are no examples for these weights: upload a picture.")
             return found[integer(int(place), 0, len(found) - 1, "Example")].convert("RGB")
         if value == "drawing":
-            return drawing(board)
+            return self.own(weights, drawing(board), **needs)
         if value != "upload" or upload is None:
             raise gr.Error("Upload a picture first, or take an example.")
-        return upload
+        return self.own(weights, upload, **needs)
+
+    def own(self, weights: str, picture: PIL.Image.Image, **needs: Any) -> PIL.Image.Image:
+        """A picture that the visitor brought, as verbs get it."""
+        return own_picture(weights, picture)
 
     def follow(self, weights, value, *extras, **needs):
         word, _, place = str(value).partition(" ")

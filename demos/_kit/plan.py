@@ -19,7 +19,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import SimpleNamespace
@@ -30,14 +30,14 @@ import PIL.Image
 from gradio.components.base import Component
 from gradio.context import LocalContext
 
-from demos._kit.checks import integer, one_of
+from demos._kit.checks import Unusable, integer, one_of
 from demos._kit.events import BESIDE, HEAVY, QUICK, ROLL_JS, error_boundary
 from demos._kit.fields import BROUGHT, CONTROLS, MORE, NOWHERE, RESULT, Change, Choice, Field, Picture, Seed
 from demos._kit.inputs import sent_picture
 from demos._kit.markup import note_html
 from demos._kit.recipes import Room, link_button, save_button
 from demos._kit.running import Cache, cancel, cancellable, is_cancelled, token, token_of, visitor_stays, while_awaited
-from demos._kit.shown import Bars, Shown, Single, Steps, Tiles
+from demos._kit.shown import Bars, Html, Shown, Single, Steps, Tiles
 from demos._kit.subjects import Subjects, Trained
 from demos._kit.widgets import BEGIN_JS, guarded_html, note_line, starter, tiles
 from demos._server import request_log
@@ -292,6 +292,13 @@ class Plan:
                 default = None if parameter.default is inspect.Parameter.empty else parameter.default
                 found[name] = getattr(event, name, default)
         return verb(**found)
+
+    def attempt(self, verb: Callable, raw: Mapping[str, Sequence[Any]]) -> Shown | None:
+        """As :meth:`call`, for a view: of what a visitor brought in vain, why, with nothing beside it."""
+        try:
+            return self.call(verb, raw)
+        except Unusable as error:
+            return Html("", note=error.message)
 
     def last(self, view_verb: Callable, raw: Mapping[str, Sequence[Any]]) -> Shown:
         """What a verb shows in the end.
@@ -574,7 +581,7 @@ class _Laying:
 
             def answer(*values: Any) -> list[Any]:
                 try:
-                    return result_of(self.plan.call(view.make, self.unpacked(names, values)))
+                    return result_of(self.plan.attempt(view.make, self.unpacked(names, values)))
                 except gr.Error as error:
                     if slots.press:
                         raise
@@ -648,6 +655,8 @@ class _Laying:
             begun = token_of(sent)
             try:
                 yield from frames(begun, *values)
+            except Unusable as error:
+                yield [stamped("", begun), stamped(note_html(error.message), begun, "done"), *nothing[2:]]
             except Exception:
                 yield [gr.skip(), stamped("", begun, "done"), *nothing[2:]]  # the page does not wait for it any longer
                 raise
@@ -735,13 +744,19 @@ class _Laying:
                 if name in raw:
                     raw[name] = [value, *raw[name][1:]]
             fresh: dict[str, Any] = {}
+            in_vain: Unusable | None = None
             for action in actions:
-                fresh |= plan.call(action.do, raw, event)
+                try:
+                    fresh |= plan.call(action.do, raw, event)
+                except Unusable as error:
+                    in_vain = error
                 raw |= {key: [value, *raw[key][1:]] for key, value in fresh.items() if key in raw}
             for key in followers:
                 fresh[key] = plan.fields[key].follow(weights, *raw[key], **plan.needs(key, raw))
                 raw[key] = [fresh[key], *raw[key][1:]]
-            found = [plan.call(view.at_once, raw) for view in shown]
+            found = [plan.attempt(view.at_once, raw) for view in shown]
+            if in_vain and in_vain.message not in [one.note for one in found if one is not None]:
+                raise in_vain
             made += self.settings(sets, weights, raw, fresh, [one for one in found if one is not None])
             for one in found:
                 made += [gr.skip()] * 2 if one is None else result_of(one)
@@ -796,13 +811,14 @@ class _Laying:
                 fresh[name] = plan.fields[name].follow(weights, *raw[name], **plan.needs(name, raw))
                 raw[name] = [fresh[name], *raw[name][1:]]
             for action in actions:
-                fresh |= plan.call(action.do, raw)
+                with suppress(Unusable):
+                    fresh |= plan.call(action.do, raw)
                 raw |= {key: [value, *raw[key][1:]] for key, value in fresh.items() if key in raw}
             made = self.settings(fields, weights, raw, fresh)
             brought = any(isinstance(plan.fields[name], Picture) and fresh[name] in BROUGHT for name in fields)
             for view, one in zip(views, slots, strict=True):
                 sight = self.sight(view, raw)
-                found = plan.call(view.at_once, raw) if view in live else sight
+                found = plan.attempt(view.at_once, raw) if view in live else sight
                 begins = view.sight and view.live and found is None or brought and view is plan.main
                 made += result_of(found) if found is not None else [gr.skip()] * 2 if begins else ["", ""]
                 if one.begin is not None:

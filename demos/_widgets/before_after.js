@@ -39,9 +39,9 @@ const show = () => {
 };
 pictures[0].addEventListener('load', show);
 const arrived = () => {
-  const value = props.value;
-  shown.hidden = !value;
-  if (!value) return;
+  const value = props.value || '';
+  shown.hidden = !value.startsWith('{');  // the empty frame of a run that could not begin
+  if (shown.hidden) return;
   const state = JSON.parse(value);
   state.names.forEach((name, i) => { names[i].textContent = name; pictures[i].alt = name; });
   // a frame that came just before Stop may be shown once more after it

@@ -49,6 +49,8 @@ class Record:
     """What its pictures show, in the plural: ``digits``."""
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Task -> names of its classes, in the order of the labels' columns and numbers."""
+    traits: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    """Name -> (pictures (N, C, H, W) in [0, 1], labels (N, tasks)) -> a number for each, (N,): latents are named after these."""
     kinds: tuple[str, str] = ("A", "B")
     """What one picture of kind A, and one of kind B, is called; for a set of pictures of two kinds."""
     backwards: bool = False
@@ -59,6 +61,10 @@ class Record:
     """Name -> colour, six hexadecimal digits, of what a label map shows."""
     fill: float = 1.0
     """Share of a picture's side that the longer side of the thing in it fills."""
+    finder: str = ""
+    """Weights of the finder by which a visitor's picture (of kind A) is aligned: its largest face is set upright; "": it is not."""
+    framing: float = 1.0
+    """Side of these pictures in sides of the square that the finder puts around the face in them."""
     opposite: str = ""
     """A data set of pictures of the same shape that show something else."""
     benchmarks: Mapping[str, Callable[[Path | None], Any]] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from PIL import Image
 from gen_models.data import DataError, DataSet, split_of, square
 from gen_models.sets import Record
 from gen_models.sets._pictures import archive, in_archive, stacked
+from gen_models.sets._traits import background, brightness, side_light, warmth
 
 ARCHIVE = "faces_utk_128.zip"
 CLASSES = {
@@ -42,5 +43,10 @@ RECORD = Record(
     hub="UTKFace",
     pictures="faces",
     classes=CLASSES,
+    traits={
+        "Brightness": brightness, "Side light": side_light, "Background": background, "Warm colours": warmth,
+        "Age": lambda pictures, labels: labels[:, 0].float(),
+    },
+    finder="finder-faces2photos",
     read=read,
-)
+)  # fmt: skip

@@ -4,6 +4,7 @@ from functools import partial
 
 from gen_models.sets import Record
 from gen_models.sets._idx import read_grey
+from gen_models.sets._traits import brightness, height, width
 
 CLASSES = {
     "garment": (
@@ -20,5 +21,6 @@ RECORD = Record(
     pictures="clothes",
     classes=CLASSES,
     opposite="mnist",
+    traits={"Width": width, "Height": height, "Brightness": brightness},
     read=partial(read_grey, "fashion", "FashionMNIST", CLASSES),
 )

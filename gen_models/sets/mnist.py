@@ -4,6 +4,7 @@ from functools import partial
 
 from gen_models.sets import Record
 from gen_models.sets._idx import read_grey
+from gen_models.sets._traits import brightness, height, slant, width
 
 CLASSES = {"digit": tuple("0123456789")}
 RECORD = Record(
@@ -17,5 +18,6 @@ RECORD = Record(
     classes=CLASSES,
     fill=20 / 28,
     opposite="fashion",
+    traits={"Width": width, "Slant": slant, "Height": height, "Ink": brightness},
     read=partial(read_grey, "mnist", "MNIST", CLASSES),
 )
