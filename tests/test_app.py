@@ -429,7 +429,7 @@ def test_the_search_and_the_families_narrow_the_cards_down(visit):
         expect(page.locator(".home .card[data-room=gmm]")).to_be_hidden()
     field.fill("xyzzy")
     expect(shown).to_have_count(0)
-    expect(page.get_by_text("No room has all of these words.")).to_be_visible()
+    expect(page.get_by_text("No room matches all of these words.")).to_be_visible()
     field.fill("")
     page.locator(".home [data-filter=gans]").click()
     expect(shown).to_have_count(len([room for room in OPEN if catalog.names()[room] == "gans"]))
@@ -495,7 +495,7 @@ def test_a_code_to_scan_holds_the_room_as_it_is(visit):
     press(page, "QR code")
     code = page.locator("dialog.qr")
     expect(code.locator("svg")).to_be_visible()
-    expect(code).to_contain_text("this computer only")
+    expect(code).to_contain_text("only on this computer")
     code.click()
     expect(code).to_have_count(0)
 
@@ -741,7 +741,7 @@ def test_pixelcnn_completes_a_drawing(visit, tmp_path, size):
     tiles = complete(page)
     expect(tiles).to_have_count(8)
     assert all(re.fullmatch(r"−\d+\.\d nats", text.strip()) for text in tiles.all_inner_texts())
-    expect(page.locator(".note:visible")).to_contain_text("did not look ahead")
+    expect(page.locator(".note:visible")).to_contain_text("does not look ahead")
     shown = pixels(source(tiles.first.locator("img")))
     assert np.array_equal(shown[:20] > 127, drawn[:20, :, 0] > 127), "what was known has changed"
     photograph(page, tmp_path, f"pixelcnn-drawing-{size[0]}")
@@ -824,9 +824,9 @@ def test_pixelcnn_shows_what_a_pixel_cost_and_sees(visit, tmp_path):
 def test_pixelcnn_says_what_it_cannot_do(visit):
     page = visit(way_to("pixelcnn"))
     press(page, "Nothing")
-    expect(page.locator(".note:visible")).to_contain_text("Nothing is unknown")
+    expect(page.locator(".note:visible")).to_contain_text("Nothing is marked as unknown")
     assert complete(page).count() == 1, "the board itself"
-    expect(page.locator(".note:visible")).to_contain_text("Nothing is unknown")
+    expect(page.locator(".note:visible")).to_contain_text("Nothing is marked as unknown")
     press(page, "Everything")
     ended(page)
     press(page, "Measure the board")
@@ -1348,7 +1348,7 @@ def test_edsr_finds_a_face_compares_and_zooms(visit, tmp_path, size):
     expect(page.locator(".compare output:visible")).not_to_have_text("1×")  # it is near the face
     page.locator(".compare [data-do=fit]:visible").click()
     expect(page.locator(".compare img.after:visible")).to_have_css("transform", "matrix(1, 0, 0, 1, 0, 0)")
-    expect(page.get_by_text("The truth is unknown here.")).to_be_visible()
+    expect(page.get_by_text("The true picture is unknown here.")).to_be_visible()
     faces = page.get_by_role("checkbox", name=re.compile(r"1: \d\d px")).locator("visible=true").first
     expect(faces).to_be_checked()
     other = restored_picture(page, lambda: page.locator(".found:visible i").click())
@@ -1572,7 +1572,7 @@ def test_ddpm_fills_in_what_is_wiped_out_and_redraws(visit, tmp_path):
     slide(page, "Noise", 0.2)
     changed(under, before)
     changed(main_picture(page, "ddpm"), shown)
-    expect(page.locator(".note:visible").first).to_contain_text("under the noise of 20 %")
+    expect(page.locator(".note:visible").first).to_contain_text("the noise of 20 %")
     show_tab(page, "Every noise level")
     press(page, "Redraw it from every noise level")
     expect(page.locator('#ddpm-every-noise-level[aria-busy="false"]:visible .strips img')).to_have_count(16)
