@@ -1300,7 +1300,7 @@ def test_autoencoder_shows_its_holes_beside_the_vae(visit, tmp_path):
     press(page, "Draw both maps")
     maps = page.locator(".planes .map:visible")
     expect(maps).to_have_count(2)
-    expect(page.get_by_text(re.compile("On the autoencoder's map \\d+ % of the places are holes"))).to_be_visible()
+    expect(page.get_by_text(re.compile("On the autoencoder's map \\d+ % of the points are holes"))).to_be_visible()
     maps.first.click(position={"x": 40, "y": 60})
     expect(page.locator('button[aria-label="place 1"]:visible')).to_be_visible()
     photograph(page, tmp_path, "autoencoder-maps")
