@@ -88,7 +88,7 @@ def test_the_maps_show_every_tile_and_every_picture(stocked):
     made = autoencoder.maps(WEIGHTS)
     page = made.html()
     assert page.count("<img") == 2 and page.count("<rect") == 2 * 81 and 30 < page.count("<circle") <= 60
-    assert re.search(r"On the autoencoder's map \d+ % of the places are holes. On the VAE's map \d+ %", html.unescape(made.note))
+    assert re.search(r"On the autoencoder's map \d+ % of the points are holes. On the VAE's map \d+ %", html.unescape(made.note))
     assert not re.search(r"nan|inf[^o]", page.replace("data:image", ""))
     models, planes = autoencoder.pair(WEIGHTS), autoencoder.planes_of(WEIGHTS)
     with torch.no_grad():
@@ -130,7 +130,7 @@ def test_a_picture_goes_there_and_back(stocked):
 def test_without_a_vae_one_sentence_says_so(stocked):
     shutil.rmtree(stocked / "vae-mnist")
     for verb, values in ((autoencoder.both, (0, 1.0)), (autoencoder.maps, ()), (autoencoder.walk, ([0, 1],))):
-        with pytest.raises(gr.Error, match="There is no VAE"):
+        with pytest.raises(gr.Error, match="No VAE was trained on these pictures"):
             verb(WEIGHTS, *values)
     assert len(autoencoder.sample(WEIGHTS, 0, 2, 1.0).json()) == 2  # it does without
 

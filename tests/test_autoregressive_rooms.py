@@ -85,12 +85,12 @@ def test_a_seed_decides_and_the_count_does_not_matter(stocked):
 
 def test_masks_of_any_size_are_completed_and_none_says_so(stocked):
     (shown,) = grown(unknown="nothing")
-    assert shown.note.startswith("Nothing is unknown") and refusal(shown.json) == shown.note
+    assert shown.note.startswith("Nothing is marked as unknown") and refusal(shown.json) == shown.note
     assert np.array_equal(shown.pictures, drawing().pixels) and shown.html()
     single = np.zeros((SIDE, SIDE), bool)
     single[27, 27] = True
     assert [growth.step for growth in grown(unknown=single)] == [1, 1] and grown(unknown="everything", count=1)[-1].step == 784
-    assert "did not look ahead: 423 known pixels" in grown(unknown="hole", count=1)[-1].note
+    assert "does not look ahead: 423 known pixels" in grown(unknown="hole", count=1)[-1].note
     assert "look ahead" not in grown(count=1)[-1].note
 
 

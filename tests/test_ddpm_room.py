@@ -65,7 +65,7 @@ def test_both_sides_are_shown_at_every_step_and_end_in_the_samples():
     assert run.nbytes == 2 * 7 * 3 * SIDE**2
     assert len(images_in(ddpm.steps_of(1, run).content)) == 14
     assert "Picture must be" in refusal(ddpm.steps_of, 3, run)
-    assert "Sample first" in refusal(ddpm.steps_of, 0, ddpm.sight(DIGITS, NOISE))
+    assert "Press Sample" in refusal(ddpm.steps_of, 0, ddpm.sight(DIGITS, NOISE))
 
 
 def test_of_many_steps_not_every_one_is_kept():
@@ -88,7 +88,7 @@ def test_what_is_known_is_kept_to_the_last_bit(weights):
     made = run.clean[-1]
     assert np.array_equal(made[:, :, : SIDE // 2], np.repeat(given.pixels[None, :, : SIDE // 2], 3, 0))
     assert len({picture.tobytes() for picture in made}) == 3 and run.steps == 11, "repeated steps count"
-    assert f"{SIDE * SIDE // 2} of {SIDE * SIDE} pixels were painted" in run.note and "No class was given" in run.note
+    assert f"{SIDE * SIDE // 2} of {SIDE * SIDE} pixels were filled in" in run.note and "No class was chosen" in run.note
     unknown = torch.from_numpy(given.hole)
     assert np.array_equal(made, exact(weights, 3, 6, 0.0, 0.0, images=given.picture, unknown=unknown, repeats=2))
 
@@ -97,7 +97,7 @@ def test_a_picture_is_redrawn_from_the_noise_that_is_asked_for():
     given = board()
     run = denoised(mode=REDRAW, board=given, strength=0.3)[-1]
     assert np.array_equal(run.clean[-1], exact(DIGITS, 3, 6, 0.0, 0.0, images=given.picture, strength=0.3))
-    assert "under the noise of 30 % of all steps" in run.note
+    assert "given the noise of 30 % of all steps" in run.note
     under = ddpm.noised(DIGITS, REDRAW, 0.3, 7, given).content
     assert np.array_equal(images_in(under)[0], run.noisy[0][0, 0]), "what is shown beforehand is what it begins with"
     chosen = denoised(weights=FACES, mode=REDRAW, board=board(FACES), other="1")[-1]
@@ -105,8 +105,8 @@ def test_a_picture_is_redrawn_from_the_noise_that_is_asked_for():
 
 
 def test_what_cannot_begin_says_why_beside_the_board():
-    for mode, hole, words in ((FILL, "nothing", "Nothing is unknown"), (FILL, "everything", "nothing to begin with"),
-                              (REDRAW, "everything", "nothing to begin with")):  # fmt: skip
+    for mode, hole, words in ((FILL, "nothing", "Nothing is marked as unknown"), (FILL, "everything", "nothing to start from"),
+                              (REDRAW, "everything", "nothing to start from")):  # fmt: skip
         (shown,) = denoised(mode=mode, board=board(hole=hole))
         assert words in shown.note and np.array_equal(shown.clean[-1][0], board().pixels) and words in refusal(shown.json)
 
@@ -136,12 +136,12 @@ def test_every_noise_level_is_shown_in_turn():
 
 
 def test_the_curve_is_the_one_that_was_measured(stocked):
-    assert "not measured yet" in ddpm.quality(DIGITS).content
+    assert "not been measured yet" in ddpm.quality(DIGITS).content
     ways = [(eta, steps) for eta in (0, 1) for steps in (10, 50)]
     numbers = [dict(key=f"kernel-eta{eta}-{steps}", value=0.01 * (1 + eta) / steps, error=0.0001) for eta, steps in ways]
     numbers += [dict(key="kernel-average", value=0.0021, error=0.0002), dict(key="kernel-last", value=0.0042, error=0.0002)]
     for digest in ("of earlier weights", catalog.config_of(DIGITS)["sha256"]):
-        assert "not measured yet" in ddpm.quality(DIGITS).content
+        assert "not been measured yet" in ddpm.quality(DIGITS).content
         stored = {"sha256": digest, "measures": numbers}
         (stocked / DIGITS / "evaluation.json").write_text(json.dumps(stored), encoding="utf-8")
     shown = ddpm.quality(DIGITS).content

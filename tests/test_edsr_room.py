@@ -127,4 +127,4 @@ def test_older_links_and_the_numbers_in_the_words():
     assert "12 to 64 pixels wide" in edsr.EXPLANATION and "@" not in edsr.EXPLANATION
     with torch.device("meta"):
         published = catalog.model_class("edsr")(**catalog.model_class("edsr").recipes["photos"].arguments)
-    assert f"looks {published.network.reach} pixels around itself" in edsr.EXPLANATION
+    assert f"receptive field reaches {published.network.reach} pixels to each side" in edsr.EXPLANATION

@@ -157,7 +157,7 @@ def test_a_code_holds_the_address():
 
 @pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost", "[::1]:7860"])
 def test_an_address_of_this_computer_only_is_said_to_be_one(host):
-    assert "this computer only" in qr_code(f"http://{host}/?room=vae")
+    assert "only on this computer" in qr_code(f"http://{host}/?room=vae")
 
 
 @pytest.mark.parametrize("link", [None, 7, "", "javascript:alert(1)", "file:///etc/passwd", "http:", "?room=vae"])
