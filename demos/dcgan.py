@@ -137,7 +137,10 @@ class Truncation(Slider):
     """Length of the latents; not for colour, where what lies near the middle of the latent space is mud."""
 
     def settings(self, weights):
-        return {"visible": weights not in catalog.trained(MODEL) or catalog.config_of(weights)["arguments"]["channels"] == 1}
+        try:
+            return {"visible": catalog.config_of(weights)["arguments"]["channels"] == 1}
+        except (catalog.WeightsError, KeyError):  # they are not here yet
+            return {"visible": True}
 
     def build(self, weights):
         (slider,) = super().build(weights)

@@ -53,8 +53,8 @@ $\theta = (1 - \alpha)\,\theta_{\text{EDSR}} + \alpha\,\theta_{\text{SRGAN}}$, a
 **Faces.** A small network trained here scans the picture, at every place and in every size, for faces that look ahead, tilted by
 30 degrees at most (Garcia 2004). A face @FEW to @MANY pixels wide goes through the network for faces of its size (below @X8 through
 the one that enlarges eight times, whose result is reduced), and is pasted over the enlarged picture with a seam that fades over
-@SEAM of its side; no colour is changed. Smaller faces hold too little to begin with, and larger ones are sharp enough for the general network,
-which does everything else.
+@SEAM of its side; no colour is changed. Smaller faces hold too little to begin with, and larger ones are sharp enough for the
+general network, which does everything else.
 
 **Any size.** The network's receptive field reaches 20 pixels to each side. A large picture is enlarged in tiles that are read with
 such a border, so that they fit together exactly.
