@@ -503,8 +503,8 @@ def test_sliders_stand_between_the_pictures_of_their_ends():
     (own,) = {name for name in sliders[0].elem_classes if name.startswith("ends-")}
     assert [slider.elem_classes[-1] for slider in sliders] == ["end-0", "end-1"]
     assert all(own in slider.elem_classes for slider in sliders) and not any(own in slider.elem_classes for slider in others)
-    assert f".{own}{{--row:url(data:x)" in style.value and f".{own}.end-1{{--rank:1}}" in style.value
-    assert "url(data:y)" in one.updates("y", "")[-1], "other weights bring their own"
+    assert f".{own}{{--row:url(\"data:x\")" in style.value and f".{own}.end-1{{--rank:1}}" in style.value
+    assert 'url("data:y")' in one.updates("y", "")[-1], "other weights bring their own"
 
 
 @pytest.mark.parametrize(

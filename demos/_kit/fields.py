@@ -312,7 +312,7 @@ class Sliders(Text):
         if not row:
             return ""
         places = "".join(f".ends-{self.number}.end-{rank}{{--rank:{rank}}}" for rank in range(self.count))
-        return f"<style>.ends-{self.number}{{--row:url({row});--thumb:44px;--count:{self.count}}}{places}</style>"
+        return f'<style>.ends-{self.number}{{--row:url("{row}");--thumb:44px;--count:{self.count}}}{places}</style>'
 
     def updates(self, weights, value, **needs):
         return [value, *(gr.Slider(**settings) for settings in self.shown(weights, value)), self.style(weights)]
