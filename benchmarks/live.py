@@ -52,7 +52,7 @@ def readings(pictures: torch.Tensor) -> tuple[str, dict[str, float]]:
 def minute(text: str, kind: str, seconds: float, sheets: Path | None) -> dict[str, float]:
     """Train for so long, print what came of it; its figures."""
     training = Training(text, kind, 7)
-    training.settings = Settings(rate=live.RATE[text != DIGITS])
+    training.settings = Settings(rate=live.RATE[text != DIGITS], cure=live.CURE[text != DIGITS])
     until = time.monotonic() + seconds
     for _ in live.trained(training):
         view = live_board.look(training)  # as the page does after every slice
@@ -74,6 +74,7 @@ def minute(text: str, kind: str, seconds: float, sheets: Path | None) -> dict[st
 def covers(seed: int) -> bool:
     """Whether the room's first run covers ``ENOUGH`` clusters within ``SOON`` seconds and still does at their end."""
     training, begun, first = Training(PRESET, GAN, seed), time.monotonic(), None
+    training.settings = Settings(cure=live.CURE[True])
     for _ in live.trained(training):
         seen, passed = live_board.look(training), time.monotonic() - begun
         if first is None and seen.covered >= ENOUGH:

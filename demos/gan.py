@@ -42,7 +42,8 @@ $$\min_G \max_D \; \mathbb{E}_{x}\left[\log D(x)\right] + \mathbb{E}_{z}\left[\l
 **Loss.** Saturating is this formula; while $D$ is sure, its gradient for $G$ is almost zero. Non-saturating lets $G$ maximise $\log
 D(G(z))$ instead (section 3 of the paper). **Cures.** *Minibatch* shows $D$ the mean features of an entire batch beside each
 example, so that a batch of copies gives itself away ([Salimans et al. 2016](https://arxiv.org/abs/1606.03498), section 3.2, as
-means after [Lucas et al. 2018](https://arxiv.org/abs/1806.07185)). *R1* keeps $D$'s gradient small around real examples ([Mescheder
+means after [Lucas et al. 2018](https://arxiv.org/abs/1806.07185)); the room opens with it, since without it about one run in twelve
+collapses by itself. *R1* keeps $D$'s gradient small around real examples ([Mescheder
 et al. 2018](https://arxiv.org/abs/1801.04406)): that stabilises training, but does not help against a generator that outruns $D$. A
 **VAE** has no opponent: it has one loss, which falls; the settings for loss, generator steps and cure concern the GAN alone. Points
 train in batches of 128, digits in batches of 64, on the processor; the same seed and settings give the same run.
@@ -110,8 +111,8 @@ def collapse() -> dict[str, Any]:
 
 
 def choose_data(points: str) -> dict[str, Any]:
-    """Other data, and the learning rate to begin with."""
-    return again() | {"rate": live.RATE[points != DIGITS]}
+    """Other data, and the learning rate and the cure to begin with."""
+    return again() | {"rate": live.RATE[points != DIGITS], "cure": live.CURE[points != DIGITS]}
 
 
 def trained_on(points: str, kind: str, seed: int, rate: float, steps: int, loss: str, cure: str, count: int) -> Frame:
@@ -176,7 +177,7 @@ PLAN = Plan(
     fields=dict(
         points=planes.Points("Data", live.FIRST, others=[DIGITS]), kind=Choice("Model", GAN, options=KINDS),
         steps=Slider("Generator steps", 1, "For one step of the discriminator", when=GAME, low=1, high=live.MOST_OF_G, step=1),
-        cure=Choice("Cure", NONE, when=GAME, options=CURES),
+        cure=Choice("Cure", live.CURE[True], when=GAME, options=CURES),
         drawn=Choice("Also draw", NOTHING, "Pull: where each sample moves next. Grid: lines through the noise, as G maps them.",
                      when=GAME, options=(NOTHING, *LAYERS), in_page=DRAW),
         seed=Seed(default=7),
@@ -207,7 +208,7 @@ PLAN = Plan(
           for what in live.PARTS[1:]),
         *(Action(retune, [], on=name) for name in ("rate", "steps", "loss", "cure")),
         Action(paced, [], on="pace"), *(Action(again, ["plan"], on=name) for name in ("kind", "seed")),
-        Action(choose_data, ["plan", "rate"], on="points"), *planes.edits(again()),
+        Action(choose_data, ["plan", "rate", "cure"], on="points"), *planes.edits(again()),
     ],
     api=[
         Api("gan_sample", sample, dict(weights="gan-mnist", seed=7, count=16),

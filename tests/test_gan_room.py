@@ -165,6 +165,8 @@ def test_the_page_shows_its_run_or_the_data_and_trains_what_is_not_here():
     assert gan.start(EIGHT, GAN, SEED, [], frame).training is None
     assert 'data-count="240" data-generated="0"' in gan.start("Moons", GAN, SEED, [], frame).html()
     assert "add points" in gan.start("", VAE, SEED, []).note and gan.choose_data(DIGITS)["rate"] == live.RATE[False]
+    assert [gan.choose_data(text)["cure"] for text in (EIGHT, DIGITS)] == [MINIBATCH, NONE]
+    assert gan.PLAN.fields["cure"].default == MINIBATCH, "without it, the first run of some seeds collapses"
 
 
 def test_a_training_that_diverges_is_not_gone_on_with():

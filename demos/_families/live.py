@@ -48,6 +48,8 @@ MOST_OF_G = 10
 RATES = (1e-5, 10.0)
 RATE = {True: 3e-3, False: 5e-4}
 """The learning rate with which one begins, for points and for digits."""
+CURE = {True: MINIBATCH, False: NONE}
+"""The cure with which one begins: without one, a run on points in twelve collapses by itself."""
 BATCH = {True: 128, False: 64}
 """Examples in a batch of points and of digits."""
 SLOW = 0.25
