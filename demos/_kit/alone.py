@@ -14,7 +14,7 @@ from demos._widgets import FOLDER, text_of
 
 def look() -> dict[str, Any]:
     """Arguments of ``launch`` that give every page of the gallery its look and its script."""
-    return dict(theme=theme(), css_paths=FOLDER / "page.css", js=text_of("page.js"))
+    return dict(theme=theme(), css_paths=FOLDER / "page.css", js=text_of("page.js").replace("MAX_UPLOAD", str(limits.MAX_UPLOAD)))
 
 
 def theme() -> gr.themes.Base:

@@ -23,12 +23,11 @@
     refuse('The browser does not let this page read what you copied; upload the picture as a file.');
   });
   // too large a file is refused before it is on its way
-  const MOST = 25e6;
   for (const kind of ['change', 'drop', 'paste']) {
     document.addEventListener(kind, event => {
       const field = event.target.type === 'file' ? event.target : null;
       const files = [...(field ?? event.dataTransfer ?? event.clipboardData)?.files ?? []];
-      const large = files.find(file => file.size > MOST);
+      const large = files.find(file => file.size > MAX_UPLOAD);
       if (files.length) {  // what messages say is of an earlier file
         if (notice) notice.hidden = true;
         document.querySelectorAll('[data-testid=toast-close]').forEach(close => close.click());
@@ -37,7 +36,7 @@
       event.preventDefault();
       event.stopImmediatePropagation();
       if (field) field.value = '';
-      refuse(`${large.name} has ${(large.size / 1e6).toFixed(1)} MB; the gallery takes files of up to ${MOST / 1e6} MB.`);
+      refuse(`${large.name} has ${(large.size / 1e6).toFixed(1)} MB; the gallery takes files of up to ${MAX_UPLOAD / 1e6} MB.`);
     }, true);
   }
   // a browser whose language has a decimal point drops a comma without a word, and 1,5 would become 15
