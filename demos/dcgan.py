@@ -142,14 +142,6 @@ class Truncation(Slider):
         except (catalog.WeightsError, KeyError):  # they are not here yet
             return {"visible": True}
 
-    def build(self, weights):
-        (slider,) = super().build(weights)
-        slider.visible = self.settings(weights)["visible"]
-        return [slider]
-
-    def updates(self, weights, value, **needs):
-        return [gr.update(value=value, **self.settings(weights))]
-
 
 def migrate(controls: dict) -> dict:
     """Older links name the picked samples one by one."""

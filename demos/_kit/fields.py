@@ -133,7 +133,12 @@ class Slider(Field):
     bounds: tuple[float, float] | None = None
 
     def build(self, weights):
-        return [gr.Slider(self.low, self.high, self.default, step=self.step, label=self.label, info=self.info, min_width=140)]
+        look = dict(step=self.step, label=self.label, info=self.info, min_width=140) | self.settings(weights)
+        return [gr.Slider(self.low, self.high, self.default, **look)]
+
+    def updates(self, weights, value, **needs):
+        settings = self.settings(weights)
+        return [gr.update(value=value, **settings) if settings else value]
 
     def check(self, weights, value):
         low, high = self.bounds or (self.low, self.high)
