@@ -365,7 +365,7 @@ def address_of(request: Any) -> str:
 
 
 RUN = "/gradio_api/run/"
-IN_WORDS = b"x-refused"
+REFUSED = b"x-refused"
 """A header: of a request, that its refusal is wanted with status 200; of such an answer, the status that it would have."""
 
 
@@ -392,8 +392,8 @@ class Bounds:
             if message["type"] == "http.response.start":
                 begun = True
                 # a browser notes each 500 as an error, and to refuse what a visitor typed is none; the page restores the status
-                if message["status"] == 500 and path.startswith(RUN) and IN_WORDS in dict(scope["headers"]):
-                    message = message | {"status": 200, "headers": [*message["headers"], (IN_WORDS, b"500")]}
+                if message["status"] == 500 and path.startswith(RUN) and REFUSED in dict(scope["headers"]):
+                    message = message | {"status": 200, "headers": [*message["headers"], (REFUSED, b"500")]}
             await send(message)
 
         async def refuse(status: int, sentence: str, **headers: str) -> None:
