@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import time
 from collections import deque
@@ -139,6 +140,8 @@ class Baseline(NamedTuple):
     """Task, channels and side -> (1, C, H, W) in [0, 1]."""
     key: str = ""
     """The number that was measured of it beside those of the models."""
+    library: str = "torch"
+    """What it imports, which takes a while and is no part of its time."""
 
 
 def shrunk(task: Task, channels: int, size: int) -> Tensor:
@@ -149,7 +152,7 @@ def shrunk(task: Task, channels: int, size: int) -> Tensor:
 
 def frequencies(task: Task, channels: int, size: int) -> Tensor:
     """The lowest frequencies of the picture's cosine transform, as JPEG keeps them, no more numbers than a model's code."""
-    from scipy.fft import dctn, idctn  # takes a while to import, and the page opens without
+    from scipy.fft import dctn, idctn  # not while the page opens
 
     frequency = np.add.outer(np.arange(size), np.arange(size))
     kept = np.argsort(np.argsort(frequency, axis=None, kind="stable")).reshape(size, size) < max(1, task.code // channels)
@@ -159,7 +162,7 @@ def frequencies(task: Task, channels: int, size: int) -> Tensor:
 
 def smooth(task: Task, channels: int, size: int) -> Tensor:
     """What is known goes on as smoothly as it can (biharmonic equation)."""
-    from skimage.restoration import inpaint_biharmonic  # takes a while to import, and the page opens without
+    from skimage.restoration import inpaint_biharmonic  # not while the page opens
 
     filled = inpaint_biharmonic(task.images(channels, size)[0].numpy(), task.unknown(size), channel_axis=0)
     return torch.from_numpy(filled)[None].float().clamp(0, 1)
@@ -191,9 +194,9 @@ SAMPLE, RECONSTRUCT, COMPLETE, FILL = ("Sample", "Reconstruct", "Complete", "Fil
 DRAWN = (SAMPLE, COMPLETE, FILL)
 """Tasks with a seed: each picture of it is another one."""
 NOISE = "psnr-y", "Signal-to-noise ratio of test pictures"
-CODES = Baseline("shrunk", "Shrunk", shrunk), Baseline("frequencies", "Lowest frequencies", frequencies)
+CODES = Baseline("shrunk", "Shrunk", shrunk), Baseline("frequencies", "Lowest frequencies", frequencies, library="scipy.fft")
 SIZES = Baseline("nearest", "Nearest pixel", nearest), Baseline("bicubic", "Bicubic", cubic, "psnr-y-bicubic")
-FILLS = (Baseline("smooth", "Smooth continuation", smooth),)
+FILLS = (Baseline("smooth", "Smooth continuation", smooth, library="skimage.restoration"),)
 KINDS = {
     SAMPLE: Kind("sample"), RECONSTRUCT: Kind("reconstruct", CODES),
     COMPLETE: Kind("complete", FILLS), FILL: Kind("complete", FILLS),
@@ -206,11 +209,12 @@ KINDS = {
 
 def work(task: Task, entry: Entry) -> Iterator[bool]:
     """One model's work, a slice at a time; yields whether it is done."""
-    is_baseline = any(one.name == entry.name for one in task.kind.baselines)
+    baseline, model = next((one for one in task.kind.baselines if one.name == entry.name), None), None
     try:
-        model = None if is_baseline else load(entry.name)  # before the door: nobody should wait for it
-        if is_baseline:
-            timed(task.steps(entry.name, None))  # imports its library
+        if baseline is None:
+            model = load(entry.name)  # before the door: nobody should wait for it
+        else:
+            importlib.import_module(baseline.library)
     except catalog.WeightsError as error:
         entry.state, entry.words = FAILED, str(error)
         yield True
