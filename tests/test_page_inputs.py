@@ -5,10 +5,12 @@ from __future__ import annotations
 import http.server
 import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import gradio as gr
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import app
 from demos._kit.recipes import Room, link_button
@@ -114,25 +116,40 @@ HELD = """
 """The word that the stream of answers has ended is late."""
 
 
-def test_what_is_asked_for_while_the_stream_of_answers_ends_is_answered(chromium, address):
+def ask(page: Page, number: int) -> None:
+    """Type a number that is answered."""
+    field = page.get_by_label("Number")
+    field.fill(str(number))
+    field.press("Enter")
+
+
+def answered(page: Page, number: int) -> None:
+    """Wait for its answer."""
+    expect(page.get_by_label("Shown")).to_have_value(f"it is {number}", timeout=SOON)
+
+
+@contextmanager
+def ending(chromium: Browser, address: str, script: str = "") -> Iterator[Page]:
+    """A page whose stream of answers is about to end when a second number was asked for; ``script``: what else is odd there."""
     context = chromium.new_context()
-    context.add_init_script(HELD)
+    context.add_init_script(HELD + script)
     page = context.new_page()
     page.goto(address)
     page.wait_for_function("!!window.galleryStopped")  # the page has its script
-    field = page.get_by_label("Number")
-    field.fill("1")
-    field.press("Enter")
-    expect(page.get_by_label("Shown")).to_have_value("it is 1", timeout=SOON)
-    field.fill("2")
+    ask(page, 1)
+    answered(page, 1)
     with page.expect_response("**/queue/join*"):
-        field.press("Enter")
-    page.evaluate("window.release()")
-    expect(page.get_by_label("Shown")).to_have_value("it is 2", timeout=SOON)
-    field.fill("3")
-    field.press("Enter")
-    expect(page.get_by_label("Shown")).to_have_value("it is 3", timeout=SOON)
+        ask(page, 2)
+    yield page
     context.close()
+
+
+def test_what_is_asked_for_while_the_stream_of_answers_ends_is_answered(chromium, address):
+    with ending(chromium, address) as page:
+        page.evaluate("window.release()")
+        answered(page, 2)
+        ask(page, 3)
+        answered(page, 3)
 
 
 SLOW_COPIES = """
@@ -148,22 +165,10 @@ SLOW_COPIES = """
 
 @pytest.mark.parametrize("query", ["", "?room=dcgan"])
 def test_what_is_asked_for_before_the_word_of_the_end_comes_is_waited_for(chromium, address, query):
-    context = chromium.new_context()
-    context.add_init_script(HELD + SLOW_COPIES)
-    page = context.new_page()
-    page.goto(address + query)
-    page.wait_for_function("!!window.galleryStopped")
-    field = page.get_by_label("Number")
-    field.fill("1")
-    field.press("Enter")
-    expect(page.get_by_label("Shown")).to_have_value("it is 1", timeout=SOON)
-    field.fill("2")
-    with page.expect_response("**/queue/join*"):
-        field.press("Enter")
-    page.wait_for_timeout(100)  # Gradio has read the answer, and takes the stream for open
-    page.evaluate("window.release()")
-    expect(page.get_by_label("Shown")).to_have_value("it is 2", timeout=SOON)
-    context.close()
+    with ending(chromium, address + query, SLOW_COPIES) as page:
+        page.wait_for_timeout(100)  # Gradio has read the answer, and takes the stream for open
+        page.evaluate("window.release()")
+        answered(page, 2)
 
 
 @pytest.mark.parametrize("pasted, value", [("1,5", 1.5), ("1.234,5", 1234.5), ("1,234.5", 1234.5), ("7", 7)])
