@@ -6,8 +6,9 @@ import gzip
 import io
 import random
 import re
+import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from demos._kit.events import error_boundary
 from gen_models import catalog, hub
@@ -87,18 +89,58 @@ def laid_out() -> tuple[dict[str, Any], Any]:
         return app.lay_out([name for members in app.rooms().values() for name in members])
 
 
-PARTS = 4
-"""The tests of the page take half of all time; so many parts of them may run beside each other."""
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser, which finds nothing but this machine."""
+    from benchmarks import _page
+
+    with _page.chromium("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost") as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[str]:
+    """The address of the page, started as a visitor of the repository starts it."""
+    from browsing import serving
+
+    with serving(tmp_path_factory.mktemp("server"), sys.executable, "app.py") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def visitor(chromium) -> Iterator[BrowserContext]:
+    """One for all tests: what a browser has compiled of the page's scripts is a visitor's, and is half the time of a page."""
+    context = chromium.new_context(accept_downloads=True)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def visit(server, visitor) -> Iterator[Callable[..., Page]]:
+    """Open an address of the page; in the end nothing may have gone wrong, and nothing been asked of the outside."""
+    from browsing import visiting
+
+    with visiting(server, visitor) as go:
+        yield go
+
+
+PARTS = 12
+"""Tests in the browser take half of all time; the page's may run in so many parts beside each other."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes test, each file goes to one of them, the page's in parts."""
+    """Where several processes test, each file goes to one of them, the page's in parts; those in the browser come last.
+
+    While a browser is open, an event loop runs in its thread, and a test that needs one of its own cannot have it.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
     page = [item for item in items if item.path.stem == "test_app"]
     for place, item in enumerate(page):
         item.add_marker(pytest.mark.xdist_group(f"test_app {place * PARTS // len(page)}"))
     for item in items:
         if item.path.stem != "test_app":
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+            browser = " in the browser" if item.get_closest_marker("browser") else ""
+            item.add_marker(pytest.mark.xdist_group(item.path.stem + browser))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,10 +20,10 @@ from typing import Any
 import httpx
 import PIL.Image
 import pytest
+from browsing import serving
 from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_app import serving
 
 SOON = 20
 """Seconds for an answer; a busy machine is slow, and nothing here computes long."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import os
-import shutil
 from dataclasses import asdict
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from demos._kit.boards import MASKED
 from demos._widgets import script, text_of
@@ -18,16 +16,6 @@ pytestmark = pytest.mark.browser
 SIDE = 28
 MASKS = {"lower half": ("Lower half", 1 / 2, 0, 1, 1), "nothing": ("Nothing", 0, 0, 0, 0)}
 STYLE = "<style>canvas { display: block; width: 280px; touch-action: none } [hidden] { display: none !important }</style>"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    installed = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
-    with sync_playwright() as playwright:
-        path = os.environ.get("CHROMIUM") or next(filter(None, installed), None)
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 def text_for(pixels: np.ndarray, unknown: np.ndarray | None, example: str = "") -> str:

@@ -11,9 +11,9 @@ import sys
 import zipfile
 
 import pytest
+from browsing import OPEN, act, changed, main_picture, serving, source, width_of
 from conftest import ROOT, build
 from packaging.requirements import Requirement
-from test_app import OPEN, act, changed, chromium, main_picture, serving, source, visit, width_of  # noqa: F401
 
 from benchmarks._page import way_to
 from gen_models import _start, bundle, catalog

@@ -12,8 +12,8 @@ import sys
 
 import httpx
 import pytest
+from browsing import serving
 from conftest import ROOT
-from test_app import serving
 
 import app
 

@@ -10,7 +10,6 @@ import pytest
 from playwright.sync_api import expect
 
 import app
-from benchmarks._page import chromium
 from demos._kit import layout
 from demos._kit.glossary import ANY, TERMS
 from demos._kit.plan import Plan
@@ -59,13 +58,13 @@ def test_what_a_term_means_is_one_sentence():
 
 
 @pytest.fixture
-def page():
+def page(chromium):
     """A bare page with texts and the glossary."""
-    with chromium() as browser:
-        page = browser.new_page(viewport={"width": 390, "height": 600})
-        page.set_content(PAGE)
-        page.evaluate(f"() => {{ {script('glossary', TERMS=ANY, SAYS=list(TERMS.values()))} }}")
-        yield page
+    page = chromium.new_page(viewport={"width": 390, "height": 600})
+    page.set_content(PAGE)
+    page.evaluate(f"() => {{ {script('glossary', TERMS=ANY, SAYS=list(TERMS.values()))} }}")
+    yield page
+    page.close()
 
 
 @pytest.mark.browser

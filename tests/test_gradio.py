@@ -14,7 +14,6 @@ import pytest
 from playwright.sync_api import expect
 
 import app
-from benchmarks._page import chromium
 from demos._kit.events import BESIDE, QUICK
 from demos._kit.pictures import data_uri, png_uri
 from demos._server import _gradio, limits, pages
@@ -152,9 +151,9 @@ def test_gradio_answers_events_as_we_know_it():
 
 
 @pytest.mark.browser
-def test_a_part_waits_for_its_script_and_takes_up_what_the_browser_kept(client):
+def test_a_part_waits_for_its_script_and_takes_up_what_the_browser_kept(client, chromium):
     held = []
-    with chromium() as browser:
+    with chromium.new_context() as browser:
         page = browser.new_page()
         page.route(re.compile(r"/part/\w+\.js"), lambda route: held.append(route) if held is not None else route.continue_())
         page.goto(str(client.base_url))
@@ -172,7 +171,7 @@ def test_a_part_waits_for_its_script_and_takes_up_what_the_browser_kept(client):
 
 @pytest.mark.browser
 @pytest.mark.parametrize("refused", [0, 1, 3])
-def test_of_events_that_come_too_fast_the_last_is_answered(tmp_path, monkeypatch, refused):
+def test_of_events_that_come_too_fast_the_last_is_answered(tmp_path, monkeypatch, chromium, refused):
     """By Gradio itself, the first is answered once more; and none if that is ``refused``."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     answered, others = [], []
@@ -191,7 +190,7 @@ def test_of_events_that_come_too_fast_the_last_is_answered(tmp_path, monkeypatch
         pad.go(lambda: others.append(1), None, None, **BESIDE)
     _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **app.launch_settings(page))
     try:
-        with chromium() as browser:
+        with chromium.new_context() as browser:
             tab = browser.new_page()
             tab.goto(address)
             for number in (1, 2, 3):

@@ -7,9 +7,9 @@ import re
 import sys
 
 import pytest
+from browsing import PATIENCE, READY, TOLD, WIDE, press, serving, width_of
 from playwright.sync_api import expect
 from small_hub import SmallHub
-from test_app import PATIENCE, READY, TOLD, WIDE, chromium, press, serving, width_of  # noqa: F401
 
 from benchmarks._page import way_to
 from gen_models import catalog

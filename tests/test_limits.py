@@ -6,7 +6,6 @@ import asyncio
 import io
 import os
 import re
-import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ import httpx
 import PIL.Image
 import pytest
 from gradio.route_utils import delete_files_created_by_app
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 import app
 from demos._kit.events import HEAVY, QUICK
@@ -122,15 +121,13 @@ def test_a_full_queue_says_so_over_http(hall):
 
 
 @pytest.mark.browser
-def test_a_visitor_reads_the_place_in_the_queue_and_that_it_is_full(hall):
+def test_a_visitor_reads_the_place_in_the_queue_and_that_it_is_full(hall, chromium):
     assert hall.join("first", host="1.0.0.9").status_code == 200
     hall.until(running=1)
     for place in range(3):
         assert hall.join(f"{place}", host=f"1.0.0.{place}").status_code == 200
-    installed = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=next(filter(None, installed), None), args=["--no-sandbox"])
-        one, other = browser.new_page(), browser.new_page()
+    with chromium.new_context() as context:
+        one, other = context.new_page(), context.new_page()
         for page in (one, other):
             page.goto(hall.address)
         one.get_by_role("button", name="Walk in").click()
@@ -141,7 +138,6 @@ def test_a_visitor_reads_the_place_in_the_queue_and_that_it_is_full(hall):
         expect(other.locator(".toast-body")).to_contain_text(limits.BUSY.format(limits.MAX_WAITING), timeout=1000 * SOON)
         hall.door.set()
         expect(one.get_by_label("Told")).to_have_value("in", timeout=1000 * SOON)
-        browser.close()
 
 
 def test_requests_beside_the_queue_are_bounded_for_a_session_and_an_address(hall):

@@ -15,19 +15,9 @@ import gradio as gr
 import httpx
 import PIL.Image
 import pytest
+from browsing import changed, enter_seed, main_picture, seed_field, show_tab, source
 from gradio_client import Client
 from playwright.sync_api import Page, expect
-from test_app import (  # noqa: F401
-    changed,
-    chromium,
-    enter_seed,
-    main_picture,
-    seed_field,
-    server,
-    show_tab,
-    source,
-    visit,
-)  # fmt: skip
 from test_frozen import API
 from test_gradio import config_of
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import sys
 
 import httpx
 import PIL.Image
 import pytest
-from test_app import PATIENCE, READY, serving
+from browsing import PATIENCE, READY, serving
 
 import app
-from benchmarks._page import chromium
 from demos._server import talk
 from gen_models import catalog
 
@@ -74,17 +72,24 @@ AT = "room => [...document.querySelectorAll('.room-header')].some(header => head
 OTHER = "before => [...document.querySelectorAll('img.picture')].some(image => image.offsetParent && image.src !== before)"
 
 
-@contextlib.contextmanager
-def page_at(address: str, query: str):
-    """A page of a browser of its own, closed in the end."""
-    with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+@pytest.fixture
+def page_at(chromium):
+    """Open an address in a page of its own, closed in the end."""
+    pages = []
+
+    def go(address: str, query: str):
+        page = chromium.new_page(viewport={"width": 1280, "height": 800})
+        pages.append(page)
         page.set_default_timeout(1000 * PATIENCE)
         page.goto(f"{address}/{query}")
         page.wait_for_selector("img.picture", state="visible")
         page.wait_for_selector("html.talk")
         page.wait_for_function(READY)
-        yield page
+        return page
+
+    yield go
+    for page in pages:
+        page.close()
 
 
 @pytest.fixture(scope="module")
@@ -100,21 +105,21 @@ def stage(tmp_path_factory):
 
 @pytest.mark.browser
 @pytest.mark.skipif(not all(map(catalog.trained, PATH.split(","))), reason="no weights")
-def test_a_clicker_leads_along_the_path_and_darkens_the_screen(stage):
-    with page_at(stage, "?room=vae") as page:
-        seen = page.locator(".room-header:visible")
-        assert page.evaluate("document.documentElement.className").split().count("talk") == 1
-        assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") > 16
-        picture, controls = page.locator("img.picture:visible").first, page.locator(".dice:visible").first
-        assert picture.bounding_box()["x"] < controls.bounding_box()["x"], "the picture comes first"
-        for key, room in (("PageDown", "dcgan"), ("PageDown", "gmm"), ("PageDown", "gmm"), ("PageUp", "dcgan"), ("PageUp", "vae")):
-            page.keyboard.press(key)
-            page.wait_for_function(AT, arg=room)
-            assert seen.get_attribute("data-room") == room
-        page.keyboard.press("b")
-        assert page.locator(".dark-screen").count() == 1
-        page.keyboard.press(".")
-        assert page.locator(".dark-screen").count() == 0
+def test_a_clicker_leads_along_the_path_and_darkens_the_screen(stage, page_at):
+    page = page_at(stage, "?room=vae")
+    seen = page.locator(".room-header:visible")
+    assert page.evaluate("document.documentElement.className").split().count("talk") == 1
+    assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") > 16
+    picture, controls = page.locator("img.picture:visible").first, page.locator(".dice:visible").first
+    assert picture.bounding_box()["x"] < controls.bounding_box()["x"], "the picture comes first"
+    for key, room in (("PageDown", "dcgan"), ("PageDown", "gmm"), ("PageDown", "gmm"), ("PageUp", "dcgan"), ("PageUp", "vae")):
+        page.keyboard.press(key)
+        page.wait_for_function(AT, arg=room)
+        assert seen.get_attribute("data-room") == room
+    page.keyboard.press("b")
+    assert page.locator(".dark-screen").count() == 1
+    page.keyboard.press(".")
+    assert page.locator(".dark-screen").count() == 0
 
 
 SHOWN = """() => {
@@ -129,35 +134,35 @@ SHOWN = """() => {
 
 @pytest.mark.browser
 @pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
-def test_a_room_is_one_screen_and_nothing_is_cut(stage, size):
-    with page_at(stage, "?room=vae") as page:
-        page.set_viewport_size({"width": size[0], "height": size[1]})
-        tabs = page.get_by_role("tab").evaluate_all("tabs => tabs.map(tab => tab.innerText)")
-        titles = ["Home", *(catalog.about(room)["title"] for room in PATH.split(","))]
-        assert set(titles) <= set(tabs) and "Pix2Pix" not in tabs
-        for room in PATH.split(","):
-            page.wait_for_function(AT, arg=room)
-            page.wait_for_function(f"({SHOWN})()[0] > 0")
-            pictures, buttons, end, height = page.evaluate(SHOWN)
-            assert pictures <= buttons and end <= height, room
-            page.keyboard.press("PageDown")
+def test_a_room_is_one_screen_and_nothing_is_cut(stage, size, page_at):
+    page = page_at(stage, "?room=vae")
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    tabs = page.get_by_role("tab").evaluate_all("tabs => tabs.map(tab => tab.innerText)")
+    titles = ["Home", *(catalog.about(room)["title"] for room in PATH.split(","))]
+    assert set(titles) <= set(tabs) and "Pix2Pix" not in tabs
+    for room in PATH.split(","):
+        page.wait_for_function(AT, arg=room)
+        page.wait_for_function(f"({SHOWN})()[0] > 0")
+        pictures, buttons, end, height = page.evaluate(SHOWN)
+        assert pictures <= buttons and end <= height, room
+        page.keyboard.press("PageDown")
 
 
 @pytest.mark.browser
 @pytest.mark.skipif(not catalog.trained("vae"), reason="no weights")
-def test_a_late_result_is_stood_in_for_until_it_comes(stage):
+def test_a_late_result_is_stood_in_for_until_it_comes(stage, page_at):
     assert httpx.get(f"{stage}/prepared/vae.webp").headers["content-type"] == "image/webp"
     assert httpx.get(f"{stage}/prepared/nothing.webp").status_code == 404
-    with page_at(stage, "?room=vae") as page:
-        before = page.locator("img.picture:visible").first.get_attribute("src")
-        held = []
-        page.route("**/gradio_api/run/**", lambda route: held.append(route))
-        page.locator(".dice:visible").first.click()
-        stand_in = page.locator(".prepared")
-        stand_in.wait_for()
-        assert talk.MARK in stand_in.inner_text()
-        page.wait_for_function("document.querySelector('.prepared img').naturalWidth > 100")
-        assert held
-        page.unroute("**/gradio_api/run/**")  # lets those go that were held
-        stand_in.wait_for(state="detached")
-        page.wait_for_function(OTHER, arg=before)
+    page = page_at(stage, "?room=vae")
+    before = page.locator("img.picture:visible").first.get_attribute("src")
+    held = []
+    page.route("**/gradio_api/run/**", lambda route: held.append(route))
+    page.locator(".dice:visible").first.click()
+    stand_in = page.locator(".prepared")
+    stand_in.wait_for()
+    assert talk.MARK in stand_in.inner_text()
+    page.wait_for_function("document.querySelector('.prepared img').naturalWidth > 100")
+    assert held
+    page.unroute("**/gradio_api/run/**")  # lets those go that were held
+    stand_in.wait_for(state="detached")
+    page.wait_for_function(OTHER, arg=before)
