@@ -13,6 +13,9 @@ INSTALL := $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --py
 FETCHED := about 2 GB without CUDA
 endif
 
+# MODEL=dcgan: only the tests that a change in this model, its room or its weights can fail
+MODEL ?=
+
 .PHONY: run test clean
 
 run: $(VENV)/.installed
@@ -20,7 +23,7 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(if $(MODEL),--model $(MODEL))
 
 clean:
 	rm -rf $(VENV)

@@ -124,15 +124,42 @@ def visit(server, visitor) -> Iterator[Callable[..., Page]]:
         yield go
 
 
+GENERAL = {"test_cards", "test_catalog", "test_frozen", "test_home", "test_hygiene", "test_verbs", "test_versions"}
+"""Files whose tests look at all models together."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``pytest --model dcgan``: what a change in the file of one model, in its room or in its weights can break."""
+    parser.addoption("--model", choices=NAMES, help="only the tests that a change in this model, its room or its weights can fail")
+
+
+def concerns(item: pytest.Item, model: str) -> bool:
+    """Whether a test is of a model: of its files or its family's, named after it, or given it, its class or its weights."""
+    kind = catalog.model_class(model)
+    family = kind.__module__.split(".")[1]
+    file, name = item.path.stem, getattr(item, "originalname", item.name)
+    given = item.callspec.params.values() if hasattr(item, "callspec") else []
+    words = {str(getattr(value, "__name__", value)) for value in given}
+    others = [other for other in NAMES if other != model and any(word == other or word.startswith(f"{other}-") for word in words)]
+    own = {f"test_{model}", f"test_{model}_room", f"test_{family}", f"test_{family}_room", f"test_{family}_rooms"}
+    return bool(
+        any(word in (model, kind.__name__) or word.startswith(f"{model}-") for word in words)
+        or (not others and (file in own or file in GENERAL or name.startswith(f"test_{model}_")))
+    )
+
+
 PARTS = 12
 """Tests in the browser take half of all time; the page's may run in so many parts beside each other."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where several processes test, each file goes to one of them, the page's in parts; those in the browser come last.
 
     While a browser is open, an event loop runs in its thread, and a test that needs one of its own cannot have it.
     """
+    if model := config.getoption("model"):
+        config.hook.pytest_deselected(items=[item for item in items if not concerns(item, model)])
+        items[:] = [item for item in items if concerns(item, model)]
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
     page = [item for item in items if item.path.stem == "test_app"]
     for place, item in enumerate(page):

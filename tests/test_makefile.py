@@ -7,9 +7,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, concerns
 
 
 @pytest.fixture
@@ -52,6 +53,23 @@ def test_without_cuda_uv_chooses_the_wheels(checkout, target, file):
     said = make(checkout, "--dry-run", target, "TORCH=cpu")
     assert "about 2 GB without CUDA" in said and "6 GB" not in said
     assert re.search(rf"\.venv/bin/uv pip install --python \.venv/bin/python --torch-backend=cpu -r {file}$", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize("file, name, given, wanted", [
+    ("test_dcgan", "test_shapes", [], True), ("test_gans", "test_losses", [], True), ("test_hygiene", "test_names", [], True),
+    ("test_weights", "test_a_seed", ["dcgan-faces"], True), ("test_weights", "test_a_seed", ["vae-faces"], False),
+    ("test_contract", "test_shapes", ["dcgan"], True), ("test_hygiene", "test_names", ["gan-mnist"], False),
+    ("test_app", "test_dcgan_picks", [], True), ("test_app", "test_vae_looks", [], False), ("test_gan", "test_shapes", [], False),
+])  # fmt: skip
+def test_of_one_model_those_tests_are_chosen_that_it_can_fail(file, name, given, wanted):
+    item = SimpleNamespace(path=Path(f"{file}.py"), name=name, callspec=SimpleNamespace(params=dict(enumerate(given))))
+    assert concerns(item, "dcgan") is wanted
+
+
+def test_make_tests_one_model(checkout):
+    command = "-m pytest -n 2 --dist loadgroup"
+    assert f"{command} --model vae\n" in make(checkout, "--dry-run", "test", "MODEL=vae")
+    assert re.search(f"{command} *\n", make(checkout, "--dry-run", "test"))
 
 
 def test_the_readme_names_the_small_way():
