@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,14 +18,14 @@ import PIL.Image
 import torch
 from torch import Tensor
 
+from demos._kit.boards import MASKED
 from demos._kit.checks import integer, one_of
 from demos._kit.faces import own_picture
 from demos._kit.fields import Change, Choice, Field
 from demos._kit.inputs import CheckedImage, sent_picture
 from demos._kit.markup import tiles_html
 from demos._kit.shipped import picture_for
-from demos._kit.widgets import tiles
-from demos._widgets import script, text_of
+from demos._kit.widgets import board, tiles
 from gen_models import catalog
 
 ANY = "any"
@@ -163,12 +163,11 @@ class MaskBoard(Field):
         return "" if self.empty else self.first(weights).text
 
     def build(self, weights):
-        masks = {name: MASKS[name] for name in self.masks}
-        board = gr.HTML(self.start(weights), html_template=text_of("mask_board.html"), js_on_load=script("mask_board", MASKS=masks))
+        sheet = board(self.start(weights), {"mask": asdict(MASKED)}, {name: MASKS[name] for name in self.masks})
         shown = tiles(self.strip(weights), elem_classes=["strip"])
         with gr.Accordion("Upload a picture", open=False):
             upload = CheckedImage(label=self.upload, height=180)
-        return [board, shown, upload]
+        return [sheet, shown, upload]
 
     def strip(self, weights: str) -> str:
         """The examples to click."""
@@ -205,7 +204,7 @@ class MaskBoard(Field):
         return Board(pixels, unknown, example).text
 
     def changes(self, components):
-        board, shown, upload = components
+        sheet, shown, upload = components
 
         def example(weights: str, text: str, event: gr.EventData) -> str:
             found = self.examples(weights)
@@ -217,8 +216,8 @@ class MaskBoard(Field):
                 raise gr.Error("Upload a picture first.")
             return self.put(weights, text, as_known(weights, image))
 
-        sent = Change(upload.upload, [board, upload], uploaded, quick=False)
-        return [Change(board.drawn), Change(shown.pick, [board], example), sent]
+        sent = Change(upload.upload, [sheet, upload], uploaded, quick=False)
+        return [Change(sheet.drawn), Change(shown.pick, [sheet], example), sent]
 
 
 @dataclass
