@@ -14,6 +14,7 @@ import torch
 from demos._families import live, live_board, planes
 from demos._families.live import CURES, DIGITS, GAN, KINDS, LOSSES, MINIBATCH, NONE, Part, Settings, Training
 from demos._families.live_board import Frame
+from demos._kit import charts
 from demos._kit.alone import alone
 from demos._kit.fields import CONTROLS, MORE, Choice, Number, Seed, Slider, Text
 from demos._kit.pictures import strip_image
@@ -30,7 +31,14 @@ NOTHING, *LAYERS = "Nothing", "Pull", "Grid"
 DRAW = "(value) => { for (const room of document.querySelectorAll('.room')) room.dataset.drawn = value; }"
 COLLAPSE_STEPS = 3
 """Generator steps for one of the discriminator with which the generator outruns it."""
-EXPLANATION = r"""
+EXPLANATION = charts.diagram(
+    "Noise goes through the generator and becomes samples; the discriminator judges samples and data; its gradient goes back to G",
+    {"noise z": (0, 0, ""), "generator G": (1, 0, "net"), "samples": (2, 0, "made"), "data": (2, 1.4, "real"),
+     "discriminator\nD": (3, 0, "net"), "real or\ngenerated?": (4, 0, "")},
+    [("noise z", "generator G"), ("generator G", "samples"), ("samples", "discriminator\nD"), ("data", "discriminator\nD"),
+     ("discriminator\nD", "real or\ngenerated?"), ("discriminator\nD", "generator G", "gradient")],
+) + r"""
+
 A **generator** $G$ turns random numbers $z$ into an example; a **discriminator** $D$ says how likely an example is to be real. They
 are trained in turns: $D$ on a batch of real and a batch of generated examples, $G$ on $D$'s answers to new ones, uphill along $D$'s
 gradient. If both had enough capacity and training, the generated examples would be distributed like the real ones and $D$ would say

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from demos._families import latents
+from demos._kit import charts
 from demos._kit.alone import alone
 from demos._kit.plan import Plan
 
 MODEL = "vae"
-EXPLANATION = r"""
+EXPLANATION = charts.diagram(
+    "A picture goes through the encoder and becomes a code; a code goes through the decoder and becomes a picture",
+    {"picture x": (0, 0, "real"), "encoder": (1, 0, "net"), "code z,\nlike N(0, I)": (2, 0, ""), "decoder": (3, 0, "net"),
+     "reconstruction": (4, 0, "made")},
+    [("picture x", "encoder"), ("encoder", "code z,\nlike N(0, I)"), ("code z,\nlike N(0, I)", "decoder"),
+     ("decoder", "reconstruction"), ("reconstruction", "picture x", "compared")],
+) + r"""
+
 An **encoder** reads a picture and answers with a distribution over latent codes, the posterior: a mean and a standard deviation for
 each latent $z_k$. A **decoder** turns any latent code into a picture. Both are trained together: the decoded picture should match
 the original (first term), and the posteriors should stay close to a standard Gaussian, the prior (second term), so that a code

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -32,6 +34,20 @@ def test_a_curve_rises_with_its_values():
     assert re.search(r'<circle cx="([\d.]+)"', svg)[1] == f"{places[2][0]:.1f}"
     assert "−0.500" in svg and "-0" not in re.sub(r"<[^>]+>", "", svg)
     assert charts.curve([1.0], 0, "Bound", "nats") == "" and "nan" not in charts.curve([1.0, 1.0], 0, "Bound", "nats")
+
+
+def test_a_diagram_has_its_boxes_and_arrows_within_its_bounds():
+    boxes = {"x": (0, 0, "real"), "<net>": (1, 0, "net"), "one\ntwo": (2, 1, "made")}
+    found = charts.diagram("how x goes", boxes, [("x", "<net>"), ("<net>", "one\ntwo"), ("one\ntwo", "x", "gradient")])
+    assert found.startswith('<img class="diagram" alt="how x goes" src="data:image/svg+xml;base64,')
+    drawing = ElementTree.fromstring(base64.b64decode(found.split("base64,")[1].rstrip('">')))
+    space = "{http://www.w3.org/2000/svg}"
+    assert [text.text for text in drawing.iter(f"{space}text")] == ["gradient", "x", "<net>", "one", "two"]
+    assert len([path for path in drawing.iter(f"{space}path") if path.get("d").startswith("M") and not path.get("style")]) == 3
+    _, _, width, height = map(float, drawing.get("viewBox").split())
+    for rect in drawing.iter(f"{space}rect"):
+        assert float(rect.get("x", 0)) + float(rect.get("width")) <= width
+        assert float(rect.get("y", 0)) + float(rect.get("height")) <= height
 
 
 def test_losses_are_named_where_there_are_several():

@@ -11,6 +11,8 @@ from html import escape
 
 import numpy as np
 
+from demos._kit.pictures import data_uri
+
 WIDTH, HEIGHT, LEFT, BASE = 640, 240, 44, 200
 
 
@@ -232,3 +234,44 @@ def measured_lines(across: Sequence[float], lines: Mapping[str, Sequence[tuple[f
     drawn += f'<text x="{(width + left) / 2}" y="{height - 6}" text-anchor="middle">{escape(axis)}</text>'
     frame = f'viewBox="0 0 {width} {height}" role="img" aria-label="{escape(words)}"'
     return f'<svg class="histograms" {frame}>{drawn}</svg>'
+
+
+CELL, BOX = (158, 74), (132, 46)
+"""Width and height of a place of a diagram, and of the box in it."""
+LOOKS = {"net": ("#e5e4fb", "#3b3a8f"), "real": ("#dfeaf8", "#2f6fc4"), "made": ("#fbe6d4", "#a9520d"), "": ("#f4f2ec", "#6b6257")}
+"""What a box stands for, a network, data, something made or else -> its colour and that of its frame, seen on light and dark."""
+
+
+def diagram(words: str, boxes: Mapping[str, tuple[float, float, str]], arrows: Sequence[tuple[str, ...]]) -> str:
+    """Networks and what goes through them, as a picture for an explanation.
+
+    ``boxes``: text -> column, row and one of ``LOOKS``. ``arrows``: from box, to box, for data that flows; with a third word, that
+    word along a dashed way back under both, for gradients and comparisons.
+    """
+    (across, down), (wide, tall) = CELL, BOX
+    places = {text: (6 + column * across, 6 + row * down) for text, (column, row, _) in boxes.items()}
+    drawn, height = [], 12 + max(y for _, y in places.values()) + tall
+    for start, end, *back in arrows:
+        (x, y), (to, at) = places[start], places[end]
+        if back:
+            under = max(y, at) + tall + 26
+            drawn.append(f'<path d="M{x + wide / 2} {y + tall}V{under}H{to + wide / 2}V{at + tall + 7}" stroke-dasharray="5 4"/>')
+            drawn.append(f'<text x="{(x + to + wide) / 2}" y="{under - 6}">{escape(back[0])}</text>')
+            height = max(height, under + 12)
+        else:
+            x, y, at = x + wide, y + tall / 2, at + tall / 2
+            drawn.append(f'<path d="M{x} {y}C{x + 16} {y} {to - 22} {at} {to - 7} {at}"/>')
+    for text, (_, _, look) in boxes.items():
+        (x, y), (fill, frame), lines = places[text], LOOKS[look], text.split("\n")
+        drawn.append(f'<rect x="{x}" y="{y}" width="{wide}" height="{tall}" rx="8" fill="{fill}" stroke="{frame}"/>')
+        y += tall / 2 + 6 - 9 * (len(lines) - 1)
+        drawn += [f'<text x="{x + wide / 2}" y="{y + 18 * place}">{escape(line)}</text>' for place, line in enumerate(lines)]
+    width = 6 + max(x for x, _ in places.values()) + wide
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"><style>'
+        "text{font:16px sans-serif;text-anchor:middle;fill:#26221c}path{fill:none;stroke:#6b6257;stroke-width:2;marker-end:url(#a)}"
+        '</style><marker id="a" viewBox="0 0 8 8" refX="1" refY="4" markerWidth="5" markerHeight="5" orient="auto">'
+        '<path d="M0 0L8 4L0 8z" style="fill:#6b6257;stroke:none"/></marker>'
+        f'<rect width="{width}" height="{height}" rx="10" fill="#faf8f4"/>{"".join(drawn)}</svg>'
+    )
+    return f'<img class="diagram" alt="{escape(words)}" src="{data_uri(svg.encode(), "svg+xml")}">'
