@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -19,7 +20,7 @@ from demos._kit.pictures import to_pil
 from demos._kit.plan import Action, Api, Plan, Try, View
 from demos._kit.shipped import sheet_tiles
 from demos._kit.shown import Film, Tiles
-from gen_models import Draws, catalog, load, runtime
+from gen_models import Draws, catalog, directions, hub, load, runtime
 from gen_models.data import data_dir, load_data
 from gen_models.layers import slerp
 from gen_models.sets import record
@@ -27,6 +28,7 @@ from gen_models.sets import record
 MODEL = "dcgan"
 MAX_COUNT = 64
 FRAMES = 24
+CALCULATE, PICKED = "A − B + C", "A − B"
 EXPLANATION = r"""
 A **generator** $G$ turns 100 random numbers $z$, the latent vector, into a picture, doubling the side again and again with
 fractionally strided convolutions. A **discriminator** $D$ looks at pictures and gives a score: high for a real one, low for one
@@ -75,13 +77,31 @@ def walk(weights: str, seed: int, truncation: float, picks: list[int]) -> Film:
     return Film(made, "the walk from A to B and back")
 
 
-def arithmetic(weights: str, seed: int, truncation: float, picks: list[int]) -> Tiles:
-    """A, B, C and the picture of A - B + C (paper, figure 7)."""
+def arithmetic(weights: str, seed: int, truncation: float, picks: list[int], change: str) -> Tiles:
+    """A, B, C and the picture of A - B + C (paper, figure 7); or C and a change of it, in three strengths."""
     z = latents(weights, seed, truncation, *picks)
-    result = z[:1] - z[1:2] + z[2:]
-    # three Gaussians added are too long a vector for the generator: bring it back to the length it was trained on
-    result = result * (z[0].norm() / result.norm().clamp_min(1e-6))
-    return Tiles(decoded(weights, torch.cat([z, result])), ["A", "− B", "+ C", "= A − B + C"], columns=4)
+    if change == PICKED:
+        made, captions = z[:1] - z[1:2] + z[2:], ["A", "− B", "+ C", "= A − B + C"]
+    else:
+        z, step, captions = z[2:], torch.tensor(changes_of(weights)[change]), ["C", f"a bit {change}", change, f"far {change}"]
+        made = z + torch.tensor([0.5, 1.0, 1.5])[:, None] * step
+    # Gaussians added are too long a vector for the generator: bring it back to the length it was trained on
+    made = made * (z[0].norm() / made.norm(dim=1, keepdim=True).clamp_min(1e-6))
+    return Tiles(decoded(weights, torch.cat([z, made])), captions, columns=4)
+
+
+def changes_of(weights: str) -> dict[str, list[float]]:
+    """Name of a change -> what it adds to latents, found when the weights were published; {}: nothing was asked for."""
+    try:
+        return hub.read_json(catalog.WEIGHTS / weights / directions.FILE)
+    except (OSError, ValueError):
+        return {}
+
+
+def changes(weights: str) -> dict[str, Any]:
+    """Settings of the choice of what is added to C: hidden where there are only the samples A and B."""
+    found = [PICKED, *changes_of(weights)]
+    return dict(choices=found, value=PICKED, visible=len(found) > 1)
 
 
 def judged(weights: str, seed: int, truncation: float, count: int) -> Tiles:
@@ -159,6 +179,8 @@ PLAN = Plan(
         count=Slider("Pictures", 24, low=8, high=MAX_COUNT, step=8, bounds=(1, MAX_COUNT)),
         slot=Choice("A click on a picture fills", "A", options="ABC", redo=False, kept=False),
         picks=Picks(default="0,1,2", most=MAX_COUNT),
+        change=Choice("Add to C", PICKED, "Or what a network found that tells ages and sexes of samples.", of=changes,
+                      place=CALCULATE),
     ),
     tour=[
         Try("Sample until a picture comes that you would take for a real one.", ""),
@@ -171,7 +193,7 @@ PLAN = Plan(
         View("A, B, C", picked, live=True, intro="Click samples above to choose others.",
              sight=lambda weights: Tiles(sheet_tiles(weights, 3), ["A · 0", "B · 1", "C · 2"], columns=3)),
         View("Walk from A to B", walk, "Walk", keep="Save the animation"),
-        View("A − B + C", arithmetic, "Calculate", keep="Save picture"),
+        View(CALCULATE, arithmetic, "Calculate", keep="Save picture"),
         View("The discriminator's eye", judged, "Judge", pick=attention,
              intro="All samples, most convincing first. Click one to see which pixels move its score."),
         View("Nearest training pictures", nearest, "Search", possible=has_data,

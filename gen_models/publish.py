@@ -15,7 +15,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from gen_models import catalog, hub, latents, runtime, sheets
+from gen_models import catalog, directions, hub, latents, runtime, sheets
 from gen_models.cards import EVALUATION, card, hub_card
 from gen_models.data import DataError
 from gen_models.files import replacing, write_text
@@ -112,6 +112,7 @@ def publish(name: str) -> Path:
         _enter(name, folder)
     sheets.write(model, data, folder)
     latents.write(model, data, folder)
+    directions.write(model, data, folder)
     write_text(folder / "README.md", card(name))
     return folder
 

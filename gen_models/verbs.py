@@ -64,6 +64,14 @@ class Decodes(Protocol):
 
 
 @runtime_checkable
+class HasLatents(Protocol):
+    """Draws the numbers from which it makes pictures."""
+
+    def latents(self, draws: Draws) -> Tensor:
+        """(count, latent_dim); those of ``sample``."""
+
+
+@runtime_checkable
 class Reconstructs(Protocol):
     """Gives pictures back from its own description of them; of a model that encodes and decodes, ``decode(encode(images))``."""
 

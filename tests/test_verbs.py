@@ -94,6 +94,7 @@ CALLS: dict[type, Call] = {
     verbs.Denoises: lambda model, draws, images: model.sample(draws, steps=3, eta=1.0) + model.noisy(images, draws, 0.5),
     verbs.Encodes: lambda model, _, images: model.encode(images),
     verbs.Decodes: lambda model, draws, _: model.decode(draws.normal(model.latent_dim)),
+    verbs.HasLatents: lambda model, draws, _: model.latents(draws),
     verbs.Reconstructs: lambda model, _, images: model.reconstruct(images),
     verbs.Completes: lambda model, draws, images: model.complete(draws, images, hole(model)),
     verbs.Rounds: lambda model, _, images: model.to_levels(images),

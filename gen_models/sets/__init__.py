@@ -51,6 +51,8 @@ class Record:
     """Task -> names of its classes, in the order of the labels' columns and numbers."""
     traits: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     """Name -> (pictures (N, C, H, W) in [0, 1], labels (N, tasks)) -> a number for each, (N,): latents are named after these."""
+    contrasts: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """Name of a change -> task whose class number grows (1) or falls (-1) with it: what can be asked of latents."""
     kinds: tuple[str, str] = ("A", "B")
     """What one picture of kind A, and one of kind B, is called; for a set of pictures of two kinds."""
     backwards: bool = False

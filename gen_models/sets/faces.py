@@ -47,6 +47,7 @@ RECORD = Record(
         "Brightness": brightness, "Side light": side_light, "Background": background, "Warm colours": warmth,
         "Age": lambda pictures, labels: labels[:, 0].float(),
     },
+    contrasts={"older": ("age", 1), "younger": ("age", -1), "female": ("gender", 1), "male": ("gender", -1)},
     finder="finder-faces2photos",
     read=read,
 )  # fmt: skip
