@@ -17,7 +17,7 @@ from gen_models.verbs import Decodes, HasFeatures, HasLatents
 FILE = "directions.json"
 """Beside weights: name of a change -> what is added to latents for it, a list of ``latent_dim`` numbers."""
 SAMPLES = 6000
-STEP = 1.2
+STEP = 1.0
 """How far a change moves its trait, in standard deviations of the trait among samples."""
 
 
@@ -62,4 +62,4 @@ def measured(judge: HasFeatures, pictures: Tensor, contrasts: dict[str, tuple[st
     found += [column for task in tasks if task not in asked for column in chances[task].unbind(dim=1)[:-1]]
     _, _, height, width = pictures.shape
     middle = pictures[:, :, height // 4 : -(height // 4), width // 4 : -(width // 4)]
-    return torch.stack([*found, middle.mean(dim=(1, 2, 3))], dim=1)
+    return torch.stack([*found, middle.mean(dim=(1, 2, 3)).clamp_min(0.01).log()], dim=1)

@@ -77,8 +77,8 @@ def test_the_published_ones_keep_the_skin_and_do_what_they_say():
         before = seen(z)
         for change, (task, sign) in faces.RECORD.contrasts.items():
             moved = seen(z + torch.tensor(found[change])) - before
-            assert (sign * moved[:, ["age", "gender"].index(task)] > 0).float().mean() > 0.8, change
-            assert abs(float(moved[:, -1].mean() / before[:, -1].mean())) < 0.1, change
+            assert (sign * moved[:, ["age", "gender"].index(task)] > 0).float().mean() > 0.75, change
+            assert abs(float(moved[:, -1].mean())) < 0.08, change
 
 
 def test_the_room_adds_them_to_c_and_only_where_they_are():
