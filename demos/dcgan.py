@@ -83,7 +83,7 @@ def arithmetic(weights: str, seed: int, truncation: float, picks: list[int], cha
     if change == PICKED:
         made, captions = z[:1] - z[1:2] + z[2:], ["A", "− B", "+ C", "= A − B + C"]
     else:
-        z, step, captions = z[2:], torch.tensor(changes_of(weights)[change]), ["C", f"a bit {change}", change, f"far {change}"]
+        z, step, captions = z[2:], torch.tensor(changes_of(weights)[change]), ["C", f"½ × {change}", change, f"1½ × {change}"]
         made = z + torch.tensor([0.5, 1.0, 1.5])[:, None] * step
     # Gaussians added are too long a vector for the generator: bring it back to the length it was trained on
     made = made * (z[0].norm() / made.norm(dim=1, keepdim=True).clamp_min(1e-6))
@@ -179,7 +179,7 @@ PLAN = Plan(
         count=Slider("Pictures", 24, low=8, high=MAX_COUNT, step=8, bounds=(1, MAX_COUNT)),
         slot=Choice("A click on a picture fills", "A", options="ABC", redo=False, kept=False),
         picks=Picks(default="0,1,2", most=MAX_COUNT),
-        change=Choice("Add to C", PICKED, "Or what a network found that tells ages and sexes of samples.", of=changes,
+        change=Choice("Add to C", PICKED, "Directions beside A − B were found with a network that tells age and sex.", of=changes,
                       place=CALCULATE),
     ),
     tour=[

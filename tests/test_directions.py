@@ -83,7 +83,7 @@ def test_the_published_ones_keep_the_skin_and_do_what_they_say():
 
 def test_the_room_adds_them_to_c_and_only_where_they_are():
     shown = dcgan.arithmetic(NAME, 7, 1.0, [4, 5, 6], "older")
-    assert shown.captions == ["C", "a bit older", "older", "far older"] and len(shown.pictures) == 4
+    assert shown.captions == ["C", "½ × older", "older", "1½ × older"] and len(shown.pictures) == 4
     assert torch.equal(shown.pictures[0], dcgan.picked(NAME, 7, 1.0, [4, 5, 6]).pictures[2])
     assert dcgan.arithmetic(NAME, 7, 1.0, [4, 5, 6], dcgan.PICKED).captions[-1] == "= A − B + C"
     assert dcgan.changes(NAME)["choices"] == [dcgan.PICKED, "older", "younger", "female", "male"]
