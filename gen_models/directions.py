@@ -12,7 +12,7 @@ from gen_models import catalog, runtime
 from gen_models.base import Draws, Model
 from gen_models.files import write_text
 from gen_models.sets import record
-from gen_models.verbs import Decodes, HasFeatures, HasLatents
+from gen_models.verbs import Decodes, Encodes, HasFeatures, HasLatents
 
 FILE = "directions.json"
 """Beside weights: name of a change -> what is added to latents for it, a list of ``latent_dim`` numbers."""
@@ -22,10 +22,14 @@ STEP = 1.0
 
 
 def write(model: Model, data: str, folder: Path) -> None:
-    """Write the file into the folder of weights whose data set names ``contrasts``, and for which there is a feature network."""
+    """Write the file into the folder of weights whose data set names ``contrasts``, and for which there is a feature network.
+
+    Not of a model that encodes: there, codes of pictures with labels say more than what a network thinks of samples.
+    """
     (folder / FILE).unlink(missing_ok=True)
     contrasts, name = record(data).contrasts, f"features-{data}"
-    if contrasts and isinstance(model, HasLatents) and isinstance(model, Decodes) and name in catalog.trained("features"):
+    able = isinstance(model, HasLatents) and isinstance(model, Decodes) and not isinstance(model, Encodes)
+    if contrasts and able and name in catalog.trained("features"):
         found = directions(model, catalog.load(name), contrasts, list(record(data).classes))
         rounded = {change: [round(value, 4) for value in vector.tolist()] for change, vector in found.items()}
         write_text(folder / FILE, json.dumps(rounded) + "\n")
