@@ -37,6 +37,10 @@ gets past the discriminator. In the end, similar latent vectors give similar pic
 (interpolate) or add and subtract their latent vectors.
 
 $$\min_G \max_D \; \mathbb{E}_{x}\left[\log D(x)\right] + \mathbb{E}_{z}\left[\log\left(1 - D(G(z))\right)\right]$$
+
+These weights were trained with the hinge loss in its place ([Lim, Ye 2017](https://arxiv.org/abs/1705.02894)): $D$ gives a score
+without bounds and lowers $\mathbb{E}_x[\max(0, 1 - D(x))] + \mathbb{E}_z[\max(0, 1 + D(G(z)))]$, and $G$ raises
+$\mathbb{E}_z[D(G(z))]$. No gradient is spent on what $D$ already tells apart by a margin.
 """
 
 

@@ -235,3 +235,17 @@ def test_choose_inverts_the_cumulative_distribution():
 def test_what_makes_no_sense_is_refused(settings, word):
     with pytest.raises(ValueError, match=word):
         next(SMALL["gated-classes"]().trajectory(Draws(0, 1), **settings))
+
+
+@pytest.mark.parametrize("kind, reach", [(GatedPixelCNN, 143), (PixelCNN, 299)])
+def test_the_card_of_the_gated_model_says_how_far_each_sees(kind, reach):
+    """Pixels that the prediction of (14, 27) depends on, by the gradient, with the published depth and kernels."""
+    torch.manual_seed(0)
+    model = kind(**kind.recipes["mnist"].arguments)
+    seen = torch.zeros(28, 28, dtype=torch.bool)
+    for _ in range(8):
+        images = (2 * torch.rand(1, 1, 28, 28) - 1).requires_grad_(True)
+        logits = model(images, *([torch.tensor([3])] if kind is GatedPixelCNN else []))[0, :, 14, 27]
+        seen |= torch.autograd.grad((logits * torch.randn_like(logits)).sum(), images)[0][0, 0] != 0
+    assert int(seen.sum()) == reach and not seen.flatten()[14 * 28 + 27 :].any()
+    assert f"sees {reach}" in " ".join(GatedPixelCNN.limits)

@@ -1,4 +1,4 @@
-"""Gated PixelCNN: two stacks of convolutions see every pixel before the present one, and gates decide what passes.
+"""Gated PixelCNN: two stacks of convolutions leave no blind spot within their reach, and gates decide what passes.
 
 van den Oord, Kalchbrenner, Vinyals, Espeholt, Graves, Kavukcuoglu 2016, "Conditional Image Generation with PixelCNN Decoders",
 https://arxiv.org/abs/1606.05328
@@ -69,13 +69,15 @@ class GatedPixelCNN(Autoregressive):
     year = 2016
     authors = "Aaron van den Oord, Nal Kalchbrenner, Oriol Vinyals, Lasse Espeholt, Alex Graves, Koray Kavukcuoglu"
     paper = "https://arxiv.org/abs/1606.05328"
-    summary = "Two stacks of convolutions see every earlier pixel, with no blind spot, and a class says what to write."
+    summary = "Two stacks of convolutions, above and beside the pixel, leave no blind spot, and a class says what to write."
     keywords = ("likelihood", "complete", "inpainting")
     differences = (
         "Adam with a falling rate and a moving average of the weights instead of RMSProp.",
         "No skip connections from the layers to the output; the horizontal stack's residual carries everything.",
     )
     limits = (
+        "Its reach is that of nine small kernels: halfway down the right edge it sees 143 of the 419 pixels before it, where the "
+        "plain model, with a blind spot but larger kernels, sees 299.",
         "It cannot look ahead: known pixels below or to the right of a hole do not guide what is written into it.",
         "A pixel is never revised once it is written.",
     )

@@ -35,7 +35,7 @@ class EDSR(TiledRestorer):
         "Each doubling of the side halves the channels; the paper keeps them, and half of its work is done at the large sizes.",
         "Eight blocks of 64 channels; the paper's network for its best numbers has 32 of 256, its small one 16 of 64.",
         "Instead of subtracting the mean colour, pixels are scaled to -1 to 1.",
-        "The learning rate falls to zero within one short run, and the published weights are a moving average.",
+        "The learning rate is 1e-3, not 1e-4, and falls to zero in one short run; a moving average of the weights is published.",
     )
     limits = (
         "Detail that a small picture does not hold is guessed: the mean of what is probable, hence smooth hair and grass.",
