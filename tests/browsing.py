@@ -83,6 +83,7 @@ def serving(folder: Path, *command: str, cwd: Path = ROOT, **environment: str):
 def visiting(server: str, visitor: BrowserContext) -> Iterator[Callable[..., Page]]:
     """Open an address of the page; in the end nothing may have gone wrong, and nothing been asked of the outside."""
     troubles: list[str] = []
+    visitor.set_default_timeout(1000 * PATIENCE)
 
     def asked(request: Request) -> None:
         if re.match(r"(https?|wss?)://(?!127\.0\.0\.1[:/])", request.url):
