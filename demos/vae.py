@@ -20,7 +20,9 @@ An **encoder** reads a picture and answers with a distribution over latent codes
 each latent $z_k$. A **decoder** turns any latent code into a picture. Both are trained together: the decoded picture should match
 the original (first term), and the posteriors should stay close to a standard Gaussian, the prior (second term), so that a code
 drawn at random from the prior decodes to a plausible picture. Latents that carry no information end with a divergence of zero; the
-sliders show the others, the most informative first.
+sliders show the others, the most informative first. The codes of real pictures need not fill the prior, and what lies between them
+the decoder never saw: for faces, seeds therefore draw from a mixture of Gaussians that was fitted to the codes after the training
+([Ghosh et al. 2020](https://arxiv.org/abs/1903.12436)), or, if you choose so, from the prior.
 
 $$\log p(x) \;\ge\; \mathbb{E}_{q(z|x)}\left[\log p(x|z)\right] - \mathrm{KL}\left(q(z|x)\,\|\,\mathcal{N}(0, I)\right)$$
 """

@@ -6,7 +6,7 @@ A model file imports this module, ``layers``, ``losses`` and its own family's pr
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, ClassVar
@@ -180,8 +180,11 @@ class Model(nn.Module):
             ValueError: if one of them does not fit.
         """
 
-    def finish(self, images: Tensor) -> None:
-        """Called once before the weights are published, with validation pictures (N, C, H, W) in [0, 1]."""
+    def finish(self, images: Tensor, learnt: Iterable[Tensor]) -> None:
+        """Called once before the weights are published, with validation pictures (N, C, H, W) in [0, 1].
+
+        ``learnt``: the pictures of the training, (B, C, H, W) in [0, 1] at a time, each once and as it is.
+        """
 
 
 class GenerativeModel(Model):

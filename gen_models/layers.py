@@ -70,3 +70,19 @@ def slerp(start: Tensor, end: Tensor, fraction: Tensor | float) -> Tensor:
     cosine = nn.functional.cosine_similarity(start, end, dim=-1).clamp(-1, 1).unsqueeze(-1)
     angle = torch.acos(cosine).clamp_min(1e-4)
     return (torch.sin((1 - fraction) * angle) * start + torch.sin(fraction * angle) * end) / torch.sin(angle)
+
+
+def by_share(shares: Tensor, numbers: Tensor) -> Tensor:
+    """One of K for each row of ``shares`` (B, K), which need not add up to 1, by uniform ``numbers`` (B, 1): int64 (B,)."""
+    ends = shares.cumsum(dim=1)
+    places = numbers.to(ends) * ends[:, -1:]
+    return torch.searchsorted(ends, places, right=True)[:, 0].clamp_max(shares.shape[1] - 1)
+
+
+def of_mixture(numbers: Tensor, noise: Tensor, weights: Tensor, means: Tensor, scales: Tensor) -> Tensor:
+    """Points (B, D) of a mixture of K Gaussians, from uniform ``numbers`` (B, 1) and ``noise`` from N(0, I), (B, D).
+
+    ``weights`` (K,), ``means`` (K, D), ``scales``: lower triangular factors of the covariances, (K, D, D).
+    """
+    chosen = by_share(weights.double().expand(len(numbers), -1), numbers)
+    return means[chosen] + (scales[chosen] @ noise.to(scales)[:, :, None]).squeeze(2)

@@ -44,6 +44,8 @@ from gen_models.data import Batches, DataError, DataSet, load_data, summary
 from gen_models.processes import SharedDraws, average_gradients, from_main, lost, share_statistics
 from gen_models.sheets import save_grid, sheet
 
+FEW = 500
+"""Pictures at a time, of those that a model asks for when it is trained."""
 MOST_PICTURES = 1_000_000
 """In a step."""
 LOCK = ".lock"
@@ -171,7 +173,8 @@ def train_in(
         return weights
     published = run.published()
     with torch.no_grad():
-        published.finish(validation.unit().to(accelerator.device))
+        learnt = (data.unit(start, start + FEW).to(accelerator.device) for start in range(0, len(data), FEW))
+        published.finish(validation.unit().to(accelerator.device), learnt)
     record = {
         "model": catalog.split_name(given.name)[0], "data": data_name.partition(":")[0],
         "classes": {task: list(labels) for task, labels in data.classes.items()},

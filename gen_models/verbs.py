@@ -29,6 +29,14 @@ class Samples(Protocol):
 
 
 @runtime_checkable
+class SamplesPrior(Protocol):
+    """Has a prior, whatever ``sample`` draws from: that, or something that was fitted after the training."""
+
+    def sample_prior(self, draws: Draws) -> Tensor:
+        """One picture per row of ``draws``, of the prior; those of ``sample`` where nothing was fitted."""
+
+
+@runtime_checkable
 class SamplesInSteps(Protocol):
     """Can be watched while it samples or completes."""
 

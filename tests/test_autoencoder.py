@@ -51,7 +51,7 @@ def test_the_loss_is_the_one_of_the_docstring(model):
 @torch.no_grad()
 def test_samples_are_decoded_points_of_the_codes_gaussian(model):
     images = torch.rand(400, 1, 16, 16)
-    model.finish(images)
+    model.finish(images, [])
     codes = model.encode(images)
     drawn = model.latents(Draws(1, 8000))
     scale = float(codes.std())
@@ -64,7 +64,7 @@ def test_samples_are_decoded_points_of_the_codes_gaussian(model):
 @torch.no_grad()
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_handful_of_pictures_is_enough_for_the_gaussian(model, count):
-    model.finish(torch.rand(count, 1, 16, 16))
+    model.finish(torch.rand(count, 1, 16, 16), [])
     assert torch.isfinite(model.sample(Draws(0, 3))).all()
 
 

@@ -36,7 +36,7 @@ def stocked(shelf, monkeypatch):
                 parameter.data += 0.2 * torch.randn_like(parameter)
             if kind == "autoencoder":
                 with torch.no_grad():
-                    model.finish(torch.rand(50, 1, 28, 28))
+                    model.finish(torch.rand(50, 1, 28, 28), [])
             told = {"digit": list("0123456789")}
             catalog.save(model, shelf / f"{kind}-{data}", {"model": kind, "data": data, "classes": told})
         noise = np.random.default_rng(1).integers(0, 256, (8 * 28, 8 * 28), np.uint8)

@@ -10,7 +10,7 @@ from conftest import build
 
 from gen_models import catalog
 from gen_models.data import DataSet, load_data
-from gen_models.measures import distances, fidelity, labels, likelihood
+from gen_models.measures import distances, fidelity, labels, likelihood, samples
 from gen_models.measures._judge import details_of
 from gen_models.measures._measure import FULL
 from gen_models.measures._pictures import made_from
@@ -208,3 +208,15 @@ def test_details_are_seen_as_large_as_they_are():
             cut = pictures[:, :, top : top + 16, left : left + 16]
             assert torch.allclose(found[:, place], judge(cut).double(), atol=1e-4)
         assert details_of(judge, pictures[..., :9, :12]).shape == (3, 1, 128)
+
+
+def test_samples_of_the_prior_are_measured_where_samples_are_of_something_else():
+    torch.manual_seed(0)
+    judge = catalog.model_class("features")(size=16, channels=1, width=4).eval()
+    arguments = dict(size=16, channels=1, binary=False, width=4, latent_dim=3)
+    kind = catalog.model_class("vae")
+    plain, fitted = (kind(**arguments, components=components).eval() for components in (0, 2))
+    fitted.code_means[:, 0] = 5.0
+    assert samples.prior_features(plain, judge, 12) is None and samples.prior_features(build("dcgan"), judge, 12) is None
+    found = samples.prior_features(fitted, judge, 12)
+    assert found.shape[0] == 12 and not torch.allclose(found, samples.sampled_features(fitted, judge, 12))

@@ -10,14 +10,20 @@ from torch import nn
 from gen_models.autoencoders.vae import VAE
 from gen_models.base import Draws
 from gen_models.layers import from_unit
+from gen_models.losses import logistic_log_likelihood
+
+KINDS = {
+    "binary": dict(binary=True, width=16, latent_dim=3),
+    "residual": dict(binary=False, width=4, latent_dim=3, residual=True, components=2),
+}
 
 
-@pytest.fixture(params=[False, True], ids=["grey", "binary"])
+@pytest.fixture(params=["grey", *KINDS])
 def model(request) -> VAE:
-    if not request.param:
+    if request.param == "grey":
         return build("vae")
     torch.manual_seed(0)
-    return VAE(size=16, channels=1, binary=True, width=16, latent_dim=3).eval()
+    return VAE(size=16, channels=1, **KINDS[request.param]).eval()
 
 
 @pytest.fixture
@@ -128,6 +134,40 @@ def test_encode_and_decode(model, images):
 @torch.no_grad()
 def test_finish_orders_the_latents_by_what_they_say(model, images):
     assert model.latent_kl.abs().max() == 0
-    model.finish(images)
+    model.finish(images, [images])
     assert torch.allclose(model.latent_kl, model.evidence(images, Draws(0, 6), 1)[1].mean(dim=0), atol=1e-5)
     assert math.isfinite(float(model.latent_kl.sum()))
+
+
+@torch.no_grad()
+def test_samples_are_of_the_mixture_that_was_fitted_to_codes_and_the_priors_are_a_choice():
+    """Codes of two kinds of pictures, dark and light: the mixture has both clusters, the prior neither."""
+    torch.manual_seed(0)
+    model = VAE(size=16, channels=1, binary=False, width=4, latent_dim=2, residual=True, components=2).eval()
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(256, 4))
+    nn.init.zeros_(flat[1].weight)
+    flat[1].weight[0] = 1 / 64  # the mean of latent 0: -4 for black, 4 for white
+    flat[1].bias.copy_(torch.tensor([0.0, 1.0, -4.0, -4.0]))
+    model.encoder = flat
+    images = torch.cat([torch.zeros(300, 1, 16, 16), torch.ones(100, 1, 16, 16)])
+    model.finish(images, images.split(150))
+    drawn = model.latents(Draws(1, 4000))
+    assert float((drawn[:, 0] < 0).float().mean()) == pytest.approx(0.75, abs=0.03)
+    assert torch.allclose(drawn[:, 0].abs(), torch.full((4000,), 4.0), atol=1.0)
+    assert float(drawn[:, 1].mean()) == pytest.approx(1, abs=0.05)
+    assert float(drawn[:, 1].std()) == pytest.approx(math.exp(-2), rel=0.1)
+    assert torch.equal(model.latents(Draws(1, 1, first=7)), drawn[7:8])
+    assert torch.allclose(model.sample(Draws(1, 3)), model.decode(drawn[:3]), atol=1e-5)
+    assert torch.equal(model.latents(Draws(1, 3), prior=True), Draws(1, 3).normal(2))
+    assert torch.allclose(model.sample_prior(Draws(1, 3)), model.decode(Draws(1, 3).normal(2)), atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_residual_decoder_says_the_scale_of_each_value():
+    model = VAE(size=16, channels=3, binary=False, width=4, latent_dim=3, residual=True).eval()
+    mean, log_scale = model.paint(torch.randn(5, 3))
+    assert mean.shape == log_scale.shape == (5, 3, 16, 16)
+    assert log_scale.min() >= -5 and log_scale.max() <= 1 and log_scale.std() > 0
+    images, z = torch.rand(5, 3, 16, 16) * 2 - 1, torch.randn(5, 3)
+    one_by_one = logistic_log_likelihood(*(part.reshape(-1, 1, 1, 1) for part in (images, *model.paint(z))))
+    assert torch.allclose(model.log_likelihood_given(images, z), one_by_one.view(5, -1).sum(dim=1), rtol=1e-4)

@@ -90,6 +90,7 @@ Call = Callable[[Model, Draws, Tensor], Tensor]
 
 CALLS: dict[type, Call] = {
     verbs.Samples: lambda model, draws, _: model.sample(draws),
+    verbs.SamplesPrior: lambda model, draws, _: model.sample_prior(draws),
     verbs.SamplesInSteps: lambda model, draws, _: last_of(model.sample_steps(draws)),
     verbs.Denoises: lambda model, draws, images: model.sample(draws, steps=3, eta=1.0) + model.noisy(images, draws, 0.5),
     verbs.Encodes: lambda model, _, images: model.encode(images),

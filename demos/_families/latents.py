@@ -18,7 +18,7 @@ from torch import Tensor
 
 from demos._kit import charts
 from demos._kit.checks import integer, number
-from demos._kit.fields import Field, Picture, Seed, Slider, Sliders, Text
+from demos._kit.fields import Choice, Field, Picture, Seed, Slider, Sliders, Text
 from demos._kit.pictures import data_uri, png_uri, strip_image, to_pil
 from demos._kit.plan import Action, Api, Try, View
 from demos._kit.shipped import example_pictures, picture_for, sheet_tiles, tensors
@@ -26,7 +26,7 @@ from demos._kit.shown import Film, Html, Rows, Single, Tiles
 from demos._widgets import script
 from gen_models import Draws, catalog, hub, load, runtime
 from gen_models.latents import COUNT, ENDS, NAMES, REACH
-from gen_models.layers import from_unit
+from gen_models.layers import from_unit, of_mixture
 
 VISIBLE = 5
 """Sliders that are seen at once."""
@@ -36,6 +36,7 @@ SIDE = 11
 """Tiles of the map's side."""
 FRAMES = 24
 LOOK, MAP, WALK = "Your picture", "Map", "Walk from A to B"
+FITTED, PRIOR = "codes of pictures", "prior"
 
 
 @lru_cache(maxsize=16)
@@ -49,9 +50,27 @@ def order(weights: str) -> list[int]:
     return latent_kl(weights).argsort(descending=True).tolist()
 
 
-def of_seed(weights: str, seed: int) -> Tensor:
-    """Latents from the prior, (latent_dim,)."""
-    return Draws(seed, 1).normal(len(latent_kl(weights)))[0].clamp(-LIMIT, LIMIT)
+def has_mixture(weights: str) -> bool:
+    """Whether a mixture was fitted to the codes of the training's pictures."""
+    try:
+        return catalog.config_of(weights)["arguments"].get("components", 0) > 0
+    except (catalog.WeightsError, KeyError):  # they are not here yet
+        return False
+
+
+def sources(weights: str) -> dict[str, Any]:
+    """Settings of the field for where seeds draw from: hidden where there is the prior alone."""
+    fitted = has_mixture(weights)
+    return dict(choices=[FITTED, PRIOR] if fitted else [PRIOR], value=FITTED if fitted else PRIOR, visible=fitted)
+
+
+def of_seed(weights: str, seed: int, source: str = FITTED) -> Tensor:
+    """Latents (latent_dim,) from the mixture fitted to codes, if there is one and it is wanted, else from the prior."""
+    draws, size = Draws(seed, 1), len(latent_kl(weights))
+    if source == FITTED and has_mixture(weights):
+        mixture = tensors(weights, "code_weights", "code_means", "code_scales")
+        return of_mixture(draws.uniform(1), draws.normal(size), *mixture)[0].clamp(-LIMIT, LIMIT)
+    return draws.normal(size)[0].clamp(-LIMIT, LIMIT)
 
 
 def to_text(z: Tensor) -> str:
@@ -174,14 +193,14 @@ def place(weights: str, z: Tensor) -> Single:
     return Single(decoded(weights, kept[None])[0], "the decoder's picture of these latents")
 
 
-def from_prior(weights: str, seed: int) -> dict[str, str]:
-    """A place drawn from the prior."""
-    return {"z": to_text(of_seed(weights, seed))}
+def draw(weights: str, seed: int, source: str) -> dict[str, str]:
+    """The place that a seed draws."""
+    return {"z": to_text(of_seed(weights, seed, source))}
 
 
 def begin_anew(weights: str, seed: int) -> dict[str, str]:
-    """Other weights: a place from the prior, and no ends of a walk."""
-    return from_prior(weights, seed) | {"a": "", "b": ""}
+    """Other weights: the place that the seed draws, and no ends of a walk."""
+    return draw(weights, seed, FITTED) | {"a": "", "b": ""}
 
 
 def middle(weights: str) -> dict[str, str]:
@@ -314,7 +333,7 @@ def posterior_bars(weights: str, mean: Tensor, spread: Tensor, kl: Tensor) -> st
 
 
 def sample(weights: str, seed: int, count: int) -> Tiles:
-    """Samples of the prior."""
+    """Samples of the model."""
     with runtime.forward_pass():
         return Tiles(load(weights).sample(Draws(seed, count, device=runtime.device())).cpu(), words="sample")
 
@@ -331,7 +350,7 @@ def sight(weights: str) -> Single | None:
 def fields() -> dict[str, Field]:
     """A place among the latents, a picture to find its place, the ends of a walk, the axes of the map."""
     return dict(
-        seed=Seed(), z=sliders(), a=end("A"), b=end("B"),
+        seed=Seed(), source=Choice("Seeds draw from", of=sources, default=PRIOR), z=sliders(), a=end("A"), b=end("B"),
         picture=Picture(
             examples=example_pictures, draw=True, place=LOOK, kept=False,
             examples_words="Pictures made by a GAN of this gallery; click one.",
@@ -369,7 +388,7 @@ def tour() -> list[Try]:
 def actions() -> list[Action]:
     """What moves the room to another place."""
     return [
-        Action(from_prior, ["z"], on="seed"), Action(begin_anew, ["z", "a", "b"], on="weights"),
+        Action(draw, ["z"], on="seed"), Action(draw, ["z"], on="source"), Action(begin_anew, ["z", "a", "b"], on="weights"),
         Action(to_its_place, ["z"], on="picture"), Action(move, ["z"], on=(MAP, "move")),
         Action(middle, ["z"], button="To the middle"), Action(keep_a, ["a"], button="Keep as A"),
         Action(keep_b, ["b"], button="Keep as B"),

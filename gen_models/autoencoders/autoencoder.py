@@ -6,7 +6,7 @@ Hinton, Salakhutdinov 2006, "Reducing the dimensionality of data with neural net
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -106,7 +106,7 @@ class Autoencoder(GenerativeModel):
         """The pictures of points of the Gaussian around the codes, one per row of ``draws``."""
         return self.decode(self.latents(draws))
 
-    def finish(self, images: Tensor) -> None:
+    def finish(self, images: Tensor, learnt: Iterable[Tensor]) -> None:
         """Fit one Gaussian to the codes of validation pictures."""
         codes = torch.cat([self.encode(part) for part in images[:5000].split(500)]).double()
         offsets = codes - codes.mean(dim=0)

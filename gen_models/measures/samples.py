@@ -5,21 +5,23 @@ Distances are those of :mod:`gen_models.measures.distances` between features of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gen_models import catalog, runtime
+from gen_models.base import Draws
 from gen_models.measures import distances
 from gen_models.measures._judge import Judge, real_features
 from gen_models.measures._measure import FOREIGN_FEATURES, Effort, Measure, binomial, mean
 from gen_models.measures._pictures import chunks, short
 from gen_models.measures._subject import Subject
 from gen_models.measures.distances import NEIGHBOURS, kernel_splits
-from gen_models.verbs import Denoises, HasFeatures, Rounds, Samples
+from gen_models.verbs import Denoises, HasFeatures, Rounds, Samples, SamplesPrior
 
 STEPS, ETAS = (10, 20, 50, 100), (0, 1)
 """Ways to sample that are compared, of a model that samples in any number of steps with or without fresh noise."""
@@ -33,10 +35,13 @@ def measures(subject: Subject, efforts: Sequence[Effort]) -> list[list[Measure]]
     network = subject.judge.network
     ways = step_features(subject.model, network, most.steps, name)
     last = sampled_features(subject.last, network, most.steps, f"{name} last weights") if subject.last else None
+    prior = prior_features(subject.model, network, most.samples, name)
     found = []
     for effort in efforts:
         few = sets.first(effort)
         numbers = set_measures(few, effort) + step_measures(few, ways, effort.steps)
+        if prior is not None:
+            numbers.insert(1, prior_measure(few, prior[: effort.samples]))
         found.append(numbers if last is None else numbers + last_measures(few, last[: effort.steps]))
     return found
 
@@ -92,10 +97,19 @@ def sampled_features(model: Samples, judge: HasFeatures, count: int, name: str =
     Raises:
         WeightsError: if a picture holds a value that is no number.
     """
+    return features_of(partial(model.sample, **options), judge, count, name)
+
+
+def features_of(sample: Callable[[Draws], Tensor], judge: HasFeatures, count: int, name: str) -> Tensor:
+    """The same of what ``sample`` makes of draws.
+
+    Raises:
+        WeightsError: if a picture holds a value that is no number.
+    """
     rows = []
     for draws in chunks(count, f"{name} samples"):
         with runtime.forward_pass():
-            features = judge.features((model.sample(draws, **options) * 255).round() / 255)
+            features = judge.features((sample(draws) * 255).round() / 255)
         if not torch.isfinite(features).all():
             raise catalog.WeightsError(f"the weights {name} make pictures that are no numbers; train them again")
         rows.append(features.cpu())
@@ -151,6 +165,25 @@ def set_measures(sets: Sets, effort: Effort) -> list[Measure]:
         )
     )  # fmt: skip
     return numbers
+
+
+def prior_features(model: Samples, judge: HasFeatures, count: int, name: str = "") -> Tensor | None:
+    """Features of samples of the prior, of a model that samples from something else; None: it does not, or has no prior."""
+    if not isinstance(model, SamplesPrior):
+        return None
+    few = [verb(Draws(0, 4, device=runtime.device())) for verb in (model.sample, model.sample_prior)]
+    return None if torch.equal(*few) else features_of(model.sample_prior, judge, count, f"{name} prior")
+
+
+def prior_measure(sets: Sets, prior: Tensor) -> Measure:
+    """The Frechet distance of samples of the prior, of a model whose samples are of something that was fitted to codes."""
+    return Measure(
+        "Frechet distance of samples of the prior", "frechet-prior", *distances.frechet_with_error(sets.unseen, prior), "",
+        f"{len(prior)} samples of the prior (seed 0, rows 0 to {len(prior) - 1}, rounded to 8 bits) against {len(sets.unseen)} "
+        f"pictures of the {sets.split} part of {sets.data}, {sets.described}; error: standard deviation over 10 bootstraps of the "
+        "samples. All other numbers of samples are of latents from the mixture that was fitted to codes of training pictures.",
+        FOREIGN_FEATURES, "lower",
+    )  # fmt: skip
 
 
 def step_features(model: Samples, judge: HasFeatures, count: int, name: str = "") -> dict[tuple[int, int], Tensor]:

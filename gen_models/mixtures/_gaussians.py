@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from gen_models.base import Draws, GenerativeModel
+from gen_models.layers import by_share
 
 FLOOR = 1e-4
 """Added to every variance of the coordinates (a pixel from black to white has 1), so that no Gaussian shrinks to a point."""
@@ -109,13 +110,7 @@ class PrincipalGaussians(GenerativeModel):
 
     def choose(self, draws: Draws) -> Tensor:
         """A Gaussian per row of ``draws`` by the weights, int64 (B,); takes one uniform number."""
-        return self._chosen(self.weights.double().expand(draws.count, -1), draws.uniform(1))
-
-    def _chosen(self, shares: Tensor, numbers: Tensor) -> Tensor:
-        """A Gaussian per row of ``shares`` (B, components) by uniform ``numbers`` (B, 1), int64 (B,)."""
-        ends = shares.cumsum(dim=1)
-        places = numbers.to(ends) * ends[:, -1:]
-        return torch.searchsorted(ends, places, right=True)[:, 0].clamp_max(self.components - 1)
+        return by_share(self.weights.double().expand(draws.count, -1), draws.uniform(1))
 
     def sample_of_one(self, draws: Draws, spread: float = 1.0) -> Tensor:
         """Pictures from one Gaussian fitted to all training pictures; the noise is that of :meth:`sample`."""
@@ -146,7 +141,7 @@ class PrincipalGaussians(GenerativeModel):
         distance = (means @ gram * means).sum(dim=1) - 2 * seen @ means.T  # of the known pixels from means[k], squared
         log_known = 0.5 * ((pull * centre).sum(dim=2) - distance / s) - factor.diagonal(dim1=1, dim2=2).log().sum(dim=1)
         shares = (self.weights.double().log() + log_known).softmax(dim=1).expand(draws.count, -1)
-        chosen = self._chosen(shares, numbers)
+        chosen = by_share(shares, numbers)
         rows = torch.arange(draws.count, device=chosen.device)
         turned = torch.linalg.solve_triangular(factor[chosen].mT, noise.to(factor)[..., None], upper=True)[..., 0]
         u = centre.expand(draws.count, -1, -1)[rows, chosen] + turned
