@@ -21,6 +21,7 @@ import gradio as gr
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 from conftest import ROOT, build
 from gradio.data_classes import ImageData
 
@@ -35,7 +36,7 @@ from demos._kit.layout import explanation
 from demos._kit.pictures import data_uri
 from demos._kit.recipes import RECIPE_KEY, png_with_recipe, read_recipe, recipe_of, rooms
 from demos._kit.running import Cache, _cancelled, cancel, cancellable
-from gen_models import catalog
+from gen_models import Draws, catalog, load
 from gen_models.data import DataError
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -443,6 +444,19 @@ def test_latents_beyond_the_bounds_are_clamped():
     for text in ("a,b", "x", "1;2", "nan," * 9 + "x", "{}", "1,2,"):
         with pytest.raises(gr.Error, match="The latents must be numbers"):
             latents.from_text(name, text)
+
+
+def test_seeds_draw_from_what_was_fitted_to_codes_or_from_the_prior():
+    fitted = [name for name in catalog.trained("vae") if latents.has_mixture(name)]
+    assert fitted == ["vae-faces"]
+    for name in catalog.trained("vae"):
+        drawn, prior = (latents.of_seed(name, 3, source) for source in (latents.FITTED, latents.PRIOR))
+        assert torch.equal(prior, Draws(3, 1).normal(len(prior))[0].clamp(-latents.LIMIT, latents.LIMIT))
+        assert torch.equal(drawn, prior) is (name not in fitted)
+        assert torch.allclose(drawn, load(name).latents(Draws(3, 1))[0].clamp(-latents.LIMIT, latents.LIMIT), atol=1e-5)
+        settings = latents.sources(name)
+        assert settings["visible"] is (name in fitted) and settings["value"] == settings["choices"][0]
+        assert latents.draw(name, 3, settings["value"])["z"] == latents.begin_anew(name, 3)["z"] == latents.to_text(drawn)
 
 
 def test_latents_survive_the_text():
