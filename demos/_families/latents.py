@@ -36,7 +36,7 @@ SIDE = 11
 """Tiles of the map's side."""
 FRAMES = 24
 LOOK, MAP, WALK = "Your picture", "Map", "Walk from A to B"
-FITTED, PRIOR = "codes of pictures", "prior"
+FITTED, PRIOR = "Codes of pictures", "Prior"
 
 
 @lru_cache(maxsize=16)
