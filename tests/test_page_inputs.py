@@ -70,6 +70,22 @@ def test_a_decimal_comma_is_a_decimal_point(chromium, address, typed, value):
     page.close()
 
 
+def test_the_same_value_late_does_not_move_the_caret(chromium, address):
+    """The page puts in what it heard, "1", when the visitor has come to "1."; a 5 would become 51."""
+    page = chromium.new_page()
+    page.goto(address)
+    page.wait_for_function("!!window.galleryStopped")
+    field = page.get_by_label("Number")
+    field.clear()
+    field.press_sequentially("1.")
+    field.evaluate("field => { field.value = '1'; }")
+    field.press_sequentially("5")
+    assert field.evaluate("field => field.valueAsNumber") == 1.5
+    field.evaluate("field => { field.value = '7'; }")
+    assert field.input_value() == "7"
+    page.close()
+
+
 def test_what_is_no_number_yet_does_not_empty_the_field(chromium, address):
     """The page hears of a minus alone as of an empty field, and would write that over what was typed meanwhile."""
     page = chromium.new_page()

@@ -51,6 +51,12 @@
   document.addEventListener('input', event => {
     if (event.target.type === 'number' && event.target.validity.badInput) event.stopImmediatePropagation();
   }, true);
+  // nor may "1" be put where the visitor has come to "1.", which is the same value: the rest would be typed in front of it
+  const value = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value');
+  Object.defineProperty(HTMLInputElement.prototype, 'value', {...value, set(given) {
+    const typing = this.type === 'number' && this === document.activeElement;
+    if (!typing || given === '' || String(given) !== this.value) value.set.call(this, given);
+  }});
   document.addEventListener('focusout', event => {
     if (event.target.type !== 'number' || !event.target.validity.badInput) return;
     event.target.value = '';
