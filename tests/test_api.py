@@ -299,7 +299,8 @@ def is_picture(server: Server, action: dict[str, Any]) -> list[int]:
 @fixed(200)
 @given(data=st.data())
 def test_an_event_of_the_page_with_strange_values_answers_in_plain_words(server, data):
-    action = data.draw(st.sampled_from(server.actions))
+    # a training in the page goes on for minutes where nothing is wrong with its values
+    action = data.draw(st.sampled_from([action for action in server.actions if action["api_name"] != "train"]))
     values = [server.start[part] for part in action["inputs"]]
     for place in data.draw(st.sets(st.sampled_from(range(len(values))), min_size=1)):
         values[place] = data.draw(STRANGE)
