@@ -111,8 +111,11 @@ def main() -> int:
                 found, floor = peak(pair.made, pair.real), peak(pair.real, pair.real)
                 print(f"{pair.name:<28}{found:>9.1f}{floor:>9.1f}", flush=True)
                 bars.append(Bar(f"{pair.name}, more than real pictures", found - floor, MOST, " dB"))
-        except DataError as error:
+        except (DataError, catalog.WeightsError) as error:
             print(f"{name:<28}{error}")
+    if not bars:
+        print("nothing could be measured")
+        return 1
     return report(bars)
 
 
