@@ -13,14 +13,13 @@ from urllib.parse import urljoin
 
 import httpx
 from axe_playwright_python.sync_playwright import Axe
+from conftest import ROOT
 from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
 
 import app
 from benchmarks._page import free_port
 from demos._kit.pictures import data_uri
 from gen_models import catalog
-
-ROOT = Path(__file__).parent.parent
 
 PATIENCE = int(os.environ.get("GALLERY_PATIENCE", "120"))
 """Seconds that anything may take; a busy machine is slow, and a wait that succeeds early costs nothing."""
