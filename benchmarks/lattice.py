@@ -67,10 +67,11 @@ def peak(pictures: Tensor, real: Tensor) -> float:
     return strongest
 
 
-def pairs(name: str, count: int) -> Iterator[Pair]:
+def pairs(name: str, count: int, folder: str | None) -> Iterator[Pair]:
     """What the weights of a translator or a restorer make of held-back pictures."""
     model, data = load(name), catalog.config_of(name)["data"]
-    held = load_data(data, "test", model.config.get("size"), channels=model.image_shape[0] if isinstance(model, Translates) else 3)
+    channels = model.image_shape[0] if isinstance(model, Translates) else 3
+    held = load_data(data, "test", model.config.get("size"), folder, channels)
     if isinstance(model, Translates):
         inputs, partners = held.unit(0, count), held.partners[:count].float() / 255
         yield Pair(name, made(model.translate, inputs), partners)
@@ -98,13 +99,14 @@ def main() -> int:
     parse = argparse.ArgumentParser("python -m benchmarks.lattice", description=__doc__.splitlines()[0])
     parse.add_argument("names", nargs="*", help="weights; all translators and restorers without")
     parse.add_argument("--quick", action="store_true", help=f"{QUICK} pictures of each, under a minute")
+    parse.add_argument("--data-dir", help="folder of the data sets")
     given = parse.parse_args()
     names = given.names or [name for model in catalog.names() for name in catalog.trained(model) if able(model)]
     bars = []
     print(f"{'weights':<28}{'made':>9}{'real':>9}  (strongest peak, dB)")
     for name in names:
         try:
-            for pair in pairs(name, QUICK if given.quick else PICTURES):
+            for pair in pairs(name, QUICK if given.quick else PICTURES, given.data_dir):
                 if min(pair.made.shape[-2:]) < SIDE:
                     print(f"{pair.name:<28}its pictures are smaller than {SIDE} pixels")
                     continue
